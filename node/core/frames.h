@@ -1,0 +1,141 @@
+// What nodes say to each other, as core values. `node/codec` translates them
+// to and from muster.v1.PeerFrame and is the only place where foreign bytes
+// are validated: a frame that reaches the core is well formed and within its
+// limits (though it may be a lie, a duplicate, or late).
+//
+// The meaning of each frame is stated in proto/muster/v1/peer.proto.
+#ifndef MUSTER_NODE_CORE_FRAMES_H_
+#define MUSTER_NODE_CORE_FRAMES_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "crdt/types.h"
+
+namespace muster::core {
+
+// One established, authenticated link to a peer, numbered by the transport;
+// never reused in one life of a node.
+using LinkId = uint64_t;
+
+// Limits of foreign input; see docs/configuration.md.
+inline constexpr size_t kMaxFrameBytes = 1 << 20;
+inline constexpr size_t kMaxMembers = 1024;
+inline constexpr size_t kMaxStreams = 8 * kMaxMembers;
+inline constexpr size_t kMaxDatagramBytes = 1400;
+inline constexpr size_t kBulkFrameBytes = 64 << 10;
+
+// What a peer said of itself in its hello, after its proof was checked.
+struct PeerHello {
+  crdt::Origin origin;  // Incarnation 0 while it is not admitted.
+  std::string address;  // HOST:PORT that others dial.
+  uint32_t protocol = 1;
+  uint32_t feature_level = 1;
+  bool outbound = false;  // We dialled,
+  std::string dialed;     // this address (as it stood in Output::dial).
+};
+
+struct StreamPosition {
+  crdt::Origin origin;
+  crdt::StreamKind kind = crdt::StreamKind::kPresence;
+  crdt::Seq seq;
+  absl::Duration age;
+  bool wanted = false;
+  bool rebasing = false;
+};
+struct PositionsFrame {
+  std::vector<StreamPosition> streams;
+  bool full = false;
+};
+struct PullFrame {
+  crdt::StreamId stream;
+  crdt::Seq after;
+  bool cancel = false;
+  uint64_t rebase_id = 0;
+};
+struct DeltaFrame {
+  crdt::StreamId stream;
+  crdt::Seq first;
+  uint32_t count = 0;
+  // Encoded mutations (crdt/mutation.h). Shared by all links it goes to.
+  std::shared_ptr<const std::string> mutations;
+};
+struct RebaseFrame {
+  enum class Kind : uint8_t {
+    kBegin = 1,
+    kKeepSessions = 2,
+    kPutSessions = 3,
+    kKeepEntries = 4,
+    kPutEntries = 5,
+    kDelta = 6,
+    kEnd = 7,
+  };
+  crdt::StreamId stream;
+  uint64_t rebase_id = 0;
+  uint64_t number = 0;
+  Kind kind = Kind::kBegin;
+  crdt::Seq have;
+  crdt::Seq seq;
+  uint32_t count = 0;
+  std::shared_ptr<const std::string> payload;
+  uint64_t digest = 0;
+};
+struct CheckpointFrame {
+  crdt::StreamId stream;
+  crdt::Seq seq;
+  uint64_t digest = 0;
+};
+struct AckFrame {
+  uint64_t bulk_bytes = 0;
+};
+struct BeatReport {
+  crdt::LifeId life;
+  uint64_t number = 0;
+  absl::Duration age;
+};
+enum class MemberState : uint8_t {
+  kAlive = 1,
+  kSuspect = 2,
+  kDown = 3,
+  kLeft = 4,
+};
+struct MemberInfo {
+  crdt::Origin origin;
+  std::string address;
+  MemberState state = MemberState::kAlive;
+  uint64_t beat = 0;
+  absl::Duration age;
+};
+struct MembersFrame {
+  std::vector<MemberInfo> members;
+  crdt::Incarnation your_highest;
+};
+struct AskFrame {
+  crdt::LifeId life;
+  uint64_t number = 0;
+};
+struct LeavingFrame {};
+
+struct Frame {
+  uint64_t beat = 0;  // The sender's beat number.
+  std::variant<PositionsFrame, PullFrame, DeltaFrame, RebaseFrame,
+               CheckpointFrame, AckFrame, MembersFrame, AskFrame, BeatReport,
+               LeavingFrame>
+      body;
+};
+
+// One UDP datagram.
+struct BeatDatagram {
+  crdt::Origin origin;
+  uint64_t number = 0;
+  crdt::Seq presence_seq;
+  std::vector<BeatReport> others;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_FRAMES_H_

@@ -1,0 +1,83 @@
+// What a replica is told at its start. Every field has a default that suits a
+// local network; node/config sets them from flags and the config file.
+#ifndef MUSTER_NODE_CORE_OPTIONS_H_
+#define MUSTER_NODE_CORE_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace muster::core {
+
+// Failure detection; see node/core/failure_detector.h.
+struct DetectorOptions {
+  absl::Duration beat_interval = absl::Milliseconds(250);
+  double phi_threshold = 8;
+  absl::Duration min_sigma = absl::Milliseconds(100);
+  // The silence after which a peer is suspected is clamped to these.
+  absl::Duration min_silence = absl::Seconds(1);
+  absl::Duration max_silence = absl::Seconds(2);
+  // The ceiling where beats travel on the stream alone (UDP is blocked).
+  absl::Duration max_silence_stream_only = absl::Seconds(4);
+  // Asking others, between suspicion and down.
+  absl::Duration confirm = absl::Milliseconds(500);
+  // A refused TCP connect, and nobody with a later beat within
+  // `refused_wait`, is proof of death.
+  bool refused_is_proof = true;
+  absl::Duration refused_wait = absl::Milliseconds(350);
+  // A link that has acknowledged nothing for this long while beats arrive is
+  // redialled on a fresh socket.
+  absl::Duration link_stall = absl::Seconds(1);
+  // A silent member and its stream are forgotten after this.
+  absl::Duration forget = absl::Minutes(20);
+  // The higher name dials if the lower one has not within this.
+  absl::Duration dial_wait = absl::Seconds(2);
+  // A name is in use if another life of it shows itself within this.
+  absl::Duration name_check = absl::Milliseconds(1500);
+  // Serve alone if no join address has answered within this.
+  absl::Duration join_wait = absl::Seconds(2);
+};
+
+struct ReplicationOptions {
+  size_t log_bytes = 24 << 20;      // The ring of encoded mutations.
+  size_t window_bytes = 256 << 10;  // Bulk sent and not acknowledged, a link.
+  absl::Duration source_timeout = absl::Milliseconds(500);
+  absl::Duration checkpoint_interval = absl::Seconds(30);
+  // A stream this old is sent to nobody.
+  absl::Duration stale = absl::Minutes(11);
+};
+
+struct SessionOptions {
+  // How long past its grace a session's entries stay (clock differences).
+  absl::Duration leave_delay = absl::Seconds(3);
+  // How long a moved or ended session's record is kept.
+  absl::Duration record_keep = absl::Minutes(11);
+  size_t max_sessions = 1'000'000;          // Owned by this node.
+  size_t max_entries_per_session = 100'000;
+};
+
+struct WatchOptions {
+  size_t max_watchers = 20'000;
+  // Changes kept for watches that resume: at least this many (and 4 MiB).
+  size_t history = 16'384;
+  // Batches on their way to one watcher before it is moved to a fresh state.
+  size_t max_queued = 64;
+};
+
+struct Options {
+  std::string node;
+  std::string cluster = "muster";
+  std::string address;             // HOST:PORT that peers dial.
+  std::vector<std::string> join;   // HOST:PORT, or DNS names with a port.
+  size_t max_members = 1024;
+  DetectorOptions detector;
+  ReplicationOptions replication;
+  SessionOptions sessions;
+  WatchOptions watch;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_OPTIONS_H_
