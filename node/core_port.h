@@ -1,0 +1,77 @@
+// The two sides of the event loop, as interfaces: what the services may ask of
+// the loop that owns the core (CorePort), and what the loop tells the services
+// (ServiceSink). The runtime implements the first, node/service the second;
+// tests put something simpler on either side.
+//
+//   gRPC thread --CorePort::Post--> loop thread: task(replica, now)
+//   loop thread --ServiceSink::On...--> services (copy, queue, return at once)
+//
+// Threads. CorePort may be used from any thread. Every call of ServiceSink but
+// OnStarted comes on the loop thread, one at a time, after the step that made
+// the events; it must not block, must not call a changing method of the
+// replica, and may Post.
+#ifndef MUSTER_NODE_CORE_PORT_H_
+#define MUSTER_NODE_CORE_PORT_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "node/core/output.h"
+#include "node/core/replica.h"
+#include "node/core/time.h"
+
+namespace grpc {
+class Server;
+}
+
+namespace muster {
+
+// A step of the core. Runs once, on the loop thread; what the replica wants
+// done is carried out right after it. Must take less than 1 ms.
+using CoreTask = absl::AnyInvocable<void(core::Replica&, core::Now)>;
+
+// What the runtime measures of itself.
+struct RuntimeStats {
+  absl::Duration uptime;
+  // Longest time that one step held the loop: of the last ten seconds, and of
+  // all time.
+  absl::Duration loop_lag;
+  absl::Duration loop_lag_max;
+  // Counters of the runtime and the peer transport, by name, in byte order.
+  std::vector<std::pair<std::string, uint64_t>> counters;
+};
+
+class CorePort {
+ public:
+  virtual ~CorePort() = default;
+  // Tasks of one thread run in the order posted. After the loop has stopped a
+  // task is destroyed without being run: nobody may wait for one for ever.
+  virtual void Post(CoreTask task) = 0;
+  virtual RuntimeStats Stats() const = 0;
+};
+
+class ServiceSink {
+ public:
+  virtual ~ServiceSink() = default;
+  // Once, on the thread that starts the runtime: the server is built and no
+  // other call has been made yet.
+  virtual void OnStarted(grpc::Server& server) = 0;
+  virtual void OnReplies(std::vector<core::AsyncReply> replies) = 0;
+  virtual void OnSessionsEnded(std::vector<core::SessionEnded> ended) = 0;
+  virtual void OnWatchEvents(std::vector<core::WatchEvent> events) = 0;
+  // Replica::Members() has news.
+  virtual void OnMembersChanged(const core::Replica& replica,
+                                core::Now now) = 0;
+  // `ready` is Replica::ready(): for health.
+  virtual void OnReadyChanged(bool ready) = 0;
+  // Once: the node has begun to drain. Clients are to be told to move.
+  virtual void OnDraining() = 0;
+};
+
+}  // namespace muster
+
+#endif  // MUSTER_NODE_CORE_PORT_H_
