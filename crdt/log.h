@@ -1,0 +1,92 @@
+// The recent mutations of all streams, as first encoded: what a peer that is
+// a little behind is sent. One byte budget for all streams; the oldest chunk
+// goes first, whichever stream it belongs to.
+//
+// Invariants: the mutations of a stream in the log are consecutive and end at
+// last(stream); what is older than first(stream) is gone.
+// Cost: Append O(bytes); Read O(chunk) to find its place unless the cursor
+// still holds, then O(bytes). Threads: one.
+#ifndef MUSTER_CRDT_LOG_H_
+#define MUSTER_CRDT_LOG_H_
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "crdt/types.h"
+
+namespace muster::crdt {
+
+class MutationLog {
+ public:
+  using StreamIdx = uint32_t;
+
+  explicit MutationLog(size_t budget_bytes) : budget_(budget_bytes) {}
+
+  // Makes `stream` known with nothing in it; what follows is after `position`.
+  void Reset(StreamIdx stream, Seq position);
+  void Drop(StreamIdx stream);
+
+  // `count` valid encoded mutations, the first of which follows last(stream).
+  void Append(StreamIdx stream, absl::string_view bytes, uint32_t count);
+
+  // Whether everything after `seq` is here.
+  bool Reaches(StreamIdx stream, Seq seq) const {
+    const Stream& s = streams_[stream];
+    return seq >= s.before_first && seq <= s.last;
+  }
+  Seq last(StreamIdx stream) const { return streams_[stream].last; }
+  // Everything after this seq can be read.
+  Seq start(StreamIdx stream) const { return streams_[stream].before_first; }
+
+  // Where a reader stands. A fresh one is `Cursor{position}`.
+  struct Cursor {
+    Seq at;               // Last seq read.
+    uint64_t chunk = 0;   // Number of the chunk it stands in; 0: unknown.
+    size_t offset = 0;    // Of the next mutation in that chunk.
+  };
+  struct Run {
+    Seq first;
+    uint32_t count = 0;
+    std::string bytes;
+  };
+  // The next mutations after the cursor, at least one, then as many as fit
+  // `max_bytes`; moves the cursor. Nothing if it stands at the end.
+  // REQUIRES: Reaches(stream, cursor.at).
+  std::optional<Run> Read(StreamIdx stream, Cursor& cursor,
+                          size_t max_bytes) const;
+
+  size_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr size_t kChunkBytes = 32 << 10;
+
+  struct Chunk {
+    uint64_t number = 0;
+    Seq first;
+    uint32_t count = 0;
+    std::string bytes;
+  };
+  struct Stream {
+    Seq before_first;
+    Seq last;
+    std::deque<Chunk> chunks;
+  };
+
+  void Evict();
+
+  size_t budget_;
+  size_t bytes_ = 0;
+  uint64_t next_chunk_ = 1;
+  std::vector<Stream> streams_;
+  // Chunks by age; one whose stream has dropped it is passed over.
+  std::deque<std::pair<StreamIdx, uint64_t>> by_age_;
+};
+
+}  // namespace muster::crdt
+
+#endif  // MUSTER_CRDT_LOG_H_

@@ -1,0 +1,315 @@
+#include "crdt/mutation.h"
+
+#include <cstring>
+
+namespace muster::crdt {
+namespace {
+
+constexpr uint8_t kKindMask = 0x07;
+constexpr uint8_t kCreates = 0x08;
+constexpr uint8_t kHasRef = 0x10;
+constexpr uint8_t kKnownBits = kKindMask | kCreates | kHasRef;
+
+void AppendFixed64(uint64_t value, std::string& out) {
+  char bytes[8];
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+  out.append(bytes, 8);
+}
+
+bool TakeFixed64(absl::string_view& bytes, uint64_t& value) {
+  if (bytes.size() < 8) return false;
+  value = 0;
+  for (int i = 0; i < 8; ++i) {
+    value |= static_cast<uint64_t>(static_cast<uint8_t>(bytes[i])) << (8 * i);
+  }
+  bytes.remove_prefix(8);
+  return true;
+}
+
+void AppendString(absl::string_view text, std::string& out) {
+  AppendVarint(text.size(), out);
+  out.append(text.data(), text.size());
+}
+
+bool TakeString(absl::string_view& bytes, size_t limit,
+                absl::string_view& text) {
+  uint64_t size = 0;
+  if (!TakeVarint(bytes, size) || size > limit || size > bytes.size()) {
+    return false;
+  }
+  text = bytes.substr(0, size);
+  bytes.remove_prefix(size);
+  return true;
+}
+
+bool TakeName(absl::string_view& bytes, absl::string_view& name) {
+  return TakeString(bytes, kMaxNameBytes, name) && !name.empty() &&
+         IsValidUtf8(name);
+}
+
+bool TakeUint32(absl::string_view& bytes, uint32_t& value) {
+  uint64_t wide = 0;
+  if (!TakeVarint(bytes, wide) || wide > UINT32_MAX) return false;
+  value = static_cast<uint32_t>(wide);
+  return true;
+}
+
+// An id at `seq` or before it; 0 is no id.
+bool TakeDistance(absl::string_view& bytes, Seq seq, ElementId& id) {
+  uint64_t distance = 0;
+  if (!TakeVarint(bytes, distance) || distance == 0 ||
+      distance >= seq.value) {
+    return false;
+  }
+  id = ElementId(seq.value - distance);
+  return true;
+}
+
+void AppendTag(Mutation::Kind kind, Seq seq, ElementId id, bool has_ref,
+               std::string& out) {
+  uint8_t tag = static_cast<uint8_t>(kind);
+  if (id.value == seq.value) tag |= kCreates;
+  if (has_ref) tag |= kHasRef;
+  out.push_back(static_cast<char>(tag));
+  if (id.value != seq.value) AppendVarint(seq.value - id.value, out);
+}
+
+bool TakeSession(absl::string_view& bytes, SessionContent& out) {
+  if (!TakeFixed64(bytes, out.session.hi) ||
+      !TakeFixed64(bytes, out.session.lo) || !TakeVarint(bytes, out.epoch) ||
+      !TakeVarint(bytes, out.resume) || !TakeUint32(bytes, out.grace_ms) ||
+      !TakeUint32(bytes, out.ttl_ms) || bytes.empty()) {
+    return false;
+  }
+  uint8_t state = static_cast<uint8_t>(bytes[0]);
+  bytes.remove_prefix(1);
+  if (state > static_cast<uint8_t>(SessionState::kEnded)) return false;
+  out.state = static_cast<SessionState>(state);
+  out.moved_life = {};
+  out.moved_seq = {};
+  if (out.state != SessionState::kMoved) return true;
+  return TakeFixed64(bytes, out.moved_life.hi) &&
+         TakeFixed64(bytes, out.moved_life.lo) &&
+         TakeVarint(bytes, out.moved_seq.value);
+}
+
+bool TakeEntry(absl::string_view& bytes, Seq seq, bool has_ref,
+               EntryContent& out) {
+  if (!TakeDistance(bytes, seq, out.session) ||
+      !TakeName(bytes, out.topic) || !TakeName(bytes, out.key) ||
+      !TakeString(bytes, kMaxMetaBytes, out.meta)) {
+    return false;
+  }
+  out.ref = {};
+  if (!has_ref) return true;
+  return TakeFixed64(bytes, out.ref.life) &&
+         TakeVarint(bytes, out.ref.id.value) &&
+         TakeVarint(bytes, out.ref.seq.value) && !out.ref.IsNone();
+}
+
+}  // namespace
+
+void AppendVarint(uint64_t value, std::string& out) {
+  char buffer[10];
+  size_t size = 0;
+  while (value >= 0x80) {
+    buffer[size++] = static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  buffer[size++] = static_cast<char>(value);
+  out.append(buffer, size);
+}
+
+bool TakeVarint(absl::string_view& bytes, uint64_t& value) {
+  value = 0;
+  for (size_t i = 0; i < bytes.size() && i < 10; ++i) {
+    uint8_t byte = static_cast<uint8_t>(bytes[i]);
+    if (i == 9 && byte > 1) return false;
+    value |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
+    if ((byte & 0x80) == 0) {
+      if (byte == 0 && i > 0) return false;  // Not the shortest form.
+      bytes.remove_prefix(i + 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+void EncodePutSession(Seq seq, ElementId id, const SessionContent& content,
+                      std::string& out) {
+  AppendTag(Mutation::Kind::kPutSession, seq, id, false, out);
+  AppendFixed64(content.session.hi, out);
+  AppendFixed64(content.session.lo, out);
+  AppendVarint(content.epoch, out);
+  AppendVarint(content.resume, out);
+  AppendVarint(content.grace_ms, out);
+  AppendVarint(content.ttl_ms, out);
+  out.push_back(static_cast<char>(content.state));
+  if (content.state != SessionState::kMoved) return;
+  AppendFixed64(content.moved_life.hi, out);
+  AppendFixed64(content.moved_life.lo, out);
+  AppendVarint(content.moved_seq.value, out);
+}
+
+void EncodePutEntry(Seq seq, ElementId id, const EntryContent& content,
+                    std::string& out) {
+  bool has_ref = !content.ref.IsNone();
+  AppendTag(Mutation::Kind::kPutEntry, seq, id, has_ref, out);
+  AppendVarint(seq.value - content.session.value, out);
+  AppendString(content.topic, out);
+  AppendString(content.key, out);
+  AppendString(content.meta, out);
+  if (!has_ref) return;
+  AppendFixed64(content.ref.life, out);
+  AppendVarint(content.ref.id.value, out);
+  AppendVarint(content.ref.seq.value, out);
+}
+
+void EncodeRemove(Mutation::Kind kind, Seq seq, ElementId id,
+                  std::string& out) {
+  AppendTag(kind, seq, id, false, out);
+}
+
+bool DecodeMutation(absl::string_view& bytes, Seq seq, Mutation& out) {
+  if (bytes.empty() || seq.value == 0) return false;
+  uint8_t tag = static_cast<uint8_t>(bytes[0]);
+  bytes.remove_prefix(1);
+  if ((tag & ~kKnownBits) != 0) return false;
+  bool creates = (tag & kCreates) != 0;
+  bool has_ref = (tag & kHasRef) != 0;
+  out.kind = static_cast<Mutation::Kind>(tag & kKindMask);
+  out.seq = seq;
+  out.id = ElementId(seq.value);
+  if (!creates && !TakeDistance(bytes, seq, out.id)) return false;
+  if (has_ref && out.kind != Mutation::Kind::kPutEntry) return false;
+  switch (out.kind) {
+    case Mutation::Kind::kPutSession:
+      return TakeSession(bytes, out.session);
+    case Mutation::Kind::kPutEntry:
+      return TakeEntry(bytes, seq, has_ref, out.entry) &&
+             out.entry.session < out.id;
+    case Mutation::Kind::kRemoveSession:
+    case Mutation::Kind::kRemoveEntry:
+      return !creates;
+  }
+  return false;
+}
+
+void SkipMutation(absl::string_view& bytes) {
+  auto skip_varint = [&bytes] {
+    size_t i = 0;
+    while ((static_cast<uint8_t>(bytes[i]) & 0x80) != 0) ++i;
+    bytes.remove_prefix(i + 1);
+  };
+  auto skip_string = [&bytes] {
+    uint64_t size = 0;
+    TakeVarint(bytes, size);
+    bytes.remove_prefix(size);
+  };
+  uint8_t tag = static_cast<uint8_t>(bytes[0]);
+  bytes.remove_prefix(1);
+  if ((tag & kCreates) == 0) skip_varint();
+  switch (static_cast<Mutation::Kind>(tag & kKindMask)) {
+    case Mutation::Kind::kPutSession: {
+      bytes.remove_prefix(16);
+      for (int i = 0; i < 4; ++i) skip_varint();
+      auto state = static_cast<SessionState>(bytes[0]);
+      bytes.remove_prefix(1);
+      if (state == SessionState::kMoved) {
+        bytes.remove_prefix(16);
+        skip_varint();
+      }
+      return;
+    }
+    case Mutation::Kind::kPutEntry:
+      skip_varint();
+      for (int i = 0; i < 3; ++i) skip_string();
+      if ((tag & kHasRef) != 0) {
+        bytes.remove_prefix(8);
+        skip_varint();
+        skip_varint();
+      }
+      return;
+    case Mutation::Kind::kRemoveSession:
+    case Mutation::Kind::kRemoveEntry:
+      return;
+  }
+}
+
+bool ValidateMutations(absl::string_view bytes, Seq first, uint32_t count) {
+  Mutation mutation;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!DecodeMutation(bytes, Seq(first.value + i), mutation)) return false;
+  }
+  return bytes.empty();
+}
+
+void AppendElementSeq(Seq previous, Seq seq, std::string& out) {
+  AppendVarint(seq.value - previous.value, out);
+}
+
+bool DecodeSeqGap(absl::string_view& bytes, Seq& previous) {
+  uint64_t gap = 0;
+  if (!TakeVarint(bytes, gap) || gap == 0 ||
+      gap > UINT64_MAX - previous.value) {
+    return false;
+  }
+  previous = Seq(previous.value + gap);
+  return true;
+}
+
+bool DecodeElement(absl::string_view& bytes, Seq& previous, Mutation& out) {
+  return DecodeSeqGap(bytes, previous) &&
+         DecodeMutation(bytes, previous, out) &&
+         (out.kind == Mutation::Kind::kPutSession ||
+          out.kind == Mutation::Kind::kPutEntry);
+}
+
+bool ValidateElements(absl::string_view bytes, uint32_t count) {
+  Mutation mutation;
+  Seq previous;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!DecodeElement(bytes, previous, mutation)) return false;
+  }
+  return bytes.empty();
+}
+
+bool ValidateSeqGaps(absl::string_view bytes, uint32_t count) {
+  Seq previous;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!DecodeSeqGap(bytes, previous)) return false;
+  }
+  return bytes.empty();
+}
+
+bool IsValidUtf8(absl::string_view bytes) {
+  const auto* p = reinterpret_cast<const uint8_t*>(bytes.data());
+  const uint8_t* end = p + bytes.size();
+  while (p < end) {
+    if (end - p >= 8) {
+      uint64_t word;
+      std::memcpy(&word, p, 8);
+      if ((word & 0x8080808080808080u) == 0) {
+        p += 8;
+        continue;
+      }
+    }
+    uint8_t lead = *p++;
+    if (lead < 0x80) continue;
+    int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    if (lead < 0xc2 || lead > 0xf4 || end - p < more) return false;
+    uint32_t code = lead & (0x3f >> more);
+    for (int i = 0; i < more; ++i, ++p) {
+      if ((*p & 0xc0) != 0x80) return false;
+      code = code << 6 | (*p & 0x3f);
+    }
+    constexpr uint32_t kLowest[] = {0, 0x80, 0x800, 0x10000};
+    if (code < kLowest[more] || code > 0x10ffff ||
+        (code >= 0xd800 && code <= 0xdfff)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace muster::crdt

@@ -1,0 +1,386 @@
+// The presence set: the live elements of all presence streams, and the views
+// of what is shown of them.
+//
+// An element is a session or an entry of a session; it belongs to the stream
+// of the origin that wrote it. The store holds each element once, as a row of
+// fixed size plus a blob for key and meta, and threads every index through the
+// rows: by (stream, id), by topic, by (topic, key), by key, by session, and by
+// seq within the stream.
+//
+// *Live* is what the streams say. *Shown* is what this node shows clients: an
+// entry may be live and hidden (its node is down, another copy of its session
+// is in force), or shown and not live any more (*detached*: removed by an
+// owner that has moved the session to a node we have not heard yet). The
+// store does not decide what is shown; node/core does, by Show, Hide and
+// Transfer. Each of them reports one change to the observer.
+//
+// Invariants (Audit() checks them all, for tests):
+//   1. A live row is in every index; a detached one in all but id and seq.
+//   2. The seq list of a stream is strictly ascending.
+//   3. digest(stream) is the sum of the hashes of its live elements.
+//   4. counts equal the number of shown rows, of topics, keys and the whole.
+//   5. In a (topic, key) group shown rows come before hidden ones.
+//   6. No two shown rows have the same ref. (Kept by the callers.)
+//
+// Cost: every operation is O(1) plus O(log n) in the entries of one topic,
+// none depends on the size of the state. Bytes an entry: sizeof(Row), 12 for
+// index heads, 5 in the topic's order, the blob.
+// Threads: one. Limits: 2^32 - 2 rows, sessions, topics.
+#ifndef MUSTER_CRDT_PRESENCE_STORE_H_
+#define MUSTER_CRDT_PRESENCE_STORE_H_
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/strings/string_view.h"
+#include "crdt/linear_hash.h"
+#include "crdt/mutation.h"
+#include "crdt/paged_array.h"
+#include "crdt/slab.h"
+#include "crdt/types.h"
+
+namespace muster::crdt {
+
+using StreamIdx = uint32_t;
+using SessionIdx = uint32_t;
+using RowIdx = uint32_t;
+using TopicIdx = uint32_t;
+
+// Told of every change of what is shown, while the row still has the content
+// in question.
+class ViewObserver {
+ public:
+  virtual ~ViewObserver() = default;
+  virtual void OnShown(RowIdx row) = 0;
+  virtual void OnHidden(RowIdx row) = 0;
+  // The row's content and ref are the new ones; `previous` was shown before.
+  virtual void OnUpdated(RowIdx row, const Ref& previous) = 0;
+};
+
+class PresenceStore {
+ public:
+  // `hash_seed` places records in hash indexes; it never reaches an output.
+  explicit PresenceStore(uint64_t hash_seed);
+  PresenceStore(const PresenceStore&) = delete;
+  PresenceStore& operator=(const PresenceStore&) = delete;
+
+  void SetObserver(ViewObserver* observer) { observer_ = observer; }
+  // Unix time in microseconds; stamps what arrives from now on.
+  void SetTime(int64_t wall_us);
+
+  // ---- streams ----
+  // `ref_life` is LifeId::hi of the origin.
+  StreamIdx AddStream(uint64_t ref_life);
+  // REQUIRES: no sessions and no entries in it.
+  void RemoveStream(StreamIdx stream);
+  uint64_t Digest(StreamIdx stream) const { return streams_[stream].digest; }
+  uint32_t EntryCount(StreamIdx s) const { return streams_[s].entries; }
+  uint32_t SessionCount(StreamIdx s) const { return streams_[s].sessions; }
+
+  // ---- sessions ----
+  struct Session {
+    SessionContent content;
+    ElementId id;
+    Seq seq;
+    int64_t deadline_us = 0;  // For node/core: grace or TTL; 0 is none.
+    StreamIdx stream = kNone;
+    uint32_t entries = 0;     // Live and detached rows.
+    RowIdx first_row = kNone;
+    uint32_t seq_next = kNone;
+    uint32_t seq_prev = kNone;
+    uint32_t id_next = kNone;
+    RingLinks sid_ring;
+    uint32_t flags = 0;       // kMark below; the rest is node/core's.
+  };
+  static constexpr uint32_t kMark = 1;  // Named in the current rebase round.
+  static constexpr uint32_t kFirstFreeFlag = 2;
+
+  SessionIdx FindSession(StreamIdx stream, ElementId id) const;
+  // First copy of a session of any stream; go on with NextCopy.
+  SessionIdx FirstCopy(SessionId session) const;
+  SessionIdx NextCopy(SessionIdx session) const;
+  // Creates the element, or replaces its content.
+  SessionIdx PutSession(StreamIdx stream, ElementId id, Seq seq,
+                        const SessionContent& content);
+  // REQUIRES: it has no rows.
+  void RemoveSession(SessionIdx session);
+  Session& session(SessionIdx i) { return sessions_[i]; }
+  const Session& session(SessionIdx i) const { return sessions_[i]; }
+  uint32_t session_count() const { return sessions_.size(); }
+
+  // ---- entries ----
+  RowIdx FindEntry(StreamIdx stream, ElementId id) const;
+  // REQUIRES: no entry of that id; `session` is of that stream.
+  // The row is not shown.
+  RowIdx AddEntry(SessionIdx session, ElementId id, Seq seq,
+                  const EntryContent& content);
+  // New meta and ref of a live row (its topic, key and session stay). Reports
+  // an update if it is shown.
+  void UpdateEntry(RowIdx row, Seq seq, absl::string_view meta,
+                   const Ref& explicit_ref);
+  // The row is gone: hidden if shown, then freed.
+  void RemoveEntry(RowIdx row);
+  // The row is not live any more, but stays as it is shown.
+  void Detach(RowIdx row);
+
+  absl::string_view topic(RowIdx row) const;
+  absl::string_view key(RowIdx row) const;
+  absl::string_view meta(RowIdx row) const;
+  // May be explicit: see has_explicit_ref.
+  Ref ref(RowIdx row) const;
+  bool has_explicit_ref(RowIdx row) const;
+  Seq seq(RowIdx row) const;
+  ElementId id(RowIdx row) const { return rows_[row].id; }
+  SessionIdx session_of(RowIdx row) const { return rows_[row].session; }
+  StreamIdx stream_of(RowIdx row) const {
+    return sessions_[rows_[row].session].stream;
+  }
+  TopicIdx topic_of(RowIdx row) const { return rows_[row].topic; }
+  bool shown(RowIdx row) const { return (rows_[row].flags & kShown) != 0; }
+  bool detached(RowIdx row) const {
+    return (rows_[row].flags & kDetached) != 0;
+  }
+  // Unix microseconds at which this node learnt of the entry; unique, and the
+  // entry's place in its topic's order.
+  uint64_t stamp(RowIdx row) const { return rows_[row].stamp; }
+  uint32_t row_count() const { return rows_.size(); }
+  RowIdx FirstRowOf(SessionIdx session) const;
+  RowIdx NextRowOf(RowIdx row) const;  // In its session.
+
+  // ---- what is shown ----
+  void Show(RowIdx row);
+  void Hide(RowIdx row);
+  // `from` stops being shown and `to` is shown in its stead, at its place in
+  // the topic's order. Reports an update if their refs differ, else nothing.
+  // REQUIRES: same (topic, key); `from` shown, `to` not.
+  void Transfer(RowIdx from, RowIdx to);
+
+  // ---- views ----
+  struct Topic {
+    TopicIdx hash_next = kNone;
+    uint32_t name = kNone;        // Slab handle: varint length, bytes.
+    uint32_t shown_entries = 0;
+    uint32_t shown_keys = 0;
+    uint32_t watch = kNone;       // For the watch hub.
+    uint32_t pins = 0;            // Keeps it while it has no entries.
+    uint32_t order = kNone;       // Index into orders_.
+  };
+  TopicIdx FindTopic(absl::string_view name) const;
+  // Finds or makes it. Pinned topics stay until they are unpinned.
+  TopicIdx PinTopic(absl::string_view name);
+  void UnpinTopic(TopicIdx topic);
+  const Topic& topic_record(TopicIdx t) const { return topics_[t]; }
+  void SetTopicWatch(TopicIdx t, uint32_t watch) { topics_[t].watch = watch; }
+  absl::string_view topic_name(TopicIdx t) const;
+  uint32_t topic_count() const { return topics_.size(); }
+  // Topics by name, byte order: the first at or after `name`, or kNone.
+  TopicIdx TopicAtOrAfter(absl::string_view name) const;
+  TopicIdx TopicAfter(TopicIdx topic) const;
+
+  // Rows of a topic, shown or not, in stamp order: calls `visit(RowIdx)` for
+  // rows with stamp > `after` until it returns false.
+  template <typename Visit>
+  void VisitTopic(TopicIdx topic, uint64_t after, Visit visit) const;
+
+  // Rows of (topic, key) / of key, shown or not; shown ones of a (topic, key)
+  // come first. kNone ends.
+  RowIdx FirstOfPair(absl::string_view topic, absl::string_view key) const;
+  RowIdx NextOfPair(RowIdx row) const;
+  RowIdx FirstOfKey(absl::string_view key) const;
+  RowIdx NextOfKey(RowIdx row) const;
+
+  uint64_t shown_entries() const { return shown_entries_; }
+  uint64_t shown_keys() const { return shown_keys_; }  // (topic, key) pairs.
+  uint64_t HashKey(absl::string_view key) const;
+
+  // ---- rebase: elements in seq order, marks ----
+  SessionIdx FirstSessionBySeq(StreamIdx stream) const;
+  SessionIdx NextSessionBySeq(SessionIdx session) const {
+    return sessions_[session].seq_next;
+  }
+  RowIdx FirstRowBySeq(StreamIdx stream) const;
+  RowIdx NextRowBySeq(RowIdx row) const { return rows_[row].seq_next; }
+  bool marked(RowIdx row) const { return (rows_[row].flags & kRowMark) != 0; }
+  void set_mark(RowIdx row, bool on);
+
+  // Encodes the element as a put mutation at its own seq.
+  void EncodeSession(SessionIdx session, std::string& out) const;
+  void EncodeEntry(RowIdx row, std::string& out) const;
+
+  // Memory held by rows, indexes and blobs.
+  size_t bytes() const;
+  // Checks every invariant; the first that does not hold, or empty. O(n log n).
+  std::string Audit() const;
+
+ private:
+  struct Row {
+    uint64_t stamp;
+    ElementId id;
+    SessionIdx session;
+    TopicIdx topic;
+    Slab::Handle blob;
+    uint32_t key_hash;
+    uint32_t id_next;
+    RingLinks pair_ring;
+    RingLinks key_ring;
+    uint32_t seq_next;
+    uint32_t seq_prev;
+    RowIdx session_next;
+    RowIdx session_prev;
+    uint32_t flags;
+  };
+  static_assert(sizeof(Row) == 72);
+
+  static constexpr uint32_t kShown = 1;
+  static constexpr uint32_t kDetached = 2;
+  static constexpr uint32_t kRowMark = 4;
+  static constexpr uint32_t kHasSeq = 8;   // Blob holds a seq: it != id.
+  static constexpr uint32_t kHasRef = 16;  // Blob holds an explicit ref.
+
+  struct Stream {
+    uint64_t ref_life;
+    uint64_t digest;
+    uint32_t entries;
+    uint32_t sessions;
+    RowIdx row_head, row_tail;
+    SessionIdx session_head, session_tail;
+  };
+
+  struct ByStamp {
+    const PresenceStore* store;
+    using is_transparent = void;
+    bool operator()(RowIdx a, RowIdx b) const {
+      return store->rows_[a].stamp < store->rows_[b].stamp;
+    }
+    bool operator()(uint64_t a, RowIdx b) const {
+      return a < store->rows_[b].stamp;
+    }
+    bool operator()(RowIdx a, uint64_t b) const {
+      return store->rows_[a].stamp < b;
+    }
+  };
+  using Order = absl::btree_set<RowIdx, ByStamp>;
+
+  struct RowIdTraits {
+    PresenceStore* store;
+    static constexpr bool kRing = false;
+    uint32_t& links(uint32_t i) const { return store->rows_[i].id_next; }
+    uint64_t hash(uint32_t i) const {
+      return IdHash(store->stream_of(i), store->rows_[i].id);
+    }
+  };
+  struct PairTraits {
+    PresenceStore* store;
+    static constexpr bool kRing = true;
+    RingLinks& links(uint32_t i) const { return store->rows_[i].pair_ring; }
+    uint64_t hash(uint32_t i) const {
+      const Row& row = store->rows_[i];
+      return PairHash(row.topic, row.key_hash);
+    }
+  };
+  struct KeyTraits {
+    PresenceStore* store;
+    static constexpr bool kRing = true;
+    RingLinks& links(uint32_t i) const { return store->rows_[i].key_ring; }
+    uint64_t hash(uint32_t i) const { return store->rows_[i].key_hash; }
+  };
+  struct SessionIdTraits {
+    PresenceStore* store;
+    static constexpr bool kRing = false;
+    uint32_t& links(uint32_t i) const { return store->sessions_[i].id_next; }
+    uint64_t hash(uint32_t i) const {
+      const Session& session = store->sessions_[i];
+      return IdHash(session.stream, session.id);
+    }
+  };
+  struct SidTraits {
+    PresenceStore* store;
+    static constexpr bool kRing = true;
+    RingLinks& links(uint32_t i) const { return store->sessions_[i].sid_ring; }
+    uint64_t hash(uint32_t i) const {
+      return store->sessions_[i].content.session.lo;
+    }
+  };
+  struct TopicTraits {
+    PresenceStore* store;
+    static constexpr bool kRing = false;
+    uint32_t& links(uint32_t i) const { return store->topics_[i].hash_next; }
+    uint64_t hash(uint32_t i) const {
+      return store->HashKey(store->topic_name(i));
+    }
+  };
+
+  static uint64_t IdHash(StreamIdx stream, ElementId id);
+  static uint64_t PairHash(TopicIdx topic, uint32_t key_hash);
+
+  // Blob: [seq 8] [ref 24] varint key size, varint meta size, key, meta.
+  void FillBlob(Row& row, absl::string_view key, absl::string_view meta,
+                Seq seq, const Ref& explicit_ref);
+  struct BlobView {
+    absl::string_view key, meta;
+  };
+  BlobView Blob(const Row& row) const;
+  Ref ExplicitRef(const Row& row) const;
+
+  bool SamePair(const Row& a, const Row& b) const;
+  RowIdx MatchPair(RowIdx from, uint64_t hash, TopicIdx topic,
+                   uint32_t key_hash, absl::string_view key) const;
+  RowIdx MatchKey(RowIdx from, uint32_t key_hash,
+                  absl::string_view key) const;
+  bool PairShown(RowIdx row) const;  // Is any row of its group shown?
+  void CountShown(RowIdx row, bool on);
+
+  void AppendBySeq(RowIdx row, Stream& stream);
+  void UnlinkBySeq(RowIdx row, Stream& stream);
+  void AppendSessionBySeq(SessionIdx i, Stream& stream);
+  void UnlinkSessionBySeq(SessionIdx i, Stream& stream);
+  uint64_t RowDigest(RowIdx row) const;
+  uint64_t SessionDigest(SessionIdx session) const;
+  void LeaveStream(RowIdx row);  // Out of the id and seq indexes, digest.
+  TopicIdx InternTopic(absl::string_view name);
+  void ReleaseTopic(TopicIdx topic);
+
+  std::string AuditStream(StreamIdx stream) const;
+  std::string AuditTopics() const;
+
+  const uint64_t hash_seed_;
+  ViewObserver* observer_ = nullptr;
+  uint64_t next_stamp_ = 1;
+
+  PagedArray<Row> rows_;
+  PagedArray<Session> sessions_;
+  PagedArray<Topic, 6> topics_;
+  std::vector<Stream> streams_;
+  std::vector<StreamIdx> free_streams_;
+  std::vector<Order> orders_;  // One a topic.
+  std::vector<uint32_t> free_orders_;
+  Slab slab_;
+  absl::btree_map<std::string, TopicIdx, std::less<>> topics_by_name_;
+
+  LinearHash<RowIdTraits> by_id_;
+  LinearHash<PairTraits> by_pair_;
+  LinearHash<KeyTraits> by_key_;
+  LinearHash<SessionIdTraits> session_by_id_;
+  LinearHash<SidTraits> by_sid_;
+  LinearHash<TopicTraits> by_topic_;
+
+  uint64_t shown_entries_ = 0;
+  uint64_t shown_keys_ = 0;
+};
+
+template <typename Visit>
+void PresenceStore::VisitTopic(TopicIdx topic, uint64_t after,
+                               Visit visit) const {
+  const Order& order = orders_[topics_[topic].order];
+  for (auto it = order.upper_bound(after); it != order.end(); ++it) {
+    if (!visit(*it)) return;
+  }
+}
+
+}  // namespace muster::crdt
+
+#endif  // MUSTER_CRDT_PRESENCE_STORE_H_
