@@ -60,17 +60,13 @@ class LinearHash {
     if (--size_ < buckets_ / 4 && buckets_ > 1) Shrink();
   }
 
-  void MoveToFront(uint32_t i)
-    requires(Traits::kRing)
-  {
+  void MoveToFront(uint32_t i) requires(Traits::kRing) {
     uint32_t bucket = Bucket(traits_.hash(i));
     if (Head(bucket) == i) return;
     Unlink(i, bucket);
     Link(i, bucket, true);
   }
-  void MoveToBack(uint32_t i)
-    requires(Traits::kRing)
-  {
+  void MoveToBack(uint32_t i) requires(Traits::kRing) {
     uint32_t bucket = Bucket(traits_.hash(i));
     Unlink(i, bucket);
     Link(i, bucket, false);

@@ -45,9 +45,9 @@ class MutationLog {
 
   // Where a reader stands. A fresh one is `Cursor{position}`.
   struct Cursor {
-    Seq at;               // Last seq read.
-    uint64_t chunk = 0;   // Number of the chunk it stands in; 0: unknown.
-    size_t offset = 0;    // Of the next mutation in that chunk.
+    Seq at;              // Last seq read.
+    uint64_t chunk = 0;  // Number of the chunk it stands in; 0: unknown.
+    size_t offset = 0;   // Of the next mutation in that chunk.
   };
   struct Run {
     Seq first;

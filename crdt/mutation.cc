@@ -57,8 +57,7 @@ bool TakeUint32(absl::string_view& bytes, uint32_t& value) {
 // An id at `seq` or before it; 0 is no id.
 bool TakeDistance(absl::string_view& bytes, Seq seq, ElementId& id) {
   uint64_t distance = 0;
-  if (!TakeVarint(bytes, distance) || distance == 0 ||
-      distance >= seq.value) {
+  if (!TakeVarint(bytes, distance) || distance == 0 || distance >= seq.value) {
     return false;
   }
   id = ElementId(seq.value - distance);
@@ -95,8 +94,8 @@ bool TakeSession(absl::string_view& bytes, SessionContent& out) {
 
 bool TakeEntry(absl::string_view& bytes, Seq seq, bool has_ref,
                EntryContent& out) {
-  if (!TakeDistance(bytes, seq, out.session) ||
-      !TakeName(bytes, out.topic) || !TakeName(bytes, out.key) ||
+  if (!TakeDistance(bytes, seq, out.session) || !TakeName(bytes, out.topic) ||
+      !TakeName(bytes, out.key) ||
       !TakeString(bytes, kMaxMetaBytes, out.meta)) {
     return false;
   }

@@ -81,8 +81,7 @@ void EncodePutSession(Seq seq, ElementId id, const SessionContent& content,
                       std::string& out);
 void EncodePutEntry(Seq seq, ElementId id, const EntryContent& content,
                     std::string& out);
-void EncodeRemove(Mutation::Kind kind, Seq seq, ElementId id,
-                  std::string& out);
+void EncodeRemove(Mutation::Kind kind, Seq seq, ElementId id, std::string& out);
 
 // Takes one mutation with this seq off the front of `bytes`. False if they are
 // malformed: an unknown tag or state, a distance beyond the seq, a length over

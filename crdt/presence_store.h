@@ -88,13 +88,13 @@ class PresenceStore {
     Seq seq;
     int64_t deadline_us = 0;  // For node/core: grace or TTL; 0 is none.
     StreamIdx stream = kNone;
-    uint32_t entries = 0;     // Live and detached rows.
+    uint32_t entries = 0;  // Live and detached rows.
     RowIdx first_row = kNone;
     uint32_t seq_next = kNone;
     uint32_t seq_prev = kNone;
     uint32_t id_next = kNone;
     RingLinks sid_ring;
-    uint32_t flags = 0;       // kMark below; the rest is node/core's.
+    uint32_t flags = 0;  // kMark below; the rest is node/core's.
   };
   static constexpr uint32_t kMark = 1;  // Named in the current rebase round.
   static constexpr uint32_t kFirstFreeFlag = 2;
@@ -162,12 +162,12 @@ class PresenceStore {
   // ---- views ----
   struct Topic {
     TopicIdx hash_next = kNone;
-    uint32_t name = kNone;        // Slab handle: varint length, bytes.
+    uint32_t name = kNone;  // Slab handle: varint length, bytes.
     uint32_t shown_entries = 0;
     uint32_t shown_keys = 0;
-    uint32_t watch = kNone;       // For the watch hub.
-    uint32_t pins = 0;            // Keeps it while it has no entries.
-    uint32_t order = kNone;       // Index into orders_.
+    uint32_t watch = kNone;  // For the watch hub.
+    uint32_t pins = 0;       // Keeps it while it has no entries.
+    uint32_t order = kNone;  // Index into orders_.
   };
   TopicIdx FindTopic(absl::string_view name) const;
   // Finds or makes it. Pinned topics stay until they are unpinned.
@@ -329,8 +329,7 @@ class PresenceStore {
   bool SamePair(const Row& a, const Row& b) const;
   RowIdx MatchPair(RowIdx from, uint64_t hash, TopicIdx topic,
                    uint32_t key_hash, absl::string_view key) const;
-  RowIdx MatchKey(RowIdx from, uint32_t key_hash,
-                  absl::string_view key) const;
+  RowIdx MatchKey(RowIdx from, uint32_t key_hash, absl::string_view key) const;
   bool PairShown(RowIdx row) const;  // Is any row of its group shown?
   void CountShown(RowIdx row, bool on);
 

@@ -77,8 +77,7 @@ bool Slab::Fits(Handle handle, size_t size) const {
   return pages_[handle >> kSlotBits].slot_bytes == SlotBytes(size);
 }
 
-uint32_t Slab::AddPage(size_t slot_bytes, uint16_t slots,
-                       uint16_t size_class) {
+uint32_t Slab::AddPage(size_t slot_bytes, uint16_t slots, uint16_t size_class) {
   uint32_t page_number;
   if (!vacant_.empty()) {
     page_number = vacant_.back();

@@ -54,7 +54,7 @@ class Slab {
     uint16_t slots = 0;
     uint16_t live = 0;
     uint16_t fresh = 0;
-    uint16_t free = 0;   // 1 + first free slot; 0: none.
+    uint16_t free = 0;  // 1 + first free slot; 0: none.
     uint16_t size_class = 0;
   };
 

@@ -1,0 +1,110 @@
+#include "crdt/log.h"
+
+#include <algorithm>
+
+#include "crdt/check.h"
+#include "crdt/mutation.h"
+
+namespace muster::crdt {
+
+void MutationLog::Reset(StreamIdx stream, Seq position) {
+  if (stream >= streams_.size()) streams_.resize(stream + 1);
+  Drop(stream);
+  streams_[stream].before_first = position;
+  streams_[stream].last = position;
+}
+
+void MutationLog::Drop(StreamIdx stream) {
+  Stream& s = streams_[stream];
+  for (const Chunk& chunk : s.chunks) bytes_ -= chunk.bytes.capacity();
+  s = Stream{};
+  Evict();
+}
+
+void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
+                         uint32_t count) {
+  if (count == 0) return;
+  Stream& s = streams_[stream];
+  if (s.chunks.empty() ||
+      s.chunks.back().bytes.size() + bytes.size() > kChunkBytes) {
+    if (!s.chunks.empty()) {
+      std::string& sealed = s.chunks.back().bytes;
+      bytes_ -= sealed.capacity();
+      sealed.shrink_to_fit();
+      bytes_ += sealed.capacity();
+    }
+    s.chunks.push_back(Chunk{next_chunk_, s.last.Next(), 0, {}});
+    bytes_ += s.chunks.back().bytes.capacity();
+    by_age_.emplace_back(stream, next_chunk_++);
+  }
+  Chunk& chunk = s.chunks.back();
+  bytes_ -= chunk.bytes.capacity();
+  chunk.bytes.append(bytes.data(), bytes.size());
+  bytes_ += chunk.bytes.capacity();
+  chunk.count += count;
+  s.last = Seq(s.last.value + count);
+  Evict();
+}
+
+void MutationLog::Evict() {
+  while (!by_age_.empty()) {
+    auto [stream, number] = by_age_.front();
+    Stream& s = streams_[stream];
+    bool stale = s.chunks.empty() || s.chunks.front().number != number;
+    if (!stale && bytes_ <= budget_) return;
+    by_age_.pop_front();
+    if (stale) continue;
+    bytes_ -= s.chunks.front().bytes.capacity();
+    s.before_first =
+        Seq(s.chunks.front().first.value + s.chunks.front().count - 1);
+    s.chunks.pop_front();
+  }
+}
+
+std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,
+                                                  Cursor& cursor,
+                                                  size_t max_bytes) const {
+  const Stream& s = streams_[stream];
+  MUSTER_CHECK(Reaches(stream, cursor.at));
+  if (cursor.at == s.last) return std::nullopt;
+  Seq next = cursor.at.Next();
+  // The last chunk whose first seq is at or before `next`.
+  auto it = std::upper_bound(
+      s.chunks.begin(), s.chunks.end(), next,
+      [](Seq seq, const Chunk& chunk) { return seq < chunk.first; });
+  const Chunk& chunk = *--it;
+  if (cursor.chunk != chunk.number) {
+    absl::string_view skip = chunk.bytes;
+    for (Seq seq = chunk.first; seq < next; seq = seq.Next()) {
+      SkipMutation(skip);
+    }
+    cursor.chunk = chunk.number;
+    cursor.offset = chunk.bytes.size() - skip.size();
+  }
+  Run run;
+  run.first = next;
+  Seq end(chunk.first.value + chunk.count);  // First seq after the chunk.
+  absl::string_view rest = absl::string_view(chunk.bytes).substr(cursor.offset);
+  absl::string_view left = rest;
+  if (rest.size() <= max_bytes) {
+    run.count = static_cast<uint32_t>(end.value - next.value);
+    left.remove_prefix(left.size());
+  } else {
+    for (Seq seq = next; seq < end; seq = seq.Next()) {
+      absl::string_view before = left;
+      SkipMutation(left);
+      if (run.count > 0 && rest.size() - left.size() > max_bytes) {
+        left = before;
+        break;
+      }
+      ++run.count;
+    }
+  }
+  size_t taken = rest.size() - left.size();
+  run.bytes.assign(rest.data(), taken);
+  cursor.at = Seq(next.value + run.count - 1);
+  cursor.offset += taken;
+  return run;
+}
+
+}  // namespace muster::crdt
