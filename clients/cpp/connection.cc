@@ -1,0 +1,125 @@
+#include "clients/cpp/connection.h"
+
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+
+namespace muster::client {
+namespace {
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
+  grpc::ChannelArguments args;
+  args.SetMaxReceiveMessageSize(kMaxAnswerBytes);
+  // Without these a channel answers from its back-off long after the node is
+  // back.
+  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // A frozen node or a cut is noticed on an open stream.
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3'000);
+  args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
+                                   args);
+}
+
+bool IsHostPort(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  return colon != absl::string_view::npos && colon > 0 &&
+         absl::SimpleAtoi(address.substr(colon + 1), &port) && port > 0 &&
+         port < 65536;
+}
+
+bool IsUnreachable(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ParseAddresses(
+    absl::string_view text) {
+  std::vector<std::string> addresses =
+      absl::StrSplit(text, ',', absl::SkipEmpty());
+  if (addresses.empty()) {
+    return absl::InvalidArgumentError(
+        "at: no address given; it must be HOST:PORT[,HOST:PORT…]");
+  }
+  for (const std::string& address : addresses) {
+    if (!IsHostPort(address)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "at: \"", address,
+          "\" is not an address; it must be HOST:PORT, the port 1 to 65535"));
+    }
+  }
+  return addresses;
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+                      status.error_message());
+}
+
+Connection::Connection(ConnectionOptions options)
+    : options_(std::move(options)) {
+  channels_.reserve(options_.addresses.size());
+  for (const std::string& address : options_.addresses) {
+    channels_.push_back(MakeChannel(address));
+  }
+}
+
+bool Connection::WaitConnected(size_t i) const {
+  const auto deadline =
+      absl::ToChronoTime(absl::Now() + options_.connect_timeout);
+  grpc::Channel& channel = *channels_[i];
+  grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
+  while (state != GRPC_CHANNEL_READY) {
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE ||
+        state == GRPC_CHANNEL_SHUTDOWN ||
+        !channel.WaitForStateChange(state, deadline)) {
+      return false;
+    }
+    state = channel.GetState(/*try_to_connect=*/true);
+  }
+  return true;
+}
+
+absl::Status Connection::CallAny(const AnyCall& call) {
+  const absl::Time give_up = absl::Now() + options_.patience;
+  while (true) {
+    std::vector<std::string> failures;
+    bool reached = false;
+    const size_t first = preferred_;
+    for (size_t n = 0; n < channels_.size(); ++n) {
+      const size_t i = (first + n) % channels_.size();
+      if (!WaitConnected(i)) {
+        failures.push_back(absl::StrCat(address(i), ": cannot connect"));
+        continue;
+      }
+      grpc::ClientContext context;
+      context.set_deadline(
+          absl::ToChronoTime(absl::Now() + options_.call_timeout));
+      const absl::Status status = FromGrpc(call(channels_[i], &context));
+      if (!IsUnreachable(status)) {
+        preferred_ = i;
+        return status;
+      }
+      reached = reached || absl::IsUnavailable(status);
+      failures.push_back(absl::StrCat(address(i), ": ", status.message()));
+    }
+    if (!reached || absl::Now() >= give_up) {
+      return absl::UnavailableError(absl::StrCat(
+          "no node can be reached (", absl::StrJoin(failures, "; "), ")"));
+    }
+    absl::SleepFor(absl::Milliseconds(100));
+  }
+}
+
+}  // namespace muster::client

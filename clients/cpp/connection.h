@@ -1,0 +1,97 @@
+// A client's connection to a cluster: the addresses of several nodes, of
+// which any one will do.
+//
+// A call goes to the address that answered last. If that one cannot be
+// reached, or answers UNAVAILABLE (it drains, or has not caught up), the call
+// goes to the next, until one round is over. While at least one node was
+// reached and said UNAVAILABLE, rounds go on until `patience` is used up: a
+// node that has just started is ready soon.
+//
+// Errors: what the node answered, as an absl::Status of the same code and
+// text; UNAVAILABLE naming every address if none could be reached.
+// Limits: answers of at most kMaxAnswerBytes.
+// Threads: safe to be used by several at once; calls block.
+#ifndef MUSTER_CLIENTS_CPP_CONNECTION_H_
+#define MUSTER_CLIENTS_CPP_CONNECTION_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace muster::client {
+
+inline constexpr int kMaxAnswerBytes = 64 << 20;
+
+struct ConnectionOptions {
+  // HOST:PORT each; tried in this order. At least one.
+  std::vector<std::string> addresses;
+  // For a TCP connection and its first bytes.
+  absl::Duration connect_timeout = absl::Seconds(1);
+  // For one unary call.
+  absl::Duration call_timeout = absl::Seconds(10);
+  // See above.
+  absl::Duration patience = absl::Seconds(5);
+};
+
+// "a:1,b:2" as a list. Errors: INVALID_ARGUMENT naming the bad part.
+absl::StatusOr<std::vector<std::string>> ParseAddresses(absl::string_view text);
+
+// The same code and text.
+absl::Status FromGrpc(const grpc::Status& status);
+
+class Connection {
+ public:
+  explicit Connection(ConnectionOptions options);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Calls `method` as described above:
+  //   connection.Call(&muster::v1::Presence::Stub::List, request, &response)
+  template <typename Stub, typename Request, typename Response>
+  absl::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                                 const Request&, Response*),
+                    const Request& request, Response* response) {
+    return CallAny([&](const std::shared_ptr<grpc::Channel>& channel,
+                       grpc::ClientContext* context) {
+      Stub stub(channel);
+      return (stub.*method)(context, request, response);
+    });
+  }
+
+  size_t size() const { return channels_.size(); }
+  const std::string& address(size_t i) const { return options_.addresses[i]; }
+  const std::shared_ptr<grpc::Channel>& channel(size_t i) const {
+    return channels_[i];
+  }
+  const ConnectionOptions& options() const { return options_; }
+
+  // Where the next call starts: the address that answered last.
+  size_t preferred() const { return preferred_; }
+  void Prefer(size_t i) { preferred_ = i % channels_.size(); }
+
+  // Waits until address `i` is connected, at most `connect_timeout`. False
+  // at once if it refuses.
+  bool WaitConnected(size_t i) const;
+
+ private:
+  using AnyCall = std::function<grpc::Status(
+      const std::shared_ptr<grpc::Channel>&, grpc::ClientContext*)>;
+  absl::Status CallAny(const AnyCall& call);
+
+  const ConnectionOptions options_;
+  std::vector<std::shared_ptr<grpc::Channel>> channels_;  // Fixed at start.
+  std::atomic<size_t> preferred_ = 0;
+};
+
+}  // namespace muster::client
+
+#endif  // MUSTER_CLIENTS_CPP_CONNECTION_H_

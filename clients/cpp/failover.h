@@ -1,0 +1,50 @@
+// Where a long-lived stream goes when it ends, and when it gives up.
+//
+// Addresses are tried in turn, starting with the one that answered last. At
+// the start one round must reach a node; a node that answers but does not
+// serve yet is waited for as long as ConnectionOptions::patience. A stream
+// that has once been served looks for a node for `give_up`.
+//
+// Threads: none; one caller at a time.
+#ifndef MUSTER_CLIENTS_CPP_FAILOVER_H_
+#define MUSTER_CLIENTS_CPP_FAILOVER_H_
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "clients/cpp/connection.h"
+
+namespace muster::client {
+
+// How far one stream came.
+enum class Reach { kNothing, kConnected, kServed };
+
+class Failover {
+ public:
+  Failover(Connection* connection, absl::Duration give_up);
+
+  // The address to use now.
+  size_t current() const { return current_; }
+
+  // The stream at current() ended with `status`. OK: try current(), which is
+  // another one now; else the error to end with. Sleeps a little after each
+  // round.
+  absl::Status Next(const absl::Status& status, Reach reach);
+
+ private:
+  Connection* const connection_;
+  const absl::Duration give_up_;
+  size_t current_;
+  size_t tried_ = 0;  // Since a stream was served.
+  bool ever_served_ = false;
+  bool ever_connected_ = false;
+  absl::Time last_served_;
+};
+
+// The reason of `status`, for people; also of a stream that ended with OK.
+std::string ReasonOf(const absl::Status& status);
+
+}  // namespace muster::client
+
+#endif  // MUSTER_CLIENTS_CPP_FAILOVER_H_

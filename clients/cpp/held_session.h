@@ -1,0 +1,123 @@
+// A session that outlives its node: entries that stay tracked, wherever the
+// session has to move, until Stop.
+//
+//   open at a, track 3 entries --> a acknowledges 3 refs
+//   (a dies)
+//   resume at b with the 3 refs --> b names the refs it has never heard of
+//   track those again            --> all 3 are acknowledged
+//
+// With a grace, watchers see no leave while the session moves within it.
+//
+// Invariants
+//   1. An entry is held if and only if the node that holds the session has
+//      acknowledged it. An operation whose answer was lost counts as not made:
+//      the resume drops what it may have left behind.
+//   2. One batch is on its way at a time; a batch is at most
+//      `operations_per_message`.
+//   3. After Stop the session is closed: its entries leave at once.
+//
+// Errors: what a node answered to the opening, if trying elsewhere cannot
+// help; UNAVAILABLE if no node could be reached, at the start in one round,
+// later for `give_up`. An entry that is refused is reported, is not tried
+// again, and does not end the session.
+// Cost: memory for every entry. A resume names them all in one message, so a
+// session should hold no more than about 10,000.
+// Threads: Run blocks; Stop may be called from any other thread.
+#ifndef MUSTER_CLIENTS_CPP_HELD_SESSION_H_
+#define MUSTER_CLIENTS_CPP_HELD_SESSION_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "clients/cpp/connection.h"
+#include "clients/cpp/failover.h"
+#include "muster/v1/presence.grpc.pb.h"
+
+namespace muster::client {
+
+struct HeldEntry {
+  std::string topic;
+  std::string key;
+  std::string meta;
+};
+
+class HeldSession {
+ public:
+  struct Options {
+    absl::Duration grace = absl::ZeroDuration();
+    uint64_t epoch = 0;
+    size_t operations_per_message = 500;
+    absl::Duration give_up = absl::Seconds(30);
+  };
+  struct Observer {
+    // All entries that are not refused are acknowledged: at first, and again
+    // after each move.
+    std::function<void(size_t held)> on_held;
+    std::function<void(const HeldEntry&, const absl::Status&)> on_refused;
+    // The session has lost its node and looks for another; for people.
+    std::function<void(const std::string&)> on_note;
+  };
+
+  // `connection` outlives the session.
+  HeldSession(Connection* connection, Options options,
+              std::vector<HeldEntry> entries);
+  ~HeldSession();
+
+  // Returns OK after Stop.
+  absl::Status Run(const Observer& observer);
+  void Stop();
+
+ private:
+  using Stream =
+      grpc::ClientReaderWriter<v1::SessionRequest, v1::SessionResponse>;
+  struct Slot {
+    HeldEntry entry;
+    std::string ref;  // Empty: not acknowledged.
+    bool refused = false;
+  };
+
+  // One stream at address `i`, to its end.
+  absl::Status RunOnce(size_t i, const Observer& observer, Reach* reach);
+  // Opens or resumes, tracks what is missing, holds. Returns when the stream
+  // ends or the node says that it is going away.
+  void Serve(Stream* stream, const Observer& observer, Reach* reach);
+  bool Begin(Stream* stream);
+  bool TrackMissing(Stream* stream, const Observer& observer);
+  // Sends `request` and reads its answer; false if the stream has ended.
+  bool Exchange(Stream* stream, v1::SessionRequest* request,
+                v1::SessionResponse* response);
+  void Acknowledge(const std::vector<Slot*>& batch,
+                   const v1::SessionResponse& response,
+                   const Observer& observer);
+  // Closes the session, wherever it lives.
+  void Close();
+  bool stopped() const;
+  size_t held() const;
+
+  Connection* const connection_;
+  const Options options_;
+
+  // Run's only.
+  std::vector<Slot> slots_;
+  std::string token_;  // Empty: not opened.
+  uint64_t resume_number_ = 0;
+  uint64_t request_number_ = 0;
+  bool moving_ = false;  // The node of this stream is going away.
+
+  mutable absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace muster::client
+
+#endif  // MUSTER_CLIENTS_CPP_HELD_SESSION_H_

@@ -1,0 +1,64 @@
+// A watch that survives its node: it resumes with its version where it can,
+// moves to another address where it must, and reports changes only (see
+// Roll).
+//
+// Errors: what a node answered, if trying elsewhere cannot help (a malformed
+// request); UNAVAILABLE if no node could be reached, at the start in one
+// round, later for `give_up`.
+// Threads: Run blocks; Stop may be called from any other thread.
+#ifndef MUSTER_CLIENTS_CPP_WATCH_H_
+#define MUSTER_CLIENTS_CPP_WATCH_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "clients/cpp/connection.h"
+#include "clients/cpp/failover.h"
+#include "clients/cpp/roll.h"
+#include "muster/v1/presence.pb.h"
+
+namespace muster::client {
+
+class Watch {
+ public:
+  struct Observer {
+    // The changes that one message made; never empty.
+    std::function<void(const std::vector<Change>&)> on_changes;
+    // The watch has lost a node and looks for another; for people.
+    std::function<void(const std::string&)> on_note;
+  };
+
+  // `connection` outlives the watch. `request` names the scope; its version
+  // is left empty.
+  Watch(Connection* connection, v1::WatchRequest request,
+        absl::Duration give_up = absl::Seconds(30));
+
+  // Returns OK after Stop.
+  absl::Status Run(const Observer& observer);
+  void Stop();
+
+ private:
+  // One stream at address `i`, to its end.
+  absl::Status RunOnce(size_t i, const Observer& observer, Reach* reach);
+  bool stopped() const;
+
+  Connection* const connection_;
+  const absl::Duration give_up_;
+  v1::WatchRequest request_;  // Run's only.
+  Roll roll_;                 // Run's only.
+
+  mutable absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace muster::client
+
+#endif  // MUSTER_CLIENTS_CPP_WATCH_H_
