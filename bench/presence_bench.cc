@@ -1,0 +1,71 @@
+// The benchmarks that run real nodes, as one program; see docs/benchmarks.md.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "bench/cluster.h"
+#include "bench/presence_rows.h"
+#include "bench/report.h"
+
+namespace muster::bench {
+namespace {
+
+using Benchmark = void (*)(const Settings&, Report&);
+
+struct Command {
+  const char* name;
+  const char* help;
+  Benchmark run;
+  std::vector<size_t> entries;
+};
+
+const Command kCommands[] = {
+    {"presence",
+     "The main table: tracking, memory, catching up, dying",
+     MeasurePresence,
+     {100'000, 1'000'000}},
+};
+
+int Main(int argc, char** argv) {
+  CLI::App app("Benchmarks of muster nodes on this machine");
+  app.require_subcommand(1);
+  Settings settings;
+  std::string commit = "unknown";
+  bool json = false;
+  int seconds = 10;
+  app.add_option("--binary", settings.binary, "Path of `muster`")->required();
+  app.add_option("--commit", commit, "Shown in the report");
+  app.add_option("--runs", settings.runs, "Of which the median is shown")
+      ->check(CLI::Range(1, 100));
+  app.add_option("--entries", settings.entries, "Sizes to measure");
+  app.add_option("--connections", settings.connections,
+                 "Connections of the client that loads")
+      ->check(CLI::Range(1, 8));
+  app.add_option("--window", settings.window,
+                 "Messages in flight on each of its streams")
+      ->check(CLI::Range(1, 64));
+  app.add_option("--seconds", seconds, "How long a steady phase lasts")
+      ->check(CLI::Range(1, 3600));
+  app.add_option("--serve-flag", settings.flags,
+                 "A further flag of `muster serve`");
+  app.add_flag("--json", json, "JSON as the last line");
+  for (const Command& command : kCommands) {
+    app.add_subcommand(command.name, command.help)->fallthrough();
+  }
+  CLI11_PARSE(app, argc, argv);
+  settings.duration = absl::Seconds(seconds);
+  for (const Command& command : kCommands) {
+    if (!app.got_subcommand(command.name)) continue;
+    if (settings.entries.empty()) settings.entries = command.entries;
+    Report report(command.name, commit);
+    command.run(settings, report);
+    std::fputs(report.Table().c_str(), stdout);
+    if (json) std::puts(report.Json().c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace muster::bench
+
+int main(int argc, char** argv) { return muster::bench::Main(argc, argv); }
