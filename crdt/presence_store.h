@@ -36,6 +36,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/node_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "crdt/linear_hash.h"
 #include "crdt/mutation.h"
@@ -82,8 +83,25 @@ class PresenceStore {
   uint32_t SessionCount(StreamIdx s) const { return streams_[s].sessions; }
 
   // ---- sessions ----
+  // What many sessions have in common: held once for all that agree.
+  struct SharedContent {
+    uint64_t epoch = 0;
+    uint64_t resume = 0;
+    uint32_t grace_ms = 0;
+    uint32_t ttl_ms = 0;
+    SessionState state = SessionState::kPending;
+    LifeId moved_life;
+    Seq moved_seq;
+    bool operator==(const SharedContent&) const = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const SharedContent& c) {
+      return H::combine(std::move(h), c.epoch, c.resume, c.grace_ms, c.ttl_ms,
+                        static_cast<int>(c.state), c.moved_life, c.moved_seq);
+    }
+  };
   struct Session {
-    SessionContent content;
+    SessionId session;
+    const SharedContent* shared = nullptr;
     ElementId id;
     Seq seq;
     int64_t deadline_us = 0;  // For node/core: grace or TTL; 0 is none.
@@ -95,7 +113,15 @@ class PresenceStore {
     uint32_t id_next = kNone;
     RingLinks sid_ring;
     uint32_t flags = 0;  // kMark below; the rest is node/core's.
+
+    SessionState state() const { return shared->state; }
+    SessionContent content() const {
+      return {
+          session,        shared->epoch, shared->resume,     shared->grace_ms,
+          shared->ttl_ms, shared->state, shared->moved_life, shared->moved_seq};
+    }
   };
+  static_assert(sizeof(Session) == 88);
   static constexpr uint32_t kMark = 1;  // Named in the current rebase round.
   static constexpr uint32_t kFirstFreeFlag = 2;
 
@@ -301,9 +327,7 @@ class PresenceStore {
     PresenceStore* store;
     static constexpr bool kRing = true;
     RingLinks& links(uint32_t i) const { return store->sessions_[i].sid_ring; }
-    uint64_t hash(uint32_t i) const {
-      return store->sessions_[i].content.session.lo;
-    }
+    uint64_t hash(uint32_t i) const { return store->sessions_[i].session.lo; }
   };
   struct TopicTraits {
     PresenceStore* store;
@@ -339,6 +363,8 @@ class PresenceStore {
   void UnlinkSessionBySeq(SessionIdx i, Stream& stream);
   uint64_t RowDigest(RowIdx row) const;
   uint64_t SessionDigest(SessionIdx session) const;
+  const SharedContent* Share(const SessionContent& content);
+  void Unshare(const SharedContent* shared);
   void LeaveStream(RowIdx row);  // Out of the id and seq indexes, digest.
   TopicIdx InternTopic(absl::string_view name);
   void ReleaseTopic(TopicIdx topic);
@@ -352,6 +378,8 @@ class PresenceStore {
 
   PagedArray<Row> rows_;
   PagedArray<Session> sessions_;
+  // With the number of sessions that have it; never iterated.
+  absl::node_hash_map<SharedContent, uint32_t> shared_;
   PagedArray<Topic, 6> topics_;
   std::vector<Stream> streams_;
   std::vector<StreamIdx> free_streams_;
