@@ -1,0 +1,125 @@
+// What must hold at every step and at quiet points, and the bookkeeping of
+// faults that says which rules apply.
+//
+// At every change that any watcher sees:
+//   C1 no entry appears that its owner did not make, with other content;
+//   C2 what is gone from every copy, and was seen to leave, does not return;
+//   C3 an entry and its update are never listed together;
+//   C4 what a connected client holds does not leave, nor does an update show
+//      as leave and join, unless a fault since the last quiet point can hide
+//      it: its node or the watcher's was cut off, frozen or ended;
+//   C5 nothing leaves before its grace is over (same exception).
+// At fixed times after a fault:
+//   C6 a dead or frozen node is down for the others within its bound;
+//   C7 one that beats, and is reachable by some path, never is.
+// Between steps, where no job is left:
+//   C8 the mirror of the watcher that sees all equals its node's list.
+// At quiet points (nothing broken, no work), within a bound:
+//   C9 every node serves, sees all others alive, and lists the same;
+//   C10 that is what the model says; counts and other views agree with it;
+//   C11 positions and digests of the streams of live nodes are equal;
+//   C12 every watcher's mirror equals the list;
+//   C13 no stream or member is kept for longer than forgetting takes.
+#ifndef MUSTER_TESTS_SIM_CHECKS_H_
+#define MUSTER_TESTS_SIM_CHECKS_H_
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/clients.h"
+#include "tests/sim/model.h"
+#include "tests/sim/world.h"
+
+namespace muster::sim {
+
+// All of a node's list, through its topics, page by page. Fails the world if
+// a ref is listed twice.
+Model::Entries ListAll(World& world, Process& process);
+// Whether a watch request covers an entry.
+bool Covers(const core::WatchRequest& request, const Content& entry);
+
+class Checks : public Observer {
+ public:
+  Checks(World& world, Model& model, Clients& clients);
+
+  // Starts a process with a watcher that sees everything.
+  Process& Start(Host& host, core::Options options);
+
+  // ---- faults, done and noted ----
+  void Cut(int a, int b, bool reset);
+  void CutOneWay(int from, int to);
+  void Mend(int a, int b);
+  void Freeze(Process& process);
+  void Thaw(Process& process);
+  void Kill(Process& process);
+  void PowerOff(Process& process);
+  void Drain(Process& process);
+  // Beats may be late or lost beyond what the detector allows for.
+  void set_lossy(bool lossy) { lossy_ = lossy; }
+
+  // ---- quiet points ----
+  // Why the cluster is not quiet and equal, or empty.
+  std::string NotQuiet();
+  // Fails the world if it does not get there within `limit`.
+  bool BecomeQuiet(SimTime limit);
+  // C4 and C5 apply again to all that live.
+  void ClearTaint() { tainted_.clear(); }
+  SimTime slowest_quiet = 0;  // Of all calls of BecomeQuiet.
+
+  // ---- Observer ----
+  void OnWatch(Process& from, const core::WatchEvent& event) override;
+  void OnSessionEnded(Process& from, const core::SessionEnded& ended) override;
+  void OnReply(Process& from, core::AsyncReply& reply) override;
+  void OnLog(Process& from, const core::LogLine& line) override;
+  void OnMembersChanged(Process& from) override;
+  void OnExit(Process& process, const absl::Status& status) override;
+
+  // ---- for Mirror::Listener ----
+  void Joined(Process& at, const Mirror& mirror, const RefKey& ref,
+              const Content& entry, std::set<RefKey>& seen_dead);
+  void Updated(const RefKey& old, const RefKey& ref, const Content& entry);
+  void Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead);
+
+  // Whether two hosts' processes can hear each other by any path.
+  bool Reachable(int from, int to);
+  // The state in which `from` sees the life of `of`; kDown if not at all.
+  core::MemberState StateOf(Process& from, const Process& of);
+
+ private:
+  struct Note {
+    SimTime frozen_at = 0;
+    SimTime thawed_at = 0;
+    bool draining = false;
+    bool killed = false;
+  };
+  Note& NoteOf(const Process& process) { return notes_[process.number]; }
+  void Changed() { changed_at_ = world_.now(); }
+  void Taint(const Process& process) { tainted_.insert(process.number); }
+  void TaintHost(int host);
+  bool MayHide(const Process& at, const RefKey& ref) const;
+  void ExpectDown(Process& process, SimTime since);
+  void SpotCheck(Process& process);
+  std::string Fresh(const RefKey& ref, const Content& entry) const;
+  std::string NotQuietOf(Process& process, const Model::Entries& list);
+  std::string ViewsDiffer(Process& process, const Model::Entries& list);
+  std::string MembersDiffer(Process& process);
+  std::string StreamsDiffer();
+  std::string KeptTooLong(Process& process);
+  std::string WatchersDiffer(const std::map<int, Model::Entries>& lists);
+
+  World& world_;
+  Model& model_;
+  Clients& clients_;
+  std::map<int, Note> notes_;
+  std::map<int, SimTime> ended_at_;
+  std::set<int> tainted_;
+  bool lossy_ = false;
+  SimTime changed_at_ = 0;
+};
+
+}  // namespace muster::sim
+
+#endif  // MUSTER_TESTS_SIM_CHECKS_H_

@@ -1,0 +1,224 @@
+#include "tests/sim/driver.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/sim/network.h"
+
+namespace muster::sim {
+namespace {
+
+// How long a healed cluster may take to be equal. Back-off is 2 s, a link that
+// stands still is redialled after 1 s, a name is checked for 1.5 s.
+constexpr SimTime kQuietWithin = 15 * kSecond;
+constexpr SimTime kLongSilence = 22 * 60 * kSecond;
+constexpr uint64_t kDriverSalt = 0x5eed;
+
+}  // namespace
+
+RunResult Run(uint64_t seed, int max_ops, Trace& trace) {
+  return Driver(Plan(seed), max_ops, trace).Run();
+}
+
+Driver::Driver(const Plan& plan, int max_ops, Trace& trace)
+    : plan_(plan),
+      max_ops_(max_ops),
+      rng_(plan.seed ^ kDriverSalt),
+      world_(plan.seed, trace),
+      clients_(world_, model_),
+      checks_(world_, model_, clients_) {}
+
+RunResult Driver::Run() {
+  StartAll();
+  for (int phase = 0; phase < plan_.phases && !world_.failed(); ++phase) {
+    Phase();
+    Heal();
+    if (!checks_.BecomeQuiet(kQuietWithin)) break;
+    checks_.ClearTaint();
+    if (done_ >= max_ops_) break;
+  }
+  if (plan_.long_silence && !world_.failed()) LongSilence();
+  RunResult result;
+  result.failure = world_.failure();
+  result.ops = done_;
+  result.steps = world_.steps;
+  result.trace_hash = world_.trace().hash();
+  result.simulated = world_.now();
+  result.slowest_quiet = checks_.slowest_quiet;
+  result.faults = faults_;
+  result.rebases = world_.network().rebases_begun;
+  return result;
+}
+
+void Driver::StartAll() {
+  Network& network = world_.network();
+  network.options.bulk_queue_bytes = plan_.bulk_queue_bytes;
+  network.options.hostile_ppm = plan_.hostile_ppm;
+  checks_.set_lossy(plan_.tail_ppm > 0);
+  // Hosts beyond the nodes are for twins.
+  for (int i = 0; i <= plan_.nodes; ++i) {
+    Host& host = world_.AddHost();
+    host.clock.start = rng_.Range(kSecond, 1000 * kSecond);
+    host.clock.drift_ppm = rng_.Range(-plan_.drift_ppm, plan_.drift_ppm);
+    host.clock.wall_offset += rng_.Range(-kSecond, kSecond);
+    name_of_host_.push_back(i);
+  }
+  for (int a = 0; a <= plan_.nodes; ++a) {
+    for (int b = 0; b <= plan_.nodes; ++b) {
+      if (a != b) SetPath(a, b, false);
+    }
+  }
+  for (int i = 0; i < plan_.nodes; ++i) {
+    checks_.Start(*world_.hosts()[static_cast<size_t>(i)],
+                  plan_.NodeOptions(i, plan_.nodes));
+    if (rng_.OneIn(3)) world_.RunFor(rng_.Range(0, kSecond));
+  }
+  checks_.BecomeQuiet(kQuietWithin);
+  checks_.ClearTaint();
+}
+
+void Driver::SetPath(int from, int to, bool slow) {
+  Path& path = world_.network().path(from, to);
+  path.latency = plan_.latency * (slow ? 5 : 1);
+  path.jitter = plan_.jitter;
+  path.segment_loss_ppm = plan_.segment_loss_ppm;
+  path.datagram_loss_ppm = plan_.datagram_loss_ppm;
+  path.datagram_twice_ppm = 10'000;
+  path.tail_ppm = plan_.tail_ppm;
+  path.tail = 50 * kMillisecond;
+  path.bytes_per_second = slow ? 10'000 : plan_.bytes_per_second;
+}
+
+void Driver::Phase() {
+  for (int i = 0; i < plan_.ops && done_ < max_ops_; ++i) {
+    world_.RunFor(rng_.Range(0, 2 * plan_.gap));
+    if (world_.failed()) return;
+    ++done_;
+    Do(static_cast<Op>(rng_.Weighted(plan_.weights)));
+  }
+}
+
+void Driver::Heal() {
+  if (world_.failed()) return;
+  world_.trace().Print(world_.now(), "heal", "");
+  const int hosts = static_cast<int>(world_.hosts().size());
+  Network& network = world_.network();
+  for (int a = 0; a < hosts; ++a) {
+    for (int b = 0; b < hosts; ++b) {
+      if (a == b) continue;
+      if (!network.Open(a, b)) checks_.Mend(a, b);
+      SetPath(a, b, false);
+      // What hostility has lost is noticed when links begin anew.
+      if (plan_.hostile_ppm > 0 && a < b) network.BreakLinks(a, b);
+    }
+  }
+  network.options.hostile_ppm = 0;
+  for (auto& host : world_.hosts()) host->powered = true;
+  for (Process* process : world_.Alive()) {
+    process->step_cost = 0;
+    checks_.Thaw(*process);
+  }
+  for (auto& watcher : clients_.watchers()) {
+    if (watcher->at != nullptr) clients_.SetLagging(*watcher, false);
+  }
+  if (world_.Alive().empty() || rng_.OneIn(2)) {
+    for (int i = 0; i < plan_.nodes; ++i) Restart();
+  }
+}
+
+// Long enough for all that is dead to be forgotten.
+void Driver::LongSilence() {
+  for (Process* process : world_.Alive()) process->tick_period = 50'000;
+  world_.RunFor(kLongSilence);
+  for (Process* process : world_.Alive()) {
+    process->tick_period = 10 * kMillisecond;
+  }
+  checks_.BecomeQuiet(kQuietWithin);
+}
+
+// ------------------------------------------------------------------- drawing
+
+Process* Driver::SomeProcess() {
+  const std::vector<Process*> alive = world_.Alive();
+  return alive.empty() ? nullptr : alive[rng_.Below(alive.size())];
+}
+
+Process* Driver::SomeOther(const Process* than) {
+  std::vector<Process*> alive = world_.Alive();
+  std::erase(alive, than);
+  return alive.empty() ? nullptr : alive[rng_.Below(alive.size())];
+}
+
+Session* Driver::SomeSession(bool live) {
+  std::vector<Session*> fit;
+  for (auto& session : clients_.sessions()) {
+    if (session->over || session->number < 0 || session->busy) continue;
+    if (!live || session->at != nullptr) fit.push_back(session.get());
+  }
+  return fit.empty() ? nullptr : fit[rng_.Below(fit.size())];
+}
+
+Watcher* Driver::SomeWatcher() {
+  std::vector<Watcher*> fit;
+  for (auto& watcher : clients_.watchers()) {
+    if (!watcher->audit) fit.push_back(watcher.get());
+  }
+  return fit.empty() ? nullptr : fit[rng_.Below(fit.size())];
+}
+
+std::string Driver::SomeTopic() {
+  return absl::StrCat("t", rng_.Below(static_cast<uint64_t>(plan_.topics)));
+}
+std::string Driver::SomeKey() {
+  return absl::StrCat("k", rng_.Below(static_cast<uint64_t>(plan_.keys)));
+}
+
+Batch Driver::SomeBatch(Op op, const Session& session) {
+  Batch batch;
+  const int64_t size = rng_.Range(1, plan_.batch);
+  for (int64_t i = 0; i < size; ++i) {
+    if (op == Op::kTrack) {
+      batch.track.push_back(
+          {SomeTopic(), SomeKey(), absl::StrCat("m", rng_.Below(1000))});
+      continue;
+    }
+    if (session.held.empty()) break;
+    auto it = session.held.begin();
+    std::advance(it, rng_.Below(session.held.size()));
+    if (op == Op::kUntrack) {
+      batch.untrack.push_back(it->first);
+    } else {
+      batch.update.emplace_back(it->first, absl::StrCat("u", rng_.Below(1000)));
+    }
+  }
+  auto drop_twice = [](auto& list, auto key) {
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end(),
+                           [&key](const auto& a, const auto& b) {
+                             return key(a) == key(b);
+                           }),
+               list.end());
+  };
+  drop_twice(batch.untrack, [](const RefKey& ref) { return ref; });
+  drop_twice(batch.update, [](const auto& update) { return update.first; });
+  batch.allow_duplicate = rng_.OneIn(2);
+  return batch;
+}
+
+void Driver::Say(Op op, const std::string& text) {
+  world_.trace().Mix(static_cast<uint64_t>(op));
+  if (!world_.trace().printing()) return;
+  world_.trace().Print(world_.now(), "op",
+                       absl::StrCat(done_, " ", Name(op), " ", text));
+}
+
+void Driver::Do(Op op) {
+  if (static_cast<size_t>(op) < kFirstFault) {
+    DoWork(op);
+  } else {
+    ++faults_;
+    DoFault(op);
+  }
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,79 @@
+// One run of the simulator: the plan of a seed, carried out. Operations are
+// numbered; a run may be told to stop working after some of them, heal, and
+// look, which is how the shortest failing prefix is found.
+#ifndef MUSTER_TESTS_SIM_DRIVER_H_
+#define MUSTER_TESTS_SIM_DRIVER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tests/sim/checks.h"
+#include "tests/sim/clients.h"
+#include "tests/sim/model.h"
+#include "tests/sim/plan.h"
+#include "tests/sim/world.h"
+
+namespace muster::sim {
+
+struct RunResult {
+  std::string failure;  // Empty: nothing was found.
+  int ops = 0;          // Operations done.
+  uint64_t steps = 0;
+  uint64_t trace_hash = 0;
+  SimTime simulated = 0;
+  SimTime slowest_quiet = 0;
+  uint64_t faults = 0;
+  uint64_t rebases = 0;
+};
+
+// Runs a seed; at most `max_ops` operations.
+RunResult Run(uint64_t seed, int max_ops, Trace& trace);
+
+class Driver {
+ public:
+  Driver(const Plan& plan, int max_ops, Trace& trace);
+  RunResult Run();
+
+ private:
+  void StartAll();
+  void Phase();
+  void Heal();
+  void LongSilence();
+  void Do(Op op);
+  void DoWork(Op op);
+  void DoSession(Op op);
+  void DoWatch(Op op);
+  void DoFault(Op op);
+  void DoNetworkFault(Op op);
+  void DoProcessFault(Op op);
+
+  // Null (or −1) if there is none that fits.
+  Process* SomeProcess();
+  Process* SomeOther(const Process* than);
+  Session* SomeSession(bool live);
+  Watcher* SomeWatcher();
+  std::string SomeTopic();
+  std::string SomeKey();
+  Batch SomeBatch(Op op, const Session& session);
+  void SetPath(int from, int to, bool slow);
+  void Restart();
+  void StartTwin();
+  void Partition();
+  void Say(Op op, const std::string& text);
+
+  const Plan plan_;
+  const int max_ops_;
+  Rng rng_;
+  World world_;
+  Model model_;
+  Clients clients_;
+  Checks checks_;
+  std::vector<int> name_of_host_;  // The node that belongs there.
+  int done_ = 0;
+  uint64_t faults_ = 0;
+};
+
+}  // namespace muster::sim
+
+#endif  // MUSTER_TESTS_SIM_DRIVER_H_

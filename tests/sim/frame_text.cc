@@ -1,0 +1,190 @@
+#include "tests/sim/frame_text.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace muster::sim {
+namespace {
+
+std::string Life(const crdt::LifeId& life) {
+  return absl::StrCat(absl::Hex(life.hi >> 48, absl::kZeroPad4));
+}
+std::string Stream(const crdt::StreamId& stream) { return Life(stream.life); }
+
+struct BodyText {
+  std::string operator()(const core::PositionsFrame& f) const {
+    std::string text = f.full ? "positions full" : "positions";
+    for (const core::StreamPosition& p : f.streams) {
+      absl::StrAppend(&text, " ", p.origin.node, ":", Life(p.origin.life), "@",
+                      p.seq.value, p.wanted ? "w" : "", p.rebasing ? "r" : "",
+                      " ", absl::ToInt64Milliseconds(p.age), "ms");
+    }
+    return text;
+  }
+  std::string operator()(const core::PullFrame& f) const {
+    return absl::StrCat("pull ", Stream(f.stream), " after ", f.after.value,
+                        f.cancel ? " cancel" : "", " rebase ", f.rebase_id);
+  }
+  std::string operator()(const core::DeltaFrame& f) const {
+    return absl::StrCat("delta ", Stream(f.stream), " ", f.first.value, "+",
+                        f.count);
+  }
+  std::string operator()(const core::RebaseFrame& f) const {
+    return absl::StrCat("rebase ", Stream(f.stream), " id ", f.rebase_id, " #",
+                        f.number, " kind ", static_cast<int>(f.kind), " have ",
+                        f.have.value, " seq ", f.seq.value, " count ", f.count);
+  }
+  std::string operator()(const core::CheckpointFrame& f) const {
+    return absl::StrCat("checkpoint ", Stream(f.stream), "@", f.seq.value, " ",
+                        absl::Hex(f.digest));
+  }
+  std::string operator()(const core::AckFrame& f) const {
+    return absl::StrCat("ack ", f.bulk_bytes);
+  }
+  std::string operator()(const core::MembersFrame& f) const {
+    std::string text = "members";
+    for (const core::MemberInfo& m : f.members) {
+      absl::StrAppend(&text, " ", m.origin.node, ":", Life(m.origin.life), "=",
+                      static_cast<int>(m.state), "/", m.beat);
+    }
+    return absl::StrCat(text, " highest ", f.your_highest.value);
+  }
+  std::string operator()(const core::AskFrame& f) const {
+    return absl::StrCat("ask ", Life(f.life), " > ", f.number);
+  }
+  std::string operator()(const core::BeatReport& f) const {
+    return absl::StrCat("report ", Life(f.life), " = ", f.number);
+  }
+  std::string operator()(const core::LeavingFrame&) const { return "leaving"; }
+};
+
+struct BodyMix {
+  Trace& trace;
+  void Bytes(const std::shared_ptr<const std::string>& bytes) const {
+    if (bytes != nullptr) trace.Mix(*bytes);
+  }
+  void operator()(const core::DeltaFrame& f) const {
+    trace.Mix(f.stream.life.hi);
+    trace.Mix(f.first.value);
+    trace.Mix(f.count);
+    Bytes(f.mutations);
+  }
+  void operator()(const core::RebaseFrame& f) const {
+    trace.Mix(f.stream.life.hi);
+    for (uint64_t n :
+         {f.rebase_id, f.number, static_cast<uint64_t>(f.kind), f.have.value,
+          f.seq.value, uint64_t{f.count}, f.digest}) {
+      trace.Mix(n);
+    }
+    Bytes(f.payload);
+  }
+  // The text says all that there is in the rest.
+  template <typename T>
+  void operator()(const T& f) const {
+    trace.Mix(BodyText{}(f));
+  }
+};
+
+void AddEntries(const char* what, const std::vector<core::EntryView>& entries,
+                std::string& text) {
+  for (const core::EntryView& e : entries) {
+    absl::StrAppend(&text, " ", what, std::string(e.topic), "/",
+                    std::string(e.key), "=", RefText(e.ref));
+    if (!e.ref_prev.IsNone()) {
+      absl::StrAppend(&text, "<-", RefText(e.ref_prev));
+    }
+  }
+}
+
+std::string BatchText(const core::WatchBatch& batch) {
+  std::string text =
+      absl::StrCat("v", batch.version_counter, batch.reset ? " reset" : "",
+                   batch.state_complete ? " complete" : "");
+  for (const core::TopicState& s : batch.state) {
+    AddEntries("", s.entries, text);
+  }
+  for (const core::TopicDiff& d : batch.diffs) {
+    AddEntries("+", d.joins, text);
+    AddEntries("~", d.updates, text);
+    AddEntries("-", d.leaves, text);
+  }
+  for (const core::TopicCount& c : batch.counts) {
+    absl::StrAppend(&text, " ", std::string(c.topic), ":", c.entries, "/",
+                    c.keys);
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string RefText(const crdt::Ref& ref) {
+  return absl::StrCat(absl::Hex(ref.life >> 48, absl::kZeroPad4), ".",
+                      ref.id.value, ".", ref.seq.value);
+}
+
+void MixOutput(const core::Output& output, Trace& trace) {
+  for (const core::SendFrame& send : output.frames) {
+    trace.Mix(send.link);
+    trace.Mix(send.frame.beat);
+    std::visit(BodyMix{trace}, send.frame.body);
+  }
+  for (const core::SendBeat& send : output.beats) {
+    trace.Mix(send.address);
+    trace.Mix(send.beat.number);
+    trace.Mix(send.beat.presence_seq.value);
+    for (const core::BeatReport& r : send.beat.others) {
+      trace.Mix(r.life.hi);
+      trace.Mix(r.number);
+      trace.Mix(static_cast<uint64_t>(absl::ToInt64Microseconds(r.age)));
+    }
+  }
+  for (const core::CloseLink& close : output.closes) trace.Mix(close.link);
+  if (output.dial.has_value()) {
+    for (const std::string& address : *output.dial) trace.Mix(address);
+  }
+  for (const core::WatchEvent& event : output.watch) {
+    trace.Mix(event.watch);
+    trace.Mix(BatchText(*event.batch));
+  }
+  trace.Mix(output.more_work ? 1 : 0);
+}
+
+std::vector<std::string> OutputText(const core::Output& output) {
+  std::vector<std::string> lines;
+  for (const core::LogLine& line : output.log) {
+    lines.push_back(absl::StrCat("log ", line.text));
+  }
+  for (const core::SendFrame& send : output.frames) {
+    lines.push_back(absl::StrCat("send ", send.link, ": ",
+                                 std::visit(BodyText{}, send.frame.body)));
+  }
+  for (const core::CloseLink& close : output.closes) {
+    lines.push_back(absl::StrCat("close ", close.link, ": ", close.reason,
+                                 close.permanent ? " (for good)" : ""));
+  }
+  if (output.dial.has_value()) {
+    std::string text = "dial";
+    for (const auto& address : *output.dial) {
+      absl::StrAppend(&text, " ", address);
+    }
+    lines.push_back(text);
+  }
+  for (const core::ConnectProbe& probe : output.probes) {
+    lines.push_back(absl::StrCat("probe ", probe.address));
+  }
+  for (const core::HelloProbe& probe : output.hello_probes) {
+    lines.push_back(absl::StrCat("hello probe ", probe.address));
+  }
+  for (const core::SessionEnded& ended : output.ended) {
+    lines.push_back(absl::StrCat("session ", absl::Hex(ended.session.hi),
+                                 " ended: ", ended.status.ToString()));
+  }
+  for (const core::WatchEvent& event : output.watch) {
+    lines.push_back(
+        absl::StrCat("watch ", event.watch, " ", BatchText(*event.batch)));
+  }
+  if (output.members_changed) lines.push_back("members changed");
+  if (output.ready_changed) lines.push_back("ready changed");
+  return lines;
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,285 @@
+// Paths, dialling, probes and datagrams; lanes are in network_link.cc.
+#include "tests/sim/network.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace muster::sim {
+namespace {
+
+constexpr SimTime kProbeLimit = 300 * kMillisecond;
+constexpr SimTime kHelloProbeLimit = 1200 * kMillisecond;
+constexpr SimTime kLastBackoff = 2 * kSecond;
+// Datagrams that a socket of a process that does not read will hold.
+constexpr size_t kSocketDatagrams = 200;
+
+}  // namespace
+
+Network::Network(World& world) : world_(world) {}
+Network::~Network() = default;
+
+Path& Network::path(int from, int to) {
+  const size_t size = static_cast<size_t>(std::max(from, to)) + 1;
+  if (paths_.size() < size) paths_.resize(size);
+  for (auto& row : paths_) {
+    if (row.size() < paths_.size()) row.resize(paths_.size());
+  }
+  return paths_[static_cast<size_t>(from)][static_cast<size_t>(to)];
+}
+
+void Network::Cut(int a, int b, bool reset) {
+  for (auto [from, to] : {std::pair(a, b), std::pair(b, a)}) {
+    path(from, to).cut = true;
+    path(from, to).reset = reset;
+  }
+}
+
+void Network::Mend(int a, int b) {
+  path(a, b).cut = false;
+  path(b, a).cut = false;
+}
+
+SimTime Network::Transit(const Path& path) {
+  return path.latency + world_.rng().Range(0, path.jitter);
+}
+
+SimTime Network::RoundTrip(int a, int b) {
+  return Transit(path(a, b)) + Transit(path(b, a));
+}
+
+// ---------------------------------------------------------------- datagrams
+
+void Network::SendBeat(Process& from, const core::SendBeat& beat) {
+  ++datagrams_sent;
+  Host* host = world_.HostAt(beat.address);
+  if (host == nullptr) return;
+  Rng& rng = world_.rng();
+  const int source = from.host.index;
+  const Path& way = path(source, host->index);
+  if (way.cut || rng.Chance(way.datagram_loss_ppm)) return;
+  const int copies = rng.Chance(way.datagram_twice_ppm) ? 2 : 1;
+  for (int i = 0; i < copies; ++i) {
+    SimTime delay = Transit(way);
+    if (rng.Chance(way.tail_ppm)) {
+      SimTime tail = way.tail;
+      while (tail < 30 * kSecond && rng.OneIn(2)) tail *= 2;
+      delay += tail;
+    }
+    world_.After(delay, [this, source, host, datagram = beat.beat] {
+      Process* to = host->process;
+      if (to == nullptr || !Open(source, host->index)) return;
+      if (to->frozen() && to->waiting() > kSocketDatagrams) return;
+      to->Post([datagram](core::Replica& replica, core::Now now) {
+        replica.OnDatagram(datagram, now);
+      });
+    });
+  }
+}
+
+// ------------------------------------------------------------------- probes
+
+void Network::Probe(Process& from, const core::ConnectProbe& probe) {
+  using Outcome = core::Replica::ProbeOutcome;
+  auto answer = [&from, token = probe.token](Outcome outcome) {
+    from.Post([token, outcome](core::Replica& replica, core::Now now) {
+      replica.OnProbe(token, outcome, now);
+    });
+  };
+  auto done = std::make_shared<bool>(false);
+  world_.After(kProbeLimit, [done, answer] {
+    if (!std::exchange(*done, true)) answer(Outcome::kNoAnswer);
+  });
+  Host* host = world_.HostAt(probe.address);
+  if (host == nullptr) return;
+  const int a = from.host.index;
+  const int b = host->index;
+  const SimTime back = Transit(path(b, a));
+  auto reply = [this, done, answer, a, b, back](Outcome outcome) {
+    if (!Open(b, a) && !path(b, a).reset) return;
+    world_.After(back, [done, answer, outcome] {
+      if (!std::exchange(*done, true)) answer(outcome);
+    });
+  };
+  world_.After(Transit(path(a, b)), [this, reply, host, a, b] {
+    if (!Open(a, b)) {
+      if (path(a, b).reset) reply(Outcome::kRefused);
+      return;
+    }
+    if (!host->powered) return;
+    reply(host->process != nullptr ? Outcome::kConnected : Outcome::kRefused);
+  });
+}
+
+void Network::ProbeHello(Process& from, const core::HelloProbe& probe) {
+  auto done = std::make_shared<bool>(false);
+  auto answer = [&from, done, token = probe.token](crdt::LifeId life) {
+    if (std::exchange(*done, true)) return;
+    from.Post([token, life](core::Replica& replica, core::Now now) {
+      replica.OnHelloProbe(token, life, now);
+    });
+  };
+  world_.After(kHelloProbeLimit, [answer] { answer(crdt::LifeId{}); });
+  Host* host = world_.HostAt(probe.address);
+  if (host == nullptr) return;
+  const int a = from.host.index;
+  const int b = host->index;
+  // Connect, and the hello on the way.
+  const SimTime there = RoundTrip(a, b) + Transit(path(a, b));
+  world_.After(there, [this, answer, host, a, b] {
+    if (!Open(a, b) || !Open(b, a) || !host->powered) return;
+    if (host->process == nullptr) {
+      answer(crdt::LifeId{});
+      return;
+    }
+    Process& to = *host->process;
+    to.Post([this, answer, &to, a, b](core::Replica&, core::Now) {
+      if (!Open(b, a)) return;
+      world_.After(Transit(path(b, a)),
+                   [answer, life = to.life] { answer(life); });
+    });
+  });
+}
+
+// ------------------------------------------------------------------ dialling
+
+void Network::SetDial(Process& from,
+                      const std::vector<std::string>& addresses) {
+  for (auto& [key, dialer] : dialers_) {
+    if (key.first == from.number) dialer.wanted = false;
+  }
+  for (const std::string& address : addresses) {
+    auto [it, fresh] = dialers_.try_emplace({from.number, address});
+    Dialer& dialer = it->second;
+    dialer.wanted = true;
+    if (fresh) Dial(from, address);
+  }
+  for (auto it = dialers_.begin(); it != dialers_.end();) {
+    const bool gone = it->first.first == from.number && !it->second.wanted &&
+                      !it->second.busy;
+    it = gone ? dialers_.erase(it) : std::next(it);
+  }
+}
+
+void Network::Dial(Process& from, const std::string& address) {
+  from.Post([this, &from, address](core::Replica&, core::Now) {
+    auto it = dialers_.find({from.number, address});
+    if (it == dialers_.end() || it->second.busy) return;
+    if (!it->second.wanted || it->second.given_up) {
+      if (!it->second.wanted) dialers_.erase(it);
+      return;
+    }
+    it->second.busy = true;
+    Connect(from, address, 0, world_.now());
+  });
+}
+
+void Network::Connect(Process& from, const std::string& address, int attempt,
+                      SimTime begun) {
+  if (!from.alive()) return;
+  auto silence = [this, &from, address, attempt, begun] {
+    const SimTime again = world_.now() + (kSecond << attempt);
+    const SimTime limit = begun + options.connect_timeout;
+    world_.At(std::min(again, limit),
+              [this, &from, address, attempt, begun, failed = limit <= again] {
+                if (failed) {
+                  DialFailed(from, address);
+                } else {
+                  Connect(from, address, attempt + 1, begun);
+                }
+              });
+  };
+  Host* host = world_.HostAt(address);
+  if (host == nullptr) return silence();
+  const int a = from.host.index;
+  const int b = host->index;
+  if (!Open(a, b)) {
+    if (!path(a, b).reset) return silence();
+    world_.After(Transit(path(a, b)),
+                 [this, &from, address] { DialFailed(from, address); });
+    return;
+  }
+  world_.After(Transit(path(a, b)), [this, &from, address, host, silence] {
+    const int a = from.host.index;
+    const int b = host->index;
+    if (!host->powered || !Open(b, a)) return silence();
+    world_.After(Transit(path(b, a)),
+                 [this, &from, address, to = host->process] {
+                   if (to == nullptr) {
+                     DialFailed(from, address);
+                   } else {
+                     Connected(from, address, *to);
+                   }
+                 });
+  });
+}
+
+void Network::DialFailed(Process& from, const std::string& address) {
+  auto it = dialers_.find({from.number, address});
+  if (it == dialers_.end() || !from.alive()) return;
+  Dialer& dialer = it->second;
+  dialer.busy = false;
+  if (!dialer.wanted) {
+    dialers_.erase(it);
+    return;
+  }
+  const SimTime pause =
+      dialer.backoff / 2 + world_.rng().Range(0, dialer.backoff / 2);
+  dialer.backoff = std::min(dialer.backoff * 2, kLastBackoff);
+  world_.After(pause, [this, &from, address] { Dial(from, address); });
+}
+
+void Network::Connected(Process& from, const std::string& address,
+                        Process& to) {
+  if (!from.alive() || !to.alive()) return DialFailed(from, address);
+  auto conn = std::make_shared<Conn>();
+  conn->number = next_conn_++;
+  conn->ends[0].process = &from;
+  conn->ends[1].process = &to;
+  conn->dialed = address;
+  conns_[conn->number] = conn;
+  world_.After(options.hello_timeout, [this, conn] {
+    for (int side : {0, 1}) {
+      if (conn->ends[side].link == 0) Shut(conn, side, "no hello in time");
+    }
+  });
+  from.Post([this, conn, &from](core::Replica&, core::Now) {
+    Item item;
+    item.kind = Item::Kind::kHello;
+    item.hello = HelloOf(from);
+    item.bytes = 120;
+    Enqueue(conn, 0, std::move(item));
+  });
+}
+
+core::PeerHello Network::HelloOf(Process& process) const {
+  core::PeerHello hello;
+  hello.origin = process.replica().origin();
+  hello.address = process.host.address;
+  return hello;
+}
+
+// ------------------------------------------------------------------- figures
+
+uint64_t Network::BytesBetween(int from, int to) const {
+  auto it = bytes_between_.find({from, to});
+  return it == bytes_between_.end() ? 0 : it->second;
+}
+
+size_t Network::Sent(int from, int to, size_t kind) const {
+  auto it = sent_.find({from, to, kind});
+  return it == sent_.end() ? 0 : it->second;
+}
+
+size_t Network::LinksBetween(int a, int b) const {
+  size_t count = 0;
+  for (const auto& [number, conn] : conns_) {
+    const std::pair hosts(HostOf(*conn, 0), HostOf(*conn, 1));
+    if (hosts != std::pair(a, b) && hosts != std::pair(b, a)) continue;
+    count += conn->ends[0].link != 0 && conn->ends[0].open &&
+             conn->ends[1].link != 0 && conn->ends[1].open;
+  }
+  return count;
+}
+
+}  // namespace muster::sim

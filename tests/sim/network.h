@@ -1,0 +1,201 @@
+// The network of a simulation: links that behave like TCP under gRPC, and
+// datagrams that behave like UDP.
+//
+// A *path* is one direction between two hosts. A *link* is a connection with a
+// hello: connect (one round trip), hello, hello with proof, proof, and then
+// frames both ways. On a path, bytes of a link arrive in order; a segment lost
+// makes what is behind it wait; while a path is cut, the link waits with TCP's
+// growing retransmission time, and moves again only when that has passed after
+// the cut heals. Frames are lost only when a link breaks, and then any suffix.
+// Control frames overtake bulk as long as it has not been given to the socket.
+//
+// Dialling is the transport's: every address of a process's dial set is kept
+// connected, with a back-off of 50 ms that doubles up to 2 s, with jitter.
+//
+// In hostile mode frames are dropped, duplicated and swapped too, which TCP
+// never does: safety must hold all the same.
+//
+// Invariants: (1) without hostile mode each end hears a prefix of what the
+// other sent, in the order of its classes; (2) OnLinkDown is told once for each
+// OnLinkUp; (3) nothing crosses a cut path; (4) a dead process refuses, a host
+// without power is silent.
+#ifndef MUSTER_TESTS_SIM_NETWORK_H_
+#define MUSTER_TESTS_SIM_NETWORK_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "node/core/output.h"
+#include "tests/sim/world.h"
+
+namespace muster::sim {
+
+struct Path {
+  bool cut = false;
+  bool reset = false;  // With `cut`: answered with a TCP reset, not silence.
+  SimTime latency = 200;
+  SimTime jitter = 100;
+  uint32_t segment_loss_ppm = 0;  // Costs a retransmission time.
+  uint32_t datagram_loss_ppm = 0;
+  uint32_t datagram_twice_ppm = 0;
+  uint32_t tail_ppm = 0;         // Datagrams with a heavy tail:
+  SimTime tail = 0;              // doubled with probability ½ each time.
+  int64_t bytes_per_second = 0;  // 0: no limit.
+};
+
+struct NetworkOptions {
+  // Bulk frames are dropped once this much waits before the socket.
+  size_t bulk_queue_bytes = 8 << 20;
+  // What a socket and the path hold.
+  size_t socket_bytes = 64 << 10;
+  SimTime connect_timeout = 2 * kSecond;
+  SimTime hello_timeout = 3 * kSecond;
+  uint32_t hostile_ppm = 0;  // Of frames dropped, twice, or swapped, each.
+};
+
+class Network {
+ public:
+  explicit Network(World& world);
+  ~Network();
+
+  NetworkOptions options;
+
+  Path& path(int from, int to);
+  // Both directions.
+  void Cut(int a, int b, bool reset = false);
+  void Mend(int a, int b);
+  // Resets every link between two hosts.
+  void BreakLinks(int a, int b);
+  // Whether a packet can go from `from` to `to`.
+  bool Open(int from, int to) { return !path(from, to).cut; }
+
+  // ---- for scenarios ----
+  // Frames for which it is true are lost.
+  std::function<bool(int from, int to, const core::Frame&)> drop;
+  bool twice = false;  // Every frame arrives twice.
+
+  // ---- what a process's output asks for ----
+  void Send(Process& from, core::LinkId link, core::Frame frame);
+  void SendBeat(Process& from, const core::SendBeat& beat);
+  void Close(Process& from, const core::CloseLink& close);
+  void SetDial(Process& from, const std::vector<std::string>& addresses);
+  void Probe(Process& from, const core::ConnectProbe& probe);
+  void ProbeHello(Process& from, const core::HelloProbe& probe);
+  void ProcessDied(Process& process, bool power_lost);
+
+  // ---- figures ----
+  uint64_t bytes_sent = 0;  // Frames given to sockets.
+  uint64_t bulk_bytes_sent = 0;
+  uint64_t frames_sent = 0;
+  uint64_t rebases_begun = 0;
+  uint64_t datagrams_sent = 0;
+  uint64_t dropped_bulk = 0;
+  // Bytes of frames sent from one host to another.
+  uint64_t BytesBetween(int from, int to) const;
+  // Frames of one kind sent between two hosts: the index in Frame::body.
+  static constexpr size_t kPull = 1;
+  size_t Sent(int from, int to, size_t kind) const;
+  // Up at both ends.
+  size_t LinksBetween(int a, int b) const;
+
+ private:
+  struct Item {
+    enum class Kind { kHello, kHelloProof, kProof, kFrame, kFin };
+    Kind kind = Kind::kFrame;
+    core::Frame frame;
+    core::PeerHello hello;
+    std::string reason;
+    bool permanent = false;
+    size_t bytes = 0;
+    SimTime ready = 0;
+  };
+  // One direction of a connection.
+  struct Lane {
+    std::array<std::deque<Item>, 3> waiting;  // Control, deltas, rebase.
+    size_t waiting_bytes = 0;
+    std::deque<Item> wire;
+    size_t wire_bytes = 0;
+    SimTime busy_until = 0;
+    SimTime last_ready = 0;
+    SimTime retransmit = 0;  // 0: moving.
+    size_t unacked = 0;      // While the way back is cut.
+    bool posted = false;
+  };
+  struct End {
+    Process* process = nullptr;
+    core::LinkId link = 0;  // 0: not up.
+    bool open = true;
+    core::PeerHello peer;
+  };
+  struct Conn {
+    uint64_t number = 0;
+    End ends[2];    // 0 dialled.
+    Lane lanes[2];  // lanes[i]: from ends[i].
+    std::string dialed;
+  };
+  using ConnRef = std::shared_ptr<Conn>;
+  struct Dialer {
+    bool wanted = true;
+    bool busy = false;
+    bool given_up = false;
+    SimTime backoff = 50 * kMillisecond;
+  };
+
+  int HostOf(const Conn& conn, int side) const {
+    return conn.ends[side].process->host.index;
+  }
+  Path& PathFrom(const Conn& conn, int side) {
+    return path(HostOf(conn, side), HostOf(conn, 1 - side));
+  }
+  static size_t Class(const core::Frame& frame);
+
+  void Dial(Process& from, const std::string& address);
+  void Connect(Process& from, const std::string& address, int attempt,
+               SimTime begun);
+  void Connected(Process& from, const std::string& address, Process& to);
+  void DialFailed(Process& from, const std::string& address);
+  void Enqueue(const ConnRef& conn, int side, Item item);
+  void Pump(const ConnRef& conn, int side);
+  void Put(const ConnRef& conn, int side, Item item);
+  void Post(const ConnRef& conn, int side);
+  void Arrive(const ConnRef& conn, int side);
+  void Stall(const ConnRef& conn, int side);
+  void Move(const ConnRef& conn, int side);
+  void Deliver(const ConnRef& conn, int to_side, Item item);
+  void DeliverFrame(const ConnRef& conn, int to_side, const Item& item);
+  void DeliverToProcess(const ConnRef& conn, int to_side, const Item& item);
+  void HandleHello(const ConnRef& conn, int side, const Item& item);
+  void Up(const ConnRef& conn, int side);
+  // Closes one end; its process is told if the link was up.
+  void Shut(const ConnRef& conn, int side, const std::string& why);
+  core::PeerHello HelloOf(Process& process) const;
+  SimTime Transit(const Path& path);
+  SimTime RoundTrip(int a, int b);
+  void SendFin(const ConnRef& conn, int side, const std::string& why,
+               bool permanent);
+  void LoseSuffix(Lane& lane);
+
+  World& world_;
+  std::vector<std::vector<Path>> paths_;
+  uint64_t next_conn_ = 1;
+  std::map<uint64_t, ConnRef> conns_;
+  std::map<std::pair<int, core::LinkId>, std::pair<ConnRef, int>> links_;
+  std::map<std::pair<int, std::string>, Dialer> dialers_;
+  std::map<std::pair<int, int>, uint64_t> bytes_between_;
+  std::map<std::tuple<int, int, size_t>, size_t> sent_;
+};
+
+// About how many bytes a frame takes on the wire.
+size_t WireBytes(const core::Frame& frame);
+
+}  // namespace muster::sim
+
+#endif  // MUSTER_TESTS_SIM_NETWORK_H_

@@ -1,0 +1,117 @@
+#include "tests/sim/plan.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace muster::sim {
+namespace {
+
+constexpr std::array<const char*, kOps> kNames = {
+    "open",        "track",         "update",      "untrack",
+    "close",       "disconnect",    "resume_here", "resume_elsewhere",
+    "raise_epoch", "second_client", "watch",       "end_watch",
+    "watch_on",    "lag",           "cut",         "cut_one_way",
+    "cut_reset",   "partition",     "mend",        "mend_all",
+    "break",       "freeze",        "thaw",        "kill",
+    "power_off",   "restart",       "twin",        "drain",
+    "slow_path",   "wall_jump",     "slow_node"};
+
+// Work that makes what other work needs.
+constexpr std::array<uint32_t, kFirstFault> kWork = {6, 20, 8, 8, 2, 3, 2,
+                                                     4, 1,  1, 1, 1, 1, 1};
+
+void DrawWeights(Plan& plan, Rng& rng) {
+  for (size_t i = 0; i < kFirstFault; ++i) {
+    plan.weights[i] = kWork[i] * static_cast<uint32_t>(rng.Range(1, 4));
+    if (i > 1 && rng.OneIn(4)) plan.weights[i] = 0;
+  }
+  // A fifth of the seeds has no fault, most have a few kinds of them.
+  const bool calm = rng.OneIn(5);
+  for (size_t i = kFirstFault; i < kOps; ++i) {
+    const uint32_t weight = static_cast<uint32_t>(rng.Range(1, 6));
+    const bool out = rng.Below(3) != 0;
+    if (!calm && !out) plan.weights[i] = weight;
+  }
+  auto weight = [&plan](Op op) -> uint32_t& {
+    return plan.weights[static_cast<size_t>(op)];
+  };
+  // What ends a state comes with what begins it, or the run says little.
+  if (!calm &&
+      weight(Op::kKill) + weight(Op::kPowerOff) + weight(Op::kDrain) > 0) {
+    weight(Op::kRestart) += 6;
+  }
+  if (!calm && weight(Op::kFreeze) > 0) weight(Op::kThaw) += 6;
+}
+
+void DrawNetwork(Plan& plan, Rng& rng) {
+  plan.latency = rng.Pick<SimTime>({100, 200, 200, 1000, 20'000, 80'000});
+  plan.jitter = plan.latency / 2;
+  if (rng.OneIn(4)) {
+    plan.datagram_loss_ppm = static_cast<uint32_t>(rng.Range(0, 100'000));
+  }
+  if (rng.OneIn(8)) plan.tail_ppm = 20'000;
+  if (rng.OneIn(4)) plan.segment_loss_ppm = 10'000;
+  if (rng.OneIn(10)) plan.hostile_ppm = 20'000;
+  if (rng.OneIn(6)) plan.bytes_per_second = rng.Range(20'000, 2'000'000);
+  if (rng.OneIn(6)) plan.bulk_queue_bytes = 4000;
+}
+
+void DrawLimits(Plan& plan, Rng& rng) {
+  plan.log_bytes = rng.Pick<size_t>({24 << 20, 24 << 20, 4096, 1024, 256});
+  plan.window_bytes = rng.Pick<size_t>({256 << 10, 256 << 10, 2048});
+  plan.history = rng.Pick<size_t>({16'384, 100, 8});
+  plan.max_queued = rng.Pick<size_t>({64, 4});
+  plan.join_all = !rng.OneIn(3);
+  if (rng.OneIn(3)) plan.drift_ppm = 100;
+}
+
+}  // namespace
+
+const char* Name(Op op) { return kNames[static_cast<size_t>(op)]; }
+
+Plan::Plan(uint64_t seed) : seed(seed) {
+  Rng rng(seed);
+  nodes = rng.Pick<int>({1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 6, 7});
+  if (rng.OneIn(50)) nodes = static_cast<int>(rng.Range(8, 20));
+  phases = static_cast<int>(rng.Range(1, 3));
+  ops = static_cast<int>(rng.Range(10, 150));
+  gap = rng.Pick<SimTime>({2'000, 20'000, 100'000, 100'000, 400'000});
+  topics = static_cast<int>(rng.Range(1, 6));
+  keys = static_cast<int>(rng.Range(1, 40));
+  batch = rng.Pick<int>({1, 3, 3, 10});
+  if (rng.OneIn(30)) batch = 300;
+  DrawWeights(*this, rng);
+  DrawNetwork(*this, rng);
+  DrawLimits(*this, rng);
+  long_silence = nodes <= 4 && rng.OneIn(25);
+}
+
+std::string Plan::Text() const {
+  std::string text = absl::StrCat(
+      "seed=", seed, " nodes=", nodes, " phases=", phases, " ops=", ops,
+      " gap=", gap, "us latency=", latency, "us loss=", datagram_loss_ppm, "/",
+      segment_loss_ppm, "ppm hostile=", hostile_ppm,
+      "ppm rate=", bytes_per_second, "B/s log=", log_bytes,
+      "B window=", window_bytes, "B history=", history, " queued=", max_queued,
+      " batch=", batch, long_silence ? " long" : "", " faults:");
+  for (size_t i = kFirstFault; i < kOps; ++i) {
+    if (weights[i] == 0) continue;
+    absl::StrAppend(&text, " ", kNames[i], "*", weights[i]);
+  }
+  return text;
+}
+
+core::Options Plan::NodeOptions(int node, int hosts) const {
+  core::Options options;
+  options.node = absl::StrCat("n", node);
+  options.replication.log_bytes = log_bytes;
+  options.replication.window_bytes = window_bytes;
+  options.watch.history = history;
+  options.watch.max_queued = max_queued;
+  const int named = join_all ? hosts : std::min(hosts, 2);
+  for (int i = 0; i < named; ++i) {
+    options.join.push_back(absl::StrCat("h", i, ":7000"));
+  }
+  return options;
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,93 @@
+// What one seed means: the cluster's size and options, the network's nature,
+// and how often each thing happens. All of it is drawn from the seed; the
+// weights differ so much between seeds that most runs do a few things often
+// (swarm testing: Groce et al., 2012).
+#ifndef MUSTER_TESTS_SIM_PLAN_H_
+#define MUSTER_TESTS_SIM_PLAN_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "node/core/options.h"
+#include "tests/sim/rng.h"
+#include "tests/sim/world.h"
+
+namespace muster::sim {
+
+enum class Op : uint8_t {
+  // Work.
+  kOpen,
+  kTrack,
+  kUpdate,
+  kUntrack,
+  kClose,
+  kDisconnect,
+  kResumeHere,
+  kResumeElsewhere,
+  kRaiseEpoch,
+  kSecondClient,
+  kWatch,
+  kEndWatch,
+  kWatchOn,
+  kLag,
+  // Faults.
+  kCut,
+  kCutOneWay,
+  kCutReset,
+  kPartition,
+  kMend,
+  kMendAll,
+  kBreak,
+  kFreeze,
+  kThaw,
+  kKill,
+  kPowerOff,
+  kRestart,
+  kTwin,
+  kDrain,
+  kSlowPath,
+  kWallJump,
+  kSlowNode,
+  kCount,
+};
+inline constexpr size_t kOps = static_cast<size_t>(Op::kCount);
+inline constexpr size_t kFirstFault = static_cast<size_t>(Op::kCut);
+const char* Name(Op op);
+
+struct Plan {
+  explicit Plan(uint64_t seed);
+  // One line, for the head of a run.
+  std::string Text() const;
+  core::Options NodeOptions(int node, int hosts) const;
+
+  uint64_t seed;
+  int nodes = 3;
+  int phases = 2;
+  int ops = 100;         // Of a phase.
+  SimTime gap = 50'000;  // Between two, on average.
+  std::vector<uint32_t> weights = std::vector<uint32_t>(kOps);
+  int topics = 4;
+  int keys = 20;
+  int batch = 4;  // Operations of one batch, at most.
+  SimTime latency = 200;
+  SimTime jitter = 100;
+  uint32_t datagram_loss_ppm = 0;
+  uint32_t tail_ppm = 0;
+  uint32_t segment_loss_ppm = 0;
+  uint32_t hostile_ppm = 0;
+  int64_t bytes_per_second = 0;
+  size_t log_bytes = 24 << 20;
+  size_t window_bytes = 256 << 10;
+  size_t history = 16'384;
+  size_t max_queued = 64;
+  size_t bulk_queue_bytes = 8 << 20;
+  bool join_all = true;       // Else only the first two hosts.
+  bool long_silence = false;  // Ends with the time of forgetting.
+  SimTime drift_ppm = 0;
+};
+
+}  // namespace muster::sim
+
+#endif  // MUSTER_TESTS_SIM_PLAN_H_

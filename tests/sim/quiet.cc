@@ -1,0 +1,270 @@
+// Checks at quiet points.
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/sim/checks.h"
+#include "tests/sim/network.h"
+
+namespace muster::sim {
+namespace {
+
+// What forgetting takes, and a minute for the ticks between.
+constexpr SimTime kForget = 21 * 60 * kSecond;
+
+std::string Where(const Process& process) {
+  return absl::StrCat(process.name(), "#", process.number);
+}
+
+std::string Difference(const Model::Entries& a, const Model::Entries& b) {
+  for (const auto& [ref, content] : a) {
+    auto it = b.find(ref);
+    if (it != b.end() && it->second == content) continue;
+    return absl::StrCat(ToString(ref), " (", content.topic, "/", content.key,
+                        it == b.end() ? ")" : ", other content)");
+  }
+  return "";
+}
+
+}  // namespace
+
+bool Covers(const core::WatchRequest& request, const Content& entry) {
+  if (!request.prefix.empty()) {
+    return absl::StartsWith(entry.topic, request.prefix);
+  }
+  const auto& names = request.topics.empty() ? request.keys : request.topics;
+  const std::string& name = request.topics.empty() ? entry.key : entry.topic;
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+Model::Entries ListAll(World& world, Process& process) {
+  constexpr size_t kPage = 1000;
+  Model::Entries all;
+  core::Replica& replica = process.replica();
+  std::string after;
+  bool more = true;
+  while (more) {
+    const core::TopicsReply topics = replica.Topics("", after, kPage);
+    more = topics.more && !topics.topics.empty();
+    for (const core::TopicCount& topic : topics.topics) {
+      after = std::string(topic.topic);
+      uint64_t next = 0;
+      do {
+        const core::ListReply page = replica.List(topic.topic, kPage, next);
+        for (const core::EntryView& entry : page.entries) {
+          if (all.emplace(KeyOf(entry.ref), ContentOf(topic.topic, entry))
+                  .second) {
+            continue;
+          }
+          world.Fail(absl::StrCat(
+              Where(process), " lists twice: ", ToString(KeyOf(entry.ref))));
+        }
+        next = page.next;
+      } while (next != 0);
+    }
+  }
+  return all;
+}
+
+std::string Checks::MembersDiffer(Process& process) {
+  const auto members = process.replica().Members(process.Now());
+  for (Process* other : world_.Alive()) {
+    auto it = std::find_if(members.begin(), members.end(),
+                           [other](const core::MemberView& member) {
+                             return member.origin.life == other->life;
+                           });
+    if (it == members.end()) {
+      return absl::StrCat("C9: ", Where(process), " does not know ",
+                          Where(*other));
+    }
+    if (it->state != core::MemberState::kAlive) {
+      return absl::StrCat("C9: ", Where(*other), " is in state ",
+                          static_cast<int>(it->state), " for ", Where(process));
+    }
+    if (!it->linked && other != &process) {
+      return absl::StrCat("C9: ", Where(process), " has no link to ",
+                          Where(*other));
+    }
+  }
+  return "";
+}
+
+// C13
+std::string Checks::KeptTooLong(Process& process) {
+  std::set<crdt::LifeId> recent;
+  for (const auto& other : world_.processes()) {
+    auto ended = ended_at_.find(other->number);
+    if (ended == ended_at_.end() || world_.now() - ended->second < kForget) {
+      recent.insert(other->life);
+    }
+  }
+  for (const core::MemberView& m : process.replica().Members(process.Now())) {
+    if (recent.contains(m.origin.life)) continue;
+    return absl::StrCat("C13: ", Where(process), " still has a member of ",
+                        m.origin.node, " that ended long ago");
+  }
+  for (const core::StreamView& stream :
+       process.replica().Status(process.Now()).streams) {
+    if (recent.contains(stream.origin.life)) continue;
+    return absl::StrCat("C13: ", Where(process), " still has a stream of ",
+                        stream.origin.node, " that ended long ago");
+  }
+  return "";
+}
+
+// C10: the views that do not come from the list.
+std::string Checks::ViewsDiffer(Process& process, const Model::Entries& list) {
+  core::Replica& replica = process.replica();
+  std::map<std::string, std::set<std::string>> topics;
+  std::map<std::string, std::set<std::string>> keys;
+  std::map<std::string, uint64_t> in_topic;
+  size_t pairs = 0;
+  for (const auto& [ref, content] : list) {
+    pairs += topics[content.topic].insert(content.key).second;
+    keys[content.key].insert(content.topic);
+    ++in_topic[content.topic];
+  }
+  const core::CountReply all = replica.Count();
+  if (all.entries != list.size() || all.keys != pairs) {
+    return absl::StrCat("C10: ", Where(process), " counts ", all.entries, "/",
+                        all.keys, " and lists ", list.size(), "/", pairs);
+  }
+  for (const auto& [topic, members] : topics) {
+    const core::CountReply count = replica.CountTopic(topic);
+    if (count.entries != in_topic[topic] || count.keys != members.size()) {
+      return absl::StrCat("C10: ", Where(process), " counts ", count.entries,
+                          "/", count.keys, " in ", topic, " and lists ",
+                          in_topic[topic], "/", members.size());
+    }
+  }
+  for (const auto& [key, in] : keys) {
+    const core::TopicsOfReply of = replica.TopicsOf(key, "", 1000);
+    std::set<std::string> named;
+    for (absl::string_view topic : of.topics) {
+      named.insert(std::string(topic));
+    }
+    if (named != in && !of.more) {
+      return absl::StrCat("C10: ", Where(process), ": topics of ", key);
+    }
+  }
+  return "";
+}
+
+// C11
+std::string Checks::StreamsDiffer() {
+  struct Position {
+    uint64_t seq;
+    uint64_t digest;
+    const Process* at;
+  };
+  std::map<crdt::LifeId, Position> first;
+  const std::vector<Process*> alive = world_.Alive();
+  for (Process* process : alive) {
+    const core::StatusView status = process->replica().Status(process->Now());
+    std::set<crdt::LifeId> seen;
+    for (const core::StreamView& s : status.streams) {
+      seen.insert(s.origin.life);
+      if (s.rebasing) return absl::StrCat(Where(*process), " is rebasing");
+      auto [it, fresh] = first.try_emplace(
+          s.origin.life, Position{s.seq.value, s.digest, process});
+      if (fresh) continue;
+      if (it->second.seq == s.seq.value && it->second.digest == s.digest) {
+        continue;
+      }
+      // What nobody writes any more and nobody needs may stand anywhere.
+      if (absl::ToInt64Seconds(s.age) > 60 && s.sessions == 0) continue;
+      return absl::StrCat("C11: the stream of ", s.origin.node, ": ",
+                          Where(*it->second.at), " stands at ", it->second.seq,
+                          ", ", Where(*process), " at ", s.seq.value);
+    }
+    for (Process* other : alive) {
+      if (seen.contains(other->life)) continue;
+      return absl::StrCat("C11: ", Where(*process), " has no stream of ",
+                          Where(*other));
+    }
+  }
+  return "";
+}
+
+// C12
+std::string Checks::WatchersDiffer(const std::map<int, Model::Entries>& lists) {
+  for (const auto& watcher : clients_.watchers()) {
+    if (watcher->at == nullptr || watcher->lagging) continue;
+    auto list = lists.find(watcher->at->number);
+    if (list == lists.end() || watcher->request.counts_only) continue;
+    if (!watcher->mirror.complete()) return "a watcher waits for its state";
+    Model::Entries covered;
+    for (const auto& [ref, content] : list->second) {
+      if (Covers(watcher->request, content)) covered[ref] = content;
+    }
+    if (covered == watcher->mirror.entries()) continue;
+    const std::string lost = Difference(covered, watcher->mirror.entries());
+    return absl::StrCat(
+        "C12: a watcher at ", Where(*watcher->at), " differs from the list: ",
+        lost.empty()
+            ? absl::StrCat("it has ",
+                           Difference(watcher->mirror.entries(), covered))
+            : absl::StrCat("it has not ", lost));
+  }
+  return "";
+}
+
+std::string Checks::NotQuietOf(Process& process, const Model::Entries& list) {
+  const Model::Expected expected = model_.ExpectedAt(world_.now());
+  const std::string lost = Difference(expected.must, list);
+  if (!lost.empty()) {
+    return absl::StrCat("C10: ", Where(process), " does not list ", lost);
+  }
+  const std::string ghost = Difference(list, expected.may);
+  if (!ghost.empty()) {
+    return absl::StrCat("C10: ", Where(process), " lists a ghost: ", ghost);
+  }
+  const std::string views = ViewsDiffer(process, list);
+  return views.empty() ? KeptTooLong(process) : views;
+}
+
+std::string Checks::NotQuiet() {
+  std::map<int, Model::Entries> lists;
+  const std::vector<Process*> alive = world_.Alive();
+  for (Process* process : alive) {
+    if (!process->running() || !process->idle()) return "a process is busy";
+    const absl::Status serving = process->replica().Serving();
+    if (!serving.ok()) {
+      return absl::StrCat("C9: ", Where(*process), ": ", serving.ToString());
+    }
+    const std::string members = MembersDiffer(*process);
+    if (!members.empty()) return members;
+  }
+  for (Process* process : alive) {
+    lists[process->number] = ListAll(world_, *process);
+    const std::string error = NotQuietOf(*process, lists[process->number]);
+    if (!error.empty()) return error;
+    const Process& first = *alive.front();
+    const std::string other =
+        Difference(lists[first.number], lists[process->number]);
+    if (!other.empty()) {
+      return absl::StrCat("C9: ", Where(first), " lists ", other, ", ",
+                          Where(*process), " does not");
+    }
+  }
+  const std::string streams = StreamsDiffer();
+  return streams.empty() ? WatchersDiffer(lists) : streams;
+}
+
+bool Checks::BecomeQuiet(SimTime limit) {
+  const SimTime begun = world_.now();
+  std::string why;
+  const bool quiet = world_.RunUntilTrue(
+      [this, &why] {
+        why = NotQuiet();
+        return why.empty();
+      },
+      limit, 100 * kMillisecond);
+  if (!quiet) {
+    world_.Fail(absl::StrCat("not quiet after ", limit / kSecond, " s: ", why));
+  }
+  slowest_quiet = std::max(slowest_quiet, world_.now() - begun);
+  return quiet;
+}
+
+}  // namespace muster::sim

@@ -1,0 +1,158 @@
+// Sessions that move between nodes.
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "tests/sim/scenario.h"
+
+namespace muster::sim {
+namespace {
+
+constexpr int kSessions = 200;
+
+std::vector<Session*> OpenMany(Cluster& cluster, int node, SimTime grace) {
+  std::vector<Session*> sessions;
+  for (int i = 0; i < kSessions; ++i) {
+    sessions.push_back(
+        &cluster.clients.Open(cluster.node(node), true, 0, grace));
+  }
+  cluster.Run(10 * kMillisecond);
+  for (int i = 0; i < kSessions; ++i) {
+    cluster.clients.Track(*sessions[static_cast<size_t>(i)], "t",
+                          absl::StrCat("user", i));
+  }
+  cluster.Settle();
+  EXPECT_EQ(cluster.Count(2), static_cast<uint64_t>(kSessions));
+  return sessions;
+}
+
+// Resumes all within a second; the diffs seen by anyone until it is over.
+void MoveAll(Cluster& cluster, const std::vector<Session*>& sessions,
+             const std::vector<int>& watching, int to) {
+  std::vector<uint64_t> before;
+  for (int node : watching) {
+    before.push_back(cluster.audit(node).mirror.diffs());
+  }
+  for (Session* session : sessions) {
+    cluster.clients.Resume(*session, cluster.node(to), 0);
+    cluster.Run(kSecond / kSessions);
+  }
+  cluster.Run(30 * kSecond);
+  for (size_t i = 0; i < watching.size(); ++i) {
+    EXPECT_EQ(cluster.audit(watching[i]).mirror.diffs(), before[i])
+        << "at node " << watching[i];
+    EXPECT_EQ(cluster.Count(watching[i]), static_cast<uint64_t>(kSessions));
+  }
+  for (Session* session : sessions) {
+    EXPECT_EQ(session->missing, 0u);
+    EXPECT_EQ(session->resumes, 1u);
+  }
+}
+
+TEST(Adoption, ShowsNothingWhileTheOldOwnerLives) {
+  Cluster cluster(3);
+  const auto sessions = OpenMany(cluster, 0, 10 * kSecond);
+  MoveAll(cluster, sessions, {0, 1, 2}, 1);
+  cluster.Settle();
+}
+
+TEST(Adoption, ShowsNothingWithoutGraceWhileTheOldOwnerLives) {
+  Cluster cluster(3);
+  const auto sessions = OpenMany(cluster, 0, 0);
+  MoveAll(cluster, sessions, {0, 1, 2}, 1);
+  cluster.Settle();
+}
+
+TEST(Adoption, ShowsNothingAfterTheOldOwnerWasKilled) {
+  Cluster cluster(3);
+  const auto sessions = OpenMany(cluster, 0, 10 * kSecond);
+  cluster.checks.Kill(cluster.node(0));
+  MoveAll(cluster, sessions, {1, 2}, 1);
+  cluster.Settle();
+}
+
+TEST(Adoption, ShowsNothingThoughAdopterAndWatcherAreCut) {
+  for (bool reset : {false, true}) {
+    Cluster cluster(3);
+    const auto sessions = OpenMany(cluster, 0, 10 * kSecond);
+    cluster.checks.Cut(1, 2, reset);
+    MoveAll(cluster, sessions, {0, 1, 2}, 1);
+    cluster.checks.Mend(1, 2);
+    cluster.Settle();
+  }
+}
+
+TEST(Adoption, ShowsNothingThoughTheAdoptersLinkIsSlow) {
+  Cluster cluster(3);
+  const auto sessions = OpenMany(cluster, 0, 10 * kSecond);
+  Path& path = cluster.world.network().path(1, 2);
+  path.latency = kSecond;
+  path.bytes_per_second = 2000;
+  MoveAll(cluster, sessions, {0, 1, 2}, 1);
+  cluster.Settle();
+}
+
+TEST(Adoption, RollingRestartShowsNoLeaveAndNoGhost) {
+  Cluster cluster(3);
+  std::vector<Session*> sessions;
+  for (int i = 0; i < 30; ++i) {
+    sessions.push_back(
+        &cluster.Open(i % 3, 10 * kSecond, 3, absl::StrCat("s", i, "-")));
+  }
+  cluster.Settle();
+  for (int node = 0; node < 3; ++node) {
+    std::vector<uint64_t> left;
+    cluster.checks.Drain(cluster.node(node));
+    for (Session* session : sessions) {
+      if (session->at != nullptr && session->at->host.index != node) continue;
+      cluster.Run(20 * kMillisecond);
+      cluster.clients.Resume(*session, cluster.node((node + 1) % 3), 0);
+    }
+    ASSERT_TRUE(cluster.world.RunUntilTrue(
+        [&] { return cluster.host(node).process == nullptr; }, 5 * kSecond));
+    cluster.Start(node);
+    cluster.Settle();
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(cluster.Count(i), 90u);
+  }
+  cluster.Run(20 * kSecond);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(cluster.Count(i), 90u);
+    // Its state, and never a change of it.
+    EXPECT_EQ(cluster.audit(i).mirror.diffs(), i == 0 ? 0u : 0u);
+  }
+  for (Session* session : sessions) EXPECT_EQ(session->missing, 0u);
+}
+
+TEST(Adoption, TheHigherEpochWinsAfterACut) {
+  Cluster cluster(3);
+  Session& session = cluster.Open(0, 10 * kSecond, 2);
+  cluster.Settle();
+  cluster.checks.Cut(0, 1, false);
+  cluster.checks.Cut(0, 2, false);
+  cluster.Run(4 * kSecond);
+  cluster.clients.Resume(session, cluster.node(1), 1);
+  cluster.Run(kSecond);
+  cluster.clients.Track(session, "t", "later");
+  cluster.Run(kSecond);
+  cluster.checks.Mend(0, 1);
+  cluster.checks.Mend(0, 2);
+  cluster.Settle();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(cluster.Count(i), 3u);
+    EXPECT_TRUE(cluster.Shows(i, "later"));
+  }
+}
+
+TEST(Adoption, ANodeWithoutTheRecordNamesEverythingAsMissing) {
+  Cluster cluster(2);
+  cluster.checks.Cut(0, 1, false);
+  cluster.Run(5 * kSecond);
+  Session& session = cluster.Open(0, 10 * kSecond, 4);
+  cluster.clients.Resume(session, cluster.node(1), 0);
+  cluster.Run(kSecond);
+  EXPECT_EQ(session.missing, 4u);
+  cluster.checks.Mend(0, 1);
+  cluster.Settle();
+  EXPECT_EQ(cluster.Count(0), 4u);
+}
+
+}  // namespace
+}  // namespace muster::sim

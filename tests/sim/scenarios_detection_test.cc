@@ -1,0 +1,221 @@
+// What happens when a node dies, freezes, drains, or cannot be heard.
+#include <set>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "tests/sim/scenario.h"
+
+namespace muster::sim {
+namespace {
+
+TEST(Detection, EntriesOfAKilledNodeAreGoneWithinHalfASecond) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Cluster cluster(3, nullptr, seed);
+    cluster.Open(0, 0, 10);
+    cluster.Settle();
+    ASSERT_EQ(cluster.Count(2), 10u);
+    cluster.checks.Kill(cluster.node(0));
+    const SimTime took = cluster.TimeUntil(
+        [&] { return cluster.Count(1) == 0 && cluster.Count(2) == 0; },
+        3 * kSecond);
+    EXPECT_GE(took, 0);
+    EXPECT_LE(took, 500 * kMillisecond);
+  }
+}
+
+TEST(Detection, OfTwoNodesTheOtherNoticesAKillWithinHalfASecond) {
+  Cluster cluster(2);
+  cluster.Open(0, 0, 1);
+  cluster.Settle();
+  cluster.checks.Kill(cluster.node(0));
+  const SimTime took =
+      cluster.TimeUntil([&] { return cluster.Count(1) == 0; }, 3 * kSecond);
+  EXPECT_GE(took, 0);
+  EXPECT_LE(took, 500 * kMillisecond);
+}
+
+TEST(Detection, AMachineWithoutPowerIsDownWithinThreeSeconds) {
+  Cluster cluster(3);
+  cluster.Open(0, 0, 10);
+  cluster.Settle();
+  cluster.checks.PowerOff(cluster.node(0));
+  const SimTime took = cluster.TimeUntil(
+      [&] { return cluster.Count(1) == 0 && cluster.Count(2) == 0; },
+      5 * kSecond);
+  EXPECT_GE(took, 0);
+  EXPECT_LE(took, 3 * kSecond);
+}
+
+TEST(Detection, AFrozenNodeIsGoneWithinThreeSecondsAndBackAtOnce) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Cluster cluster(3, nullptr, seed);
+    cluster.Open(0, 0, 10);
+    cluster.Settle();
+    Process& frozen = cluster.node(0);
+    cluster.checks.Freeze(frozen);
+    const SimTime gone = cluster.TimeUntil(
+        [&] { return cluster.Count(1) == 0 && cluster.Count(2) == 0; },
+        5 * kSecond);
+    EXPECT_GE(gone, 0);
+    EXPECT_LE(gone, 3 * kSecond);
+    cluster.Run(20 * kSecond);
+    const uint64_t before = cluster.audit(1).mirror.diffs();
+    cluster.checks.Thaw(frozen);
+    const SimTime back = cluster.TimeUntil(
+        [&] { return cluster.Count(1) == 10 && cluster.Count(2) == 10; },
+        5 * kSecond);
+    EXPECT_GE(back, 0);
+    EXPECT_LE(back, 500 * kMillisecond);
+    cluster.Settle();
+    cluster.Run(10 * kSecond);
+    // Ten joins, once.
+    EXPECT_EQ(cluster.audit(1).mirror.diffs() - before, 10u);
+    EXPECT_EQ(cluster.Count(0), 10u);
+  }
+}
+
+TEST(Detection, AThawedNodeAccusesNobody) {
+  Cluster cluster(3);
+  cluster.Open(1, 0, 5);
+  cluster.Settle();
+  Process& frozen = cluster.node(0);
+  const uint64_t before = cluster.audit(0).mirror.diffs();
+  cluster.checks.Freeze(frozen);
+  cluster.Run(30 * kSecond);
+  cluster.checks.Thaw(frozen);
+  cluster.Run(20 * kSecond);
+  EXPECT_EQ(cluster.audit(0).mirror.diffs(), before);
+  EXPECT_EQ(cluster.Living(0), 3u);
+}
+
+// Runs a minute with a–c cut while b hears both.
+void NobodyIsDown(bool reset) {
+  Cluster cluster(3);
+  Session& session = cluster.Open(0, 0, 3);
+  cluster.Open(2, 0, 3, "c");
+  cluster.Settle();
+  cluster.checks.Cut(0, 2, reset);
+  for (int second = 0; second < 60; ++second) {
+    cluster.Run(kSecond);
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(cluster.Living(i), 3u) << second;
+  }
+  EXPECT_EQ(cluster.Count(2), 6u);
+  EXPECT_EQ(cluster.Count(0), 6u);
+  // What a says still reaches c, through b.
+  cluster.clients.Track(session, "t", "new");
+  const SimTime took =
+      cluster.TimeUntil([&] { return cluster.Shows(2, "new"); }, kSecond);
+  EXPECT_GE(took, 0);
+  EXPECT_LE(took, 100 * kMillisecond);
+  cluster.checks.Mend(0, 2);
+  cluster.Settle();
+}
+TEST(Detection, NobodyIsDownWhileOnePairIsCutInSilence) { NobodyIsDown(false); }
+TEST(Detection, NobodyIsDownWhileOnePairIsCutByResets) { NobodyIsDown(true); }
+
+TEST(Detection, ADrainedNodeIsGoneAtOnce) {
+  Cluster cluster(3);
+  cluster.Open(0, 0, 10);
+  cluster.Settle();
+  Process& drained = cluster.node(0);
+  cluster.checks.Drain(drained);
+  const SimTime took = cluster.TimeUntil(
+      [&] { return cluster.Count(1) == 0 && cluster.Count(2) == 0; },
+      5 * kSecond);
+  EXPECT_GE(took, 0);
+  EXPECT_LE(took, 100 * kMillisecond);
+  EXPECT_GE(cluster.TimeUntil([&] { return !drained.alive(); }, 5 * kSecond),
+            0);
+  EXPECT_EQ(cluster.checks.StateOf(cluster.node(1), drained),
+            core::MemberState::kLeft);
+}
+
+TEST(Detection, ANameInUseIsRefusedAndNothingChanges) {
+  Cluster cluster(3);
+  cluster.Open(0, 0, 10);
+  cluster.Settle();
+  cluster.Run(kSecond);
+  uint64_t before[3];
+  for (int i = 0; i < 3; ++i) before[i] = cluster.audit(i).batches;
+  Process& twin = cluster.Start(0, 3);
+  const SimTime took =
+      cluster.TimeUntil([&] { return !twin.alive(); }, 10 * kSecond);
+  EXPECT_GE(took, 0);
+  EXPECT_LE(took, 3 * kSecond);
+  cluster.Run(5 * kSecond);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(cluster.audit(i).batches, before[i]);
+    EXPECT_EQ(cluster.Living(i), 3u);
+    EXPECT_EQ(cluster.Count(i), 10u);
+  }
+  EXPECT_TRUE(cluster.node(0).alive());
+}
+
+TEST(Detection, ARestartUnderTheSameNameShowsNoOldEntry) {
+  for (bool grace : {false, true}) {
+    Cluster cluster(3);
+    cluster.Open(0, grace ? kSecond : 0, 10, "old");
+    cluster.Settle();
+    cluster.checks.Kill(cluster.node(0));
+    cluster.Start(0);
+    const SimTime ready = cluster.TimeUntil(
+        [&] { return cluster.node(0).replica().Serving().ok(); }, 5 * kSecond);
+    EXPECT_GE(ready, 0);
+    EXPECT_LE(ready, 3 * kSecond);
+    cluster.Open(0, 0, 5, "new");
+    cluster.Run(200 * kMillisecond);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(cluster.Shows(i, "new0"));
+      EXPECT_TRUE(grace || !cluster.Shows(i, "old0"));
+    }
+    cluster.Run(8 * kSecond);
+    cluster.Settle();
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.Count(i), 5u);
+  }
+}
+
+TEST(Detection, AnHourOfLossAndJitterAccusesNobody) {
+  Cluster cluster(3);
+  cluster.Open(0, 0, 3);
+  cluster.Settle();
+  for (int a = 0; a < 3; ++a) {
+    for (int b = 0; b < 3; ++b) {
+      Path& path = cluster.world.network().path(a, b);
+      path.datagram_loss_ppm = 100'000;
+      path.segment_loss_ppm = 100'000;
+      path.jitter = 200 * kMillisecond;
+    }
+  }
+  const uint64_t before = cluster.audit(1).mirror.diffs();
+  for (int minute = 0; minute < 60; ++minute) {
+    cluster.Run(60 * kSecond);
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(cluster.Living(i), 3u) << minute;
+  }
+  EXPECT_EQ(cluster.audit(1).mirror.diffs(), before);
+}
+
+TEST(Detection, TwoLivesOfANameThatMeetLeaveTheLaterOne) {
+  Cluster cluster(3);
+  cluster.Open(0, 0, 5, "first");
+  cluster.Settle();
+  // a alone on one side; a newcomer of its name on the other.
+  for (int other : {1, 2, 3}) cluster.checks.Cut(0, other, false);
+  cluster.Run(5 * kSecond);
+  Process& first = cluster.node(0);
+  Process& second = cluster.Start(0, 3);
+  cluster.Run(5 * kSecond);
+  ASSERT_TRUE(second.alive());
+  Session& session = cluster.clients.Open(second, true, 0, 0);
+  cluster.Run(10 * kMillisecond);
+  cluster.clients.Track(session, "t", "second");
+  cluster.Run(kSecond);
+  EXPECT_TRUE(cluster.Shows(1, "second"));
+  for (int other : {1, 2, 3}) cluster.checks.Mend(0, other);
+  EXPECT_GE(cluster.TimeUntil([&] { return !first.alive(); }, 10 * kSecond), 0);
+  EXPECT_TRUE(second.alive());
+  cluster.Settle();
+  EXPECT_EQ(cluster.Count(1), 1u);
+}
+
+}  // namespace
+}  // namespace muster::sim

@@ -1,0 +1,122 @@
+// Peers that are behind the log, and what it costs to bring them up.
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "tests/sim/scenario.h"
+
+namespace muster::sim {
+namespace {
+
+void SmallLog(core::Options& options) { options.replication.log_bytes = 512; }
+
+TEST(Rebase, TenDifferencesAmongManyCostAByteAnEntry) {
+  constexpr int kEntries = 20'000;
+  Cluster cluster(2, SmallLog);
+  Session& session = cluster.Open(0, 60 * kSecond, kEntries);
+  cluster.Settle();
+  cluster.checks.Cut(0, 1, false);
+  cluster.Run(5 * kSecond);
+  Batch batch;
+  for (const auto& [ref, content] : session.held) {
+    batch.update.emplace_back(ref, std::string(100, 'x'));
+    if (batch.update.size() == 10) break;
+  }
+  cluster.clients.Apply(session, batch);
+  cluster.Run(kSecond);
+  Network& network = cluster.world.network();
+  const uint64_t diffs = cluster.audit(1).mirror.diffs();
+  const uint64_t bytes = network.BytesBetween(0, 1);
+  cluster.checks.Mend(0, 1);
+  cluster.Settle();
+  EXPECT_EQ(cluster.audit(1).mirror.diffs() - diffs, 10u);
+  EXPECT_EQ(cluster.audit(1).resets, 1u);
+  EXPECT_LE(network.BytesBetween(0, 1) - bytes, kEntries * 12u / 10 + 6000);
+}
+
+TEST(Rebase, AnEmptyNodeGetsEverything) {
+  Cluster cluster(3, SmallLog);
+  cluster.checks.Kill(cluster.node(2));
+  cluster.Open(0, 0, 5000);
+  cluster.Open(1, 0, 100, "b");
+  cluster.Run(kSecond);
+  cluster.Start(2);
+  cluster.Settle();
+  EXPECT_EQ(cluster.Count(2), 5100u);
+}
+
+TEST(Rebase, GoesOnWhileWritesGoOn) {
+  Cluster cluster(2, SmallLog);
+  Session& session = cluster.Open(0, 60 * kSecond, 2000);
+  cluster.Settle();
+  cluster.world.network().path(0, 1).bytes_per_second = 100'000;
+  cluster.checks.Cut(0, 1, false);
+  cluster.Run(4 * kSecond);
+  for (int i = 0; i < 200; ++i) {
+    cluster.clients.Track(session, "t", absl::StrCat("w", i));
+    cluster.Run(10 * kMillisecond);
+    if (i == 20) cluster.checks.Mend(0, 1);
+  }
+  cluster.Settle();
+  EXPECT_EQ(cluster.Count(1), 2200u);
+}
+
+// A newcomer c is in the middle of a rebase of a's stream.
+class InTheMiddle : public ::testing::Test {
+ protected:
+  InTheMiddle() : cluster_(3, SmallLog) {
+    cluster_.checks.Kill(cluster_.node(2));
+    cluster_.Open(0, 60 * kSecond, 20'000);
+    cluster_.Run(5 * kSecond);
+    for (int from : {0, 1}) {
+      cluster_.world.network().path(from, 2).bytes_per_second = 400'000;
+    }
+    cluster_.Start(2);
+    const uint64_t bytes = cluster_.world.network().BytesBetween(0, 2);
+    EXPECT_TRUE(cluster_.world.RunUntilTrue(
+        [&] {
+          return cluster_.world.network().BytesBetween(0, 2) > bytes + 200'000;
+        },
+        10 * kSecond, kMillisecond));
+  }
+  void BackToSpeed() {
+    for (int from : {0, 1}) {
+      cluster_.world.network().path(from, 2).bytes_per_second = 0;
+    }
+  }
+  Cluster cluster_;
+};
+
+TEST_F(InTheMiddle, TheSenderDies) {
+  cluster_.checks.Kill(cluster_.node(0));
+  BackToSpeed();
+  cluster_.Settle();
+  EXPECT_EQ(cluster_.Count(2), 20'000u);
+}
+
+TEST_F(InTheMiddle, TheReceiverDiesAndStartsAgain) {
+  cluster_.checks.Kill(cluster_.node(2));
+  cluster_.Run(kSecond);
+  cluster_.Start(2);
+  BackToSpeed();
+  cluster_.Settle();
+  EXPECT_EQ(cluster_.Count(2), 20'000u);
+}
+
+TEST_F(InTheMiddle, TheLinkBreaks) {
+  const uint64_t before = cluster_.world.network().BytesBetween(0, 2);
+  cluster_.world.network().BreakLinks(0, 2);
+  BackToSpeed();
+  cluster_.Settle();
+  EXPECT_EQ(cluster_.Count(2), 20'000u);
+  // It goes on rather than starting over: a live entry costs about 25 bytes.
+  EXPECT_LE(cluster_.world.network().BytesBetween(0, 2) - before, 1'500'000u);
+}
+
+TEST_F(InTheMiddle, ThePairIsCut) {
+  cluster_.checks.Cut(0, 2, false);
+  BackToSpeed();
+  cluster_.Settle();
+  EXPECT_EQ(cluster_.Count(2), 20'000u);
+}
+
+}  // namespace
+}  // namespace muster::sim
