@@ -1,0 +1,125 @@
+// The other nodes that this one remembers: one row a life, by life id, and
+// which lives a name has.
+//
+//   name "b":  life 7 (incarnation 20, ended)   life 9 (incarnation 31, alive)
+//
+// Invariants:
+// 1. At most one life of a name has not ended: the one with the highest
+//    (incarnation, life).
+// 2. A name is remembered as long as a life of it is, and no longer.
+// 3. There are never more than `limit` rows. A new life takes the row of the
+//    one that ended longest ago; if none has ended it is refused.
+//
+// Internal to membership. Pointers to rows are valid until the row goes.
+// Cost: O(log members) a call, O(members) an Add to a full table.
+#ifndef MUSTER_NODE_CORE_MEMBER_TABLE_H_
+#define MUSTER_NODE_CORE_MEMBER_TABLE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "crdt/types.h"
+#include "node/core/failure_detector.h"
+#include "node/core/frames.h"
+#include "node/core/time.h"
+
+namespace muster::core {
+
+inline constexpr Instant kLongAgo{INT64_MIN / 4};
+
+// A link closed: is the process gone? Proof is a refused connect and nobody
+// with a beat from after `since` until `until`.
+struct RefusedCheck {
+  Instant since;
+  Instant until;
+  uint64_t token = 0;  // Of the connect probe.
+  bool refused = false;
+};
+
+struct Member {
+  crdt::Origin origin;
+  std::string address;
+  MemberState state = MemberState::kDown;  // Until the first live evidence.
+  std::optional<Instant> ended;
+
+  uint64_t beat = 0;  // The highest number heard of; 0: none yet.
+  // When it advanced, as passed on to others: never moved by a stall here.
+  Instant advanced = kLongAgo;
+  // The same for judging: moved by the time that this node did not run.
+  Instant heard = kLongAgo;
+  crdt::Seq presence_seq;  // The highest that a datagram named.
+  GapWindow gaps;
+  absl::Duration suspect_after;
+  bool stream_only = false;
+
+  Instant udp = kLongAgo;      // Its last datagram.
+  Instant resumed = kLongAgo;  // Its first beat after a silence.
+  Instant linked = kLongAgo;   // Since when there is a link, or none.
+  Instant unlinked;
+  // Dial without regard to whose name is lower.
+  bool dial_now = false;
+
+  Instant suspected;
+  Instant confirmed;  // When suspicion turns to down.
+  Instant asked;
+  std::optional<RefusedCheck> check;
+  int checks = 0;  // Since the link closed.
+  // The last refusal was taken for death; older beats do not bring it back.
+  Instant refused = kLongAgo;
+
+  uint64_t version = 0;  // Of the table, when this row last changed.
+};
+
+class MemberTable {
+ public:
+  enum class Outcome { kAdded, kKnown, kEnded, kFull, kLie };
+  struct Added {
+    Outcome outcome;
+    Member* member = nullptr;  // If kAdded or kKnown.
+    // Lives of the same name that this one ends.
+    std::vector<Member*> ended;
+    std::optional<crdt::Origin> evicted;
+  };
+
+  explicit MemberTable(size_t limit) : limit_(limit) {}
+
+  // kEnded: a higher life of the name is known. kLie: the life is known under
+  // another name or incarnation.
+  Added Add(const crdt::Origin& origin, const std::string& address,
+            Instant now);
+  Member* Find(crdt::LifeId life);
+  const Member* Find(crdt::LifeId life) const;
+  void Remove(crdt::LifeId life);
+  // The highest incarnation remembered of a name, or 0.
+  crdt::Incarnation Highest(const std::string& name) const;
+  // Gives the row the next version (2, 3, …): others are told of rows above
+  // the version that they know.
+  void Touch(Member& member) { member.version = ++version_; }
+  uint64_t version() const { return version_; }
+
+  std::map<crdt::LifeId, Member>& rows() { return rows_; }
+  const std::map<crdt::LifeId, Member>& rows() const { return rows_; }
+
+ private:
+  struct Name {
+    crdt::Incarnation incarnation;
+    crdt::LifeId life;
+    std::vector<crdt::LifeId> lives;
+  };
+  // Frees the row that ended first. False if none has.
+  bool Evict(std::optional<crdt::Origin>& evicted);
+
+  const size_t limit_;
+  std::map<crdt::LifeId, Member> rows_;
+  std::map<std::string, Name> names_;
+  uint64_t version_ = 1;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_MEMBER_TABLE_H_

@@ -1,0 +1,205 @@
+// The inside of Membership; see membership.h for what it is. Its parts:
+//
+//   table_     the other lives, known by life id        member_table.h
+//   links_     open links, and which one is in use      peer_links.h
+//   dialing_   join addresses and members to dial       dialing.h
+//   names_     is another life of our name at work      name_check.h
+//   clock_, sample_, asks_   beats, out and passed on   beats.h
+//   detector_, stall_        silence, and our own       failure_detector.h
+//
+// This class is the glue, in three files: membership.cc (identity, ticks, what
+// others see), membership_links.cc (links, members told and learnt, leaving)
+// and membership_liveness.cc (evidence, verdicts, beats, probes).
+//
+// Every input is a *step*: Begin (was this node stalled?), the input, End
+// (admission, name, dial set). Order of events of one life: kUnlinked before
+// kEnded or kForgotten, kAdmitted of this node before any kLinked.
+#ifndef MUSTER_NODE_CORE_MEMBERSHIP_IMPL_H_
+#define MUSTER_NODE_CORE_MEMBERSHIP_IMPL_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "node/core/beats.h"
+#include "node/core/dialing.h"
+#include "node/core/failure_detector.h"
+#include "node/core/member_table.h"
+#include "node/core/membership.h"
+#include "node/core/name_check.h"
+#include "node/core/peer_links.h"
+
+namespace muster::core {
+
+// What Counters() shows, in this order; names in membership.cc.
+enum class Count {
+  kDatagramsSent,
+  kDatagramsReceived,
+  kDatagramsUnknown,
+  kSuspicions,
+  kSuspicionsAverted,
+  kDowns,
+  kDownsByRefusal,
+  kReturns,
+  kAsksSent,
+  kAsksAnswered,
+  kConnectProbes,
+  kHelloProbes,
+  kStalls,
+  kLinksReplaced,
+  kLinksStalled,
+  kLinksToSelf,
+  kMembersRefused,
+  kMembersEnded,
+  kMembersForgotten,
+  kContradictions,
+  kCount,
+};
+
+struct Step {
+  Now now;
+  Output& out;
+};
+
+// How a beat number came here.
+enum class Way { kDatagram, kLink, kPassedOn };
+struct HeardBeat {
+  uint64_t number = 0;
+  absl::Duration age;
+  Way way = Way::kPassedOn;
+  crdt::Seq presence_seq;
+};
+
+class Membership::Impl {
+ public:
+  Impl(const Options& options, crdt::LifeId life, uint64_t seed, Now now);
+
+  // ---- steps; see Membership ----
+  void Begin(Step& step);
+  void End(Step& step);
+  void LinkUp(LinkId id, const PeerHello& hello, Step& step);
+  void LinkDown(LinkId id, Step& step);
+  void FrameBeat(LinkId id, uint64_t beat, Step& step);
+  void Members(LinkId id, const MembersFrame& frame, Step& step);
+  void Ask(LinkId id, const AskFrame& frame, Step& step);
+  void Report(LinkId id, const BeatReport& report, Step& step);
+  void Leaving(LinkId id, Step& step);
+  void Datagram(const BeatDatagram& beat, Step& step);
+  void Probe(uint64_t token, bool refused, Step& step);
+  void HelloProbed(uint64_t token, crdt::LifeId life, Step& step);
+  void Tick(Step& step);
+  void Leave(Step& step);
+
+  void LinkProgress(LinkId id, bool idle_or_acked, Now now);
+  void UdpUnavailable(const std::string& why) { udp_unavailable_ = why; }
+  void SetPresenceSeq(crdt::Seq seq) { presence_seq_ = seq; }
+  std::vector<MembershipEvent> TakeEvents();
+
+  // ---- state ----
+  const crdt::Origin& self() const { return self_; }
+  uint64_t beat() const { return clock_.number(); }
+  LinkId LinkTo(crdt::LifeId life) const;
+  const crdt::Origin* OriginOf(LinkId id) const;
+  bool IsAlive(crdt::LifeId life) const;
+  absl::Duration AgeOf(crdt::LifeId life, Now now) const;
+  Instant LastAdvance(crdt::LifeId life) const;
+  std::vector<MemberView> View(Now now) const;
+  std::vector<std::string> Notes() const;
+  std::vector<std::pair<std::string, uint64_t>> Counters() const;
+
+ private:
+  // ---- membership.cc ----
+  bool admitted() const { return self_.incarnation.value != 0; }
+  void CheckName(Step& step);
+  void TryAdmit(Step& step);
+  void Admit(Step& step);
+  void TryJoin(Step& step);
+  void Emit(MembershipEvent::Kind kind, const crdt::Origin& origin, Step& step,
+            LinkId link = 0, crdt::Seq presence_seq = {});
+  void Log(LogLine::Level level, std::string text, Step& step);
+  void Add(Count count, uint64_t n = 1) {
+    counts_[static_cast<size_t>(count)] += n;
+  }
+
+  // ---- membership_links.cc ----
+  // Whether this node decides which link to that peer is used.
+  bool Decides(const Link& link) const;
+  // A link is new: use it, close it, or let the peer decide.
+  void Settle(Link& link, Step& step);
+  void Use(Link& link, Step& step);
+  void Close(LinkId id, const std::string& reason, Step& step,
+             bool permanent = false);
+  // The link is out of the table; `Close` or the transport has ended it.
+  void Drop(Link& link, Step& step);
+  // Tells kLinked or kUnlinked if that has changed.
+  void Refresh(Link& link, Step& step);
+  void RefreshLife(crdt::LifeId life, Step& step);
+  void Unlink(Link& link, Step& step);
+  // Every row changed since `since`; 0: all, and this node itself.
+  void SendMembers(Link& link, uint64_t since, Step& step);
+  void SendChangedMembers(Step& step);
+  void TakeInfo(Link& link, const MemberInfo& info, Step& step);
+  void ToldOfOwnName(const MemberInfo& info, Step& step);
+  // The row of an admitted origin, new or known; null if it is refused.
+  Member* Learn(const crdt::Origin& origin, const std::string& address,
+                absl::Duration age, Step& step);
+  void MarkEnded(Member& member, Step& step);
+  void MarkLeft(Member& member, Step& step);
+  void CloseStalledLinks(Step& step);
+  bool IsStalled(const Link& link, Now now) const;
+
+  // ---- membership_liveness.cc ----
+  void Evidence(Member& member, const HeardBeat& heard, Step& step);
+  void Passed(const BeatReport& report, Step& step);
+  void Revive(Member& member, crdt::Seq presence_seq, Step& step);
+  void PassOn(const Member& member, Step& step);
+  void Judge(Step& step);
+  void JudgeOne(Member& member, Step& step);
+  void Suspect(Member& member, Step& step);
+  void MarkDown(Member& member, const std::string& why, Step& step);
+  void Forget(crdt::LifeId life, Step& step);
+  void StartCheck(Member& member, Step& step);
+  void AskAll(crdt::LifeId life, uint64_t number, Step& step);
+  void AskAboutRivals(Step& step);
+  void SendBeats(Step& step);
+  BeatDatagram OwnBeat() const;
+  void AddStall(absl::Duration stall, Instant now);
+
+  const Options options_;
+  const DetectorOptions& times_ = options_.detector;
+  const FailureDetector detector_;
+  crdt::Origin self_;
+  crdt::Seq presence_seq_;
+
+  MemberTable table_;
+  PeerLinks links_;
+  Dialing dialing_;
+  NameCheck names_;
+  BeatClock clock_;
+  BeatSample sample_;
+  AskBook asks_;
+  StallWatch stall_;
+
+  Instant start_;
+  // The highest incarnation of our name that a peer remembers.
+  crdt::Incarnation highest_;
+  bool heard_admitted_ = false;  // A MembersFrame of an admitted node.
+  bool joined_ = false;
+  bool alone_ = false;
+  bool leaving_ = false;
+  bool over_ = false;  // `exit` was said.
+  Instant rivals_asked_ = kLongAgo;
+  LinkId asked_last_ = 0;
+  uint64_t token_ = 0;
+  bool full_logged_ = false;
+  std::string udp_unavailable_;
+  std::vector<MembershipEvent> events_;
+  std::array<uint64_t, static_cast<size_t>(Count::kCount)> counts_ = {};
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_MEMBERSHIP_IMPL_H_

@@ -1,0 +1,351 @@
+// Evidence, verdicts, beats and probes.
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "node/core/membership_impl.h"
+
+namespace muster::core {
+namespace {
+
+using Kind = MembershipEvent::Kind;
+
+// A first number is evidence only if it is younger.
+constexpr absl::Duration kFirstAge = absl::Seconds(2);
+// Without a datagram for this long, a peer's beats come by stream alone.
+constexpr absl::Duration kUdpLately = absl::Seconds(5);
+// A suspicion is put to this many peers at most.
+constexpr size_t kMaxAsked = 64;
+// How often a refusal is looked into again after a later beat.
+constexpr int kMaxChecks = 3;
+// A probe that is not answered by then never will be.
+constexpr absl::Duration kProbeLimit = absl::Seconds(1);
+constexpr absl::Duration kLongestAge = absl::Hours(24 * 365);
+
+// A silence of a few lost beats is no rhythm.
+constexpr int kMissedBeats = 3;
+
+}  // namespace
+
+// ---------------------------------------------------------------- evidence
+
+void Membership::Impl::Evidence(Member& member, const HeardBeat& heard,
+                                Step& step) {
+  Instant now = step.now.mono;
+  if (heard.way == Way::kDatagram) {
+    member.udp = now;
+    member.stream_only = false;
+    member.presence_seq = std::max(member.presence_seq, heard.presence_seq);
+  }
+  if (heard.number <= member.beat) return;
+  bool first = member.beat == 0;
+  member.beat = heard.number;
+  absl::Duration age = std::clamp(heard.age, absl::ZeroDuration(), kLongestAge);
+  // What waited while this node did not run is older than it says; for
+  // judging its sender it is not.
+  absl::Duration true_age = age + stall_.InputDelay();
+  Instant at = now - true_age;
+  Instant judged = now - age;
+  if (judged - member.heard > kMissedBeats * times_.beat_interval) {
+    member.resumed = now;
+  } else if (!first && judged > member.heard && IsAlive(member.origin.life) &&
+             !stall_.settling()) {
+    member.gaps.Add(judged - member.heard);
+  }
+  member.advanced = std::max(member.advanced, at);
+  member.heard = std::max(member.heard, judged);
+  member.stream_only = heard.way == Way::kLink &&
+                       now - std::max(member.udp, member.linked) > kUdpLately;
+  member.suspect_after =
+      detector_.SuspectAfter(member.gaps, member.stream_only);
+  PassOn(member, step);
+
+  if (member.ended || member.state == MemberState::kLeft) return;
+  bool live = member.state == MemberState::kSuspect
+                  ? now - member.heard < member.suspect_after
+                  : true_age < (first ? kFirstAge : member.suspect_after) &&
+                        at > member.refused;
+  if (live && member.state != MemberState::kAlive) {
+    bool back = !first && !links_.Any(member.origin.life);
+    // The way is free again: no need to wait for the transport's back-off.
+    if (back) dialing_.Afresh(member.address);
+    Revive(member, heard.presence_seq, step);
+  }
+  if (member.check && at > member.check->since) {
+    // It lived after its link closed. The beat may have been its last one on
+    // the way, so look again.
+    member.check.reset();
+    if (member.checks < kMaxChecks) StartCheck(member, step);
+  }
+}
+
+void Membership::Impl::Revive(Member& member, crdt::Seq presence_seq,
+                              Step& step) {
+  if (member.state == MemberState::kSuspect) {
+    Add(Count::kSuspicionsAverted);
+  } else {
+    Add(Count::kReturns);
+    Log(LogLine::Level::kInfo,
+        absl::StrCat("member ", member.origin.node, " (", member.address,
+                     ") is alive"),
+        step);
+    dialing_.Changed();
+  }
+  member.state = MemberState::kAlive;
+  Emit(Kind::kAlive, member.origin, step, LinkTo(member.origin.life),
+       presence_seq);
+}
+
+void Membership::Impl::Passed(const BeatReport& report, Step& step) {
+  if (report.life == self_.life) return;
+  if (Member* member = table_.Find(report.life)) {
+    Evidence(*member, {report.number, report.age}, step);
+  } else {
+    names_.Beat(report.life, report.number,
+                step.now.mono - report.age - stall_.InputDelay());
+  }
+}
+
+// To those who asked, over both ways, as one of them may be blocked.
+void Membership::Impl::PassOn(const Member& member, Step& step) {
+  crdt::LifeId life = member.origin.life;
+  BeatReport report{life, member.beat, step.now.mono - member.advanced};
+  for (LinkId id : asks_.Waiting(life, member.beat, step.now.mono)) {
+    const Link* link = links_.Find(id);
+    if (link == nullptr) continue;
+    Add(Count::kAsksAnswered);
+    step.out.frames.push_back({id, {clock_.number(), report}});
+    if (!admitted() || !link->linked) continue;
+    BeatDatagram datagram = OwnBeat();
+    datagram.others.push_back(report);
+    Add(Count::kDatagramsSent);
+    step.out.beats.push_back({link->hello.address, std::move(datagram)});
+  }
+}
+
+void Membership::Impl::Datagram(const BeatDatagram& beat, Step& step) {
+  Add(Count::kDatagramsReceived);
+  if (beat.origin.life == self_.life) return;
+  Member* member = table_.Find(beat.origin.life);
+  if (member == nullptr) {
+    Add(Count::kDatagramsUnknown);
+    names_.Beat(beat.origin.life, beat.number,
+                step.now.mono - stall_.InputDelay());
+    return;
+  }
+  if (member->origin != beat.origin) {
+    Add(Count::kContradictions);
+    return;
+  }
+  Evidence(*member, {beat.number, {}, Way::kDatagram, beat.presence_seq}, step);
+  if (member->ended) return;
+  for (const BeatReport& report : beat.others) Passed(report, step);
+}
+
+void Membership::Impl::Report(LinkId id, const BeatReport& report, Step& step) {
+  if (links_.Find(id) != nullptr) Passed(report, step);
+}
+
+void Membership::Impl::Ask(LinkId id, const AskFrame& frame, Step& step) {
+  if (links_.Find(id) == nullptr) return;
+  BeatReport report{frame.life};
+  if (frame.life == self_.life) {
+    report.number = clock_.number();
+    report.age = step.now.mono - clock_.advanced();
+  } else if (const Member* member = table_.Find(frame.life)) {
+    report.number = member->beat;
+    report.age = step.now.mono - member->advanced;
+    asks_.Add(id, frame, step.now.mono);
+  }
+  if (report.number <= frame.number) return;
+  Add(Count::kAsksAnswered);
+  step.out.frames.push_back({id, {clock_.number(), report}});
+}
+
+// ---------------------------------------------------------------- verdicts
+
+void Membership::Impl::Judge(Step& step) {
+  std::vector<crdt::LifeId> forgotten;
+  for (auto& [life, member] : table_.rows()) {
+    Instant last =
+        member.ended ? std::min(*member.ended, member.heard) : member.heard;
+    if (step.now.mono - last > times_.forget) {
+      forgotten.push_back(life);
+    } else if (!member.ended) {
+      JudgeOne(member, step);
+    }
+  }
+  for (crdt::LifeId life : forgotten) Forget(life, step);
+}
+
+void Membership::Impl::JudgeOne(Member& member, Step& step) {
+  Instant now = step.now.mono;
+  absl::Duration silence = now - member.heard;
+  if (member.state == MemberState::kAlive && silence >= member.suspect_after) {
+    Suspect(member, step);
+  }
+  if (member.state == MemberState::kSuspect) {
+    if (now >= member.confirmed) {
+      MarkDown(member,
+               absl::StrCat("silent for ", absl::FormatDuration(silence)),
+               step);
+    } else if (now - member.asked >= times_.confirm / 2) {
+      member.asked = now;
+      AskAll(member.origin.life, member.beat, step);
+    }
+  }
+  if (!member.check) return;
+  if (member.check->refused && now >= member.check->until) {
+    Add(Count::kDownsByRefusal);
+    member.refused = member.check->since;
+    MarkDown(member, "its address refuses and nobody has heard it", step);
+  } else if (now >= member.check->until + kProbeLimit) {
+    member.check.reset();
+  }
+}
+
+void Membership::Impl::Suspect(Member& member, Step& step) {
+  Instant now = step.now.mono;
+  Add(Count::kSuspicions);
+  member.state = MemberState::kSuspect;
+  member.suspected = now;
+  member.confirmed = now + times_.confirm;
+  member.asked = now;
+  Emit(Kind::kSuspect, member.origin, step);
+  AskAll(member.origin.life, member.beat, step);
+}
+
+void Membership::Impl::MarkDown(Member& member, const std::string& why,
+                                Step& step) {
+  Add(Count::kDowns);
+  member.state = MemberState::kDown;
+  member.check.reset();
+  Log(LogLine::Level::kWarning,
+      absl::StrCat("member ", member.origin.node, " (", member.address,
+                   ") is down: ", why),
+      step);
+  Emit(Kind::kDown, member.origin, step);
+}
+
+void Membership::Impl::Forget(crdt::LifeId life, Step& step) {
+  const Member* member = table_.Find(life);
+  crdt::Origin origin = member->origin;
+  if (Link* link = links_.Used(life)) Unlink(*link, step);
+  // Its address is forgotten with it; a DNS name may lead there again.
+  if (!member->ended && member->state != MemberState::kLeft) {
+    dialing_.LostForGood();
+  }
+  table_.Remove(life);
+  dialing_.Changed();
+  Add(Count::kMembersForgotten);
+  Log(LogLine::Level::kInfo,
+      absl::StrCat("member ", origin.node, " is forgotten"), step);
+  Emit(Kind::kForgotten, origin, step);
+}
+
+// ------------------------------------------------------- probes and asking
+
+void Membership::Impl::StartCheck(Member& member, Step& step) {
+  Instant now = step.now.mono;
+  ++member.checks;
+  member.check = RefusedCheck{now, now + times_.refused_wait, ++token_};
+  Add(Count::kConnectProbes);
+  step.out.probes.push_back({token_, member.address});
+  AskAll(member.origin.life, member.beat, step);
+}
+
+void Membership::Impl::Probe(uint64_t token, bool refused, Step& step) {
+  (void)step;
+  for (auto& [life, member] : table_.rows()) {
+    if (!member.check || member.check->token != token) continue;
+    if (refused) {
+      member.check->refused = true;
+    } else {
+      member.check.reset();
+    }
+    return;
+  }
+}
+
+void Membership::Impl::HelloProbed(uint64_t token, crdt::LifeId life,
+                                   Step& step) {
+  if (names_.Probed(token, life)) names_.Tick(step.now.mono);
+}
+
+// In turns, if there are more links than may be asked.
+void Membership::Impl::AskAll(crdt::LifeId life, uint64_t number, Step& step) {
+  const auto& all = links_.all();
+  auto it = all.upper_bound(asked_last_);
+  size_t asked = 0;
+  for (size_t i = 0; i < all.size() && asked < kMaxAsked; ++i, ++it) {
+    if (it == all.end()) it = all.begin();
+    const Link& link = it->second;
+    asked_last_ = link.id;
+    crdt::LifeId peer = link.hello.origin.life;
+    const Member* member = table_.Find(peer);
+    bool dead = member != nullptr && !IsAlive(peer) && member->beat != 0;
+    if (peer == life || dead || !links_.IsUsed(link)) continue;
+    ++asked;
+    Add(Count::kAsksSent);
+    step.out.frames.push_back(
+        {link.id, {clock_.number(), AskFrame{life, number}}});
+  }
+}
+
+void Membership::Impl::AskAboutRivals(Step& step) {
+  if (over_ || !names_.Pending()) return;
+  if (step.now.mono - rivals_asked_ < times_.beat_interval) return;
+  rivals_asked_ = step.now.mono;
+  for (const auto& [life, rival] : names_.rivals()) {
+    if (rival.verdict != Rival::Verdict::kPending) continue;
+    AskAll(life, rival.beat, step);
+  }
+}
+
+// ------------------------------------------------------------------- beats
+
+BeatDatagram Membership::Impl::OwnBeat() const {
+  return {self_, clock_.number(), presence_seq_, {}};
+}
+
+void Membership::Impl::SendBeats(Step& step) {
+  for (const auto& [id, link] : links_.all()) {
+    if (!links_.IsUsed(link)) continue;
+    step.out.frames.push_back(
+        {id, {clock_.number(), BeatReport{self_.life, clock_.number()}}});
+  }
+  if (!admitted()) return;
+  BeatDatagram beat = OwnBeat();
+  beat.others = sample_.Next(table_, self_.node.size(), step.now.mono);
+  std::set<absl::string_view> sent = {options_.address};
+  for (bool down : {false, true}) {
+    for (const auto& [life, member] : table_.rows()) {
+      if (member.ended || member.state == MemberState::kLeft) continue;
+      if (down != (member.state == MemberState::kDown)) continue;
+      // Every other beat is enough to notice that a cut has healed.
+      if (down && (clock_.number() ^ life.lo) % 2 != 0) continue;
+      if (!sent.insert(member.address).second) continue;
+      step.out.beats.push_back({member.address, beat});
+    }
+  }
+  Add(Count::kDatagramsSent, sent.size() - 1);
+}
+
+void Membership::Impl::AddStall(absl::Duration stall, Instant now) {
+  auto later = [&](Instant t) { return std::min(t + stall, now); };
+  for (auto& [life, member] : table_.rows()) {
+    member.heard = later(member.heard);
+    member.asked = later(member.asked);
+    member.resumed = later(member.resumed);
+    member.confirmed = member.confirmed + stall;
+    if (member.check) member.check->until = member.check->until + stall;
+  }
+  for (auto& [id, link] : links_.all()) {
+    link.received = later(link.received);
+    if (link.unacked != kNever) link.unacked = later(link.unacked);
+  }
+  start_ = start_ + stall;
+  names_.Stalled(stall);
+}
+
+}  // namespace muster::core

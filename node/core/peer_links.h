@@ -1,0 +1,81 @@
+// The open links, and which of several between the same two lives is used.
+//
+// The lower of the two (name, life) *decides*: it uses a new link from the
+// moment it is up, or closes it, and is never heard on a link that it does not
+// use. The other one *follows*: it takes the first link at once, and moves to
+// another when the first frame arrives there. So neither side ever drops a
+// frame that the other sent on a link in use.
+//
+// The decider's rule (`Choose`): of two dials that crossed, its own is kept; a
+// second dial of its own is closed while the first link is heard; otherwise
+// the new link wins, since the peer dials only when it has none.
+//
+// Internal to membership. Cost: O(log links) a call.
+#ifndef MUSTER_NODE_CORE_PEER_LINKS_H_
+#define MUSTER_NODE_CORE_PEER_LINKS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "absl/time/time.h"
+#include "crdt/types.h"
+#include "node/core/frames.h"
+#include "node/core/time.h"
+
+namespace muster::core {
+
+struct Link {
+  LinkId id = 0;
+  PeerHello hello;
+  Instant up;
+  Instant received;            // The last frame, or `up`.
+  Instant unacked = kNever;    // Since when bulk waits for an ack.
+  bool heard = false;          // A frame has come.
+  bool was_used = false;       // It has been the one in use.
+  bool heard_members = false;  // A MembersFrame has come.
+  bool linked = false;         // kLinked has been told of it.
+  uint64_t sent_version = 0;   // Of the member table.
+};
+
+class PeerLinks {
+ public:
+  enum class Choice { kTakeNew, kKeepOld };
+  // How long after a link is up a dial that crossed it may still arrive.
+  static constexpr absl::Duration kCrossing = absl::Seconds(3);
+  // A link that was heard within this works.
+  static constexpr absl::Duration kFresh = absl::Seconds(1);
+
+  // For the decider: what becomes of `fresh` while it uses `old`.
+  static Choice Choose(const Link& old, const Link& fresh, Instant now);
+
+  // Null if the number is taken.
+  Link* Add(LinkId id, const PeerHello& hello, Instant now);
+  void Remove(LinkId id);
+  Link* Find(LinkId id);
+  const Link* Find(LinkId id) const;
+  // The link in use to a life, or null.
+  Link* Used(crdt::LifeId life);
+  const Link* Used(crdt::LifeId life) const;
+  void Use(Link& link);
+  bool IsUsed(const Link& link) const;
+  // Any open link to a life, in use or not.
+  bool Any(crdt::LifeId life) const;
+  // The first of them, or null.
+  const Link* First(crdt::LifeId life) const;
+
+  std::map<LinkId, Link>& all() { return all_; }
+  const std::map<LinkId, Link>& all() const { return all_; }
+
+ private:
+  struct Peer {
+    size_t open = 0;
+    LinkId used = 0;
+  };
+  std::map<LinkId, Link> all_;
+  std::map<crdt::LifeId, Peer> peers_;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_PEER_LINKS_H_
