@@ -10,7 +10,6 @@ namespace {
 
 constexpr SimTime kProbeLimit = 300 * kMillisecond;
 constexpr SimTime kHelloProbeLimit = 1200 * kMillisecond;
-constexpr SimTime kLastBackoff = 2 * kSecond;
 // Datagrams that a socket of a process that does not read will hold.
 constexpr size_t kSocketDatagrams = 200;
 
@@ -70,9 +69,11 @@ void Network::SendBeat(Process& from, const core::SendBeat& beat) {
       Process* to = host->process;
       if (to == nullptr || !Open(source, host->index)) return;
       if (to->frozen() && to->waiting() > kSocketDatagrams) return;
-      to->Post([datagram](core::Replica& replica, core::Now now) {
-        replica.OnDatagram(datagram, now);
-      });
+      to->Post(
+          [this, source, to, datagram](core::Replica& replica, core::Now now) {
+            replica.OnDatagram(datagram, now);
+            OnBeatFrom(*to, source);
+          });
     });
   }
 }
@@ -139,124 +140,6 @@ void Network::ProbeHello(Process& from, const core::HelloProbe& probe) {
                    [answer, life = to.life] { answer(life); });
     });
   });
-}
-
-// ------------------------------------------------------------------ dialling
-
-void Network::SetDial(Process& from,
-                      const std::vector<std::string>& addresses) {
-  for (auto& [key, dialer] : dialers_) {
-    if (key.first == from.number) dialer.wanted = false;
-  }
-  for (const std::string& address : addresses) {
-    auto [it, fresh] = dialers_.try_emplace({from.number, address});
-    Dialer& dialer = it->second;
-    dialer.wanted = true;
-    if (fresh) Dial(from, address);
-  }
-  for (auto it = dialers_.begin(); it != dialers_.end();) {
-    const bool gone = it->first.first == from.number && !it->second.wanted &&
-                      !it->second.busy;
-    it = gone ? dialers_.erase(it) : std::next(it);
-  }
-}
-
-void Network::Dial(Process& from, const std::string& address) {
-  from.Post([this, &from, address](core::Replica&, core::Now) {
-    auto it = dialers_.find({from.number, address});
-    if (it == dialers_.end() || it->second.busy) return;
-    if (!it->second.wanted || it->second.given_up) {
-      if (!it->second.wanted) dialers_.erase(it);
-      return;
-    }
-    it->second.busy = true;
-    Connect(from, address, 0, world_.now());
-  });
-}
-
-void Network::Connect(Process& from, const std::string& address, int attempt,
-                      SimTime begun) {
-  if (!from.alive()) return;
-  auto silence = [this, &from, address, attempt, begun] {
-    const SimTime again = world_.now() + (kSecond << attempt);
-    const SimTime limit = begun + options.connect_timeout;
-    world_.At(std::min(again, limit),
-              [this, &from, address, attempt, begun, failed = limit <= again] {
-                if (failed) {
-                  DialFailed(from, address);
-                } else {
-                  Connect(from, address, attempt + 1, begun);
-                }
-              });
-  };
-  Host* host = world_.HostAt(address);
-  if (host == nullptr) return silence();
-  const int a = from.host.index;
-  const int b = host->index;
-  if (!Open(a, b)) {
-    if (!path(a, b).reset) return silence();
-    world_.After(Transit(path(a, b)),
-                 [this, &from, address] { DialFailed(from, address); });
-    return;
-  }
-  world_.After(Transit(path(a, b)), [this, &from, address, host, silence] {
-    const int a = from.host.index;
-    const int b = host->index;
-    if (!host->powered || !Open(b, a)) return silence();
-    world_.After(Transit(path(b, a)),
-                 [this, &from, address, to = host->process] {
-                   if (to == nullptr) {
-                     DialFailed(from, address);
-                   } else {
-                     Connected(from, address, *to);
-                   }
-                 });
-  });
-}
-
-void Network::DialFailed(Process& from, const std::string& address) {
-  auto it = dialers_.find({from.number, address});
-  if (it == dialers_.end() || !from.alive()) return;
-  Dialer& dialer = it->second;
-  dialer.busy = false;
-  if (!dialer.wanted) {
-    dialers_.erase(it);
-    return;
-  }
-  const SimTime pause =
-      dialer.backoff / 2 + world_.rng().Range(0, dialer.backoff / 2);
-  dialer.backoff = std::min(dialer.backoff * 2, kLastBackoff);
-  world_.After(pause, [this, &from, address] { Dial(from, address); });
-}
-
-void Network::Connected(Process& from, const std::string& address,
-                        Process& to) {
-  if (!from.alive() || !to.alive()) return DialFailed(from, address);
-  auto conn = std::make_shared<Conn>();
-  conn->number = next_conn_++;
-  conn->ends[0].process = &from;
-  conn->ends[1].process = &to;
-  conn->dialed = address;
-  conns_[conn->number] = conn;
-  world_.After(options.hello_timeout, [this, conn] {
-    for (int side : {0, 1}) {
-      if (conn->ends[side].link == 0) Shut(conn, side, "no hello in time");
-    }
-  });
-  from.Post([this, conn, &from](core::Replica&, core::Now) {
-    Item item;
-    item.kind = Item::Kind::kHello;
-    item.hello = HelloOf(from);
-    item.bytes = 120;
-    Enqueue(conn, 0, std::move(item));
-  });
-}
-
-core::PeerHello Network::HelloOf(Process& process) const {
-  core::PeerHello hello;
-  hello.origin = process.replica().origin();
-  hello.address = process.host.address;
-  return hello;
 }
 
 // ------------------------------------------------------------------- figures

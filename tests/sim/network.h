@@ -9,8 +9,9 @@
 // the cut heals. Frames are lost only when a link breaks, and then any suffix.
 // Control frames overtake bulk as long as it has not been given to the socket.
 //
-// Dialling is the transport's: every address of a process's dial set is kept
-// connected, with a back-off of 50 ms that doubles up to 2 s, with jitter.
+// Dialling is as the transport's (transport/peer/dialer.h): every address of a
+// process's dial set is kept connected, with a back-off of 50 ms that doubles
+// up to 2 s, which a beat from there ends.
 //
 // In hostile mode frames are dropped, duplicated and swapped too, which TCP
 // never does: safety must hold all the same.
@@ -108,7 +109,7 @@ class Network {
 
  private:
   struct Item {
-    enum class Kind { kHello, kHelloProof, kProof, kFrame, kFin };
+    enum class Kind { kHello, kHelloBack, kProof, kProofBack, kFrame, kFin };
     Kind kind = Kind::kFrame;
     core::Frame frame;
     core::PeerHello hello;
@@ -140,14 +141,23 @@ class Network {
     End ends[2];    // 0 dialled.
     Lane lanes[2];  // lanes[i]: from ends[i].
     std::string dialed;
+    uint64_t attempt = 0;
+    bool refused = false;  // For good, by the other side.
   };
   using ConnRef = std::shared_ptr<Conn>;
+  // An address that a process wants a link to.
   struct Dialer {
+    enum class State { kWaiting, kDialling, kLinked };
+    State state = State::kWaiting;
     bool wanted = true;
-    bool busy = false;
-    bool given_up = false;
-    SimTime backoff = 50 * kMillisecond;
+    uint64_t attempt = 0;
+    SimTime since = 0;
+    SimTime due = 0;  // kWaiting only.
+    int failures = 0;
+    bool refused = false;
+    crdt::LifeId life;  // That was reached last.
   };
+  using DialerMap = std::map<std::pair<int, std::string>, Dialer>;
 
   int HostOf(const Conn& conn, int side) const {
     return conn.ends[side].process->host.index;
@@ -157,11 +167,24 @@ class Network {
   }
   static size_t Class(const core::Frame& frame);
 
+  // An attempt that has been given up is not found any more.
+  Dialer* FindAttempt(const Process& from, const std::string& address,
+                      uint64_t attempt);
+  void Schedule(Process& from, const std::string& address);
   void Dial(Process& from, const std::string& address);
-  void Connect(Process& from, const std::string& address, int attempt,
-               SimTime begun);
-  void Connected(Process& from, const std::string& address, Process& to);
-  void DialFailed(Process& from, const std::string& address);
+  void Connect(Process& from, const std::string& address, uint64_t attempt,
+               int tries, SimTime begun);
+  void Connected(Process& from, const std::string& address, uint64_t attempt,
+                 Process& to);
+  void Failed(Process& from, const std::string& address, uint64_t attempt,
+              bool refused, crdt::LifeId life);
+  void AttemptOver(Process& process, const Conn& conn);
+  // The dialling side's last step; false if it was given up meanwhile.
+  bool Established(const ConnRef& conn);
+  void OnLinkLost(Process& process, crdt::LifeId life);
+  void OnBeatFrom(Process& process, int host);
+  bool IsLinked(const Process& process, crdt::LifeId life) const;
+  SimTime BackOff(int failures);
   void Enqueue(const ConnRef& conn, int side, Item item);
   void Pump(const ConnRef& conn, int side);
   void Put(const ConnRef& conn, int side, Item item);
@@ -188,7 +211,8 @@ class Network {
   uint64_t next_conn_ = 1;
   std::map<uint64_t, ConnRef> conns_;
   std::map<std::pair<int, core::LinkId>, std::pair<ConnRef, int>> links_;
-  std::map<std::pair<int, std::string>, Dialer> dialers_;
+  DialerMap dialers_;
+  uint64_t next_attempt_ = 1;
   std::map<std::pair<int, int>, uint64_t> bytes_between_;
   std::map<std::tuple<int, int, size_t>, size_t> sent_;
 };

@@ -233,9 +233,7 @@ void Network::DeliverToProcess(const ConnRef& conn, int to_side,
             if (end.link != 0) replica.OnFrame(end.link, item.frame, now);
             return;
           case Item::Kind::kFin:
-            if (to_side == 0 && item.permanent) {
-              dialers_[{end.process->number, conn->dialed}].given_up = true;
-            }
+            conn->refused = conn->refused || item.permanent;
             Shut(conn, to_side, item.reason);
             return;
           default:
@@ -245,21 +243,24 @@ void Network::DeliverToProcess(const ConnRef& conn, int to_side,
 }
 
 void Network::HandleHello(const ConnRef& conn, int side, const Item& item) {
+  using Kind = Item::Kind;
   End& end = conn->ends[side];
   Item answer;
   answer.bytes = 160;
   switch (item.kind) {
-    case Item::Kind::kHello:
+    case Kind::kHello:
       end.peer = item.hello;
-      answer.kind = Item::Kind::kHelloProof;
+      answer.kind = Kind::kHelloBack;
       answer.hello = HelloOf(*end.process);
-      Enqueue(conn, side, std::move(answer));
-      return;
-    case Item::Kind::kHelloProof:
+      return Enqueue(conn, side, std::move(answer));
+    case Kind::kHelloBack:
       end.peer = item.hello;
       end.peer.outbound = true;
       end.peer.dialed = conn->dialed;
-      answer.kind = Item::Kind::kProof;
+      answer.kind = Kind::kProof;
+      return Enqueue(conn, side, std::move(answer));
+    case Kind::kProof:
+      answer.kind = Kind::kProofBack;
       Enqueue(conn, side, std::move(answer));
       return Up(conn, side);
     default:
@@ -269,12 +270,9 @@ void Network::HandleHello(const ConnRef& conn, int side, const Item& item) {
 
 void Network::Up(const ConnRef& conn, int side) {
   End& end = conn->ends[side];
+  if (side == 0 && !Established(conn)) return;
   end.link = end.process->next_link++;
   links_[{end.process->number, end.link}] = {conn, side};
-  if (side == 0) {
-    auto it = dialers_.find({end.process->number, conn->dialed});
-    if (it != dialers_.end()) it->second.backoff = 50 * kMillisecond;
-  }
   end.process->replica().OnLinkUp(end.link, end.peer, end.process->Now());
 }
 
@@ -311,9 +309,11 @@ void Network::Shut(const ConnRef& conn, int side, const std::string& why) {
     process.Post([link = end.link, why](core::Replica& replica, core::Now now) {
       replica.OnLinkDown(link, why, now);
     });
+    OnLinkLost(process, end.peer.origin.life);
+  } else {
+    SendFin(conn, side, why, false);
   }
-  if (side == 0) DialFailed(process, conn->dialed);
-  if (end.link == 0) SendFin(conn, side, why, false);
+  if (side == 0) AttemptOver(process, *conn);
   if (!conn->ends[0].open && !conn->ends[1].open) conns_.erase(conn->number);
 }
 

@@ -1,0 +1,214 @@
+// Dialling in the simulated network, as transport/peer/dialer.h does it.
+#include <algorithm>
+
+#include "tests/sim/network.h"
+
+namespace muster::sim {
+namespace {
+
+constexpr SimTime kFirstBackoff = 50 * kMillisecond;
+constexpr SimTime kLastBackoff = 2 * kSecond;
+constexpr SimTime kRefusedWait = 30 * kSecond;
+constexpr SimTime kGoodLink = 5 * kSecond;
+// A beat does not hurry what was begun this recently.
+constexpr SimTime kBeatPatience = 200 * kMillisecond;
+constexpr SimTime kAttemptPatience = 700 * kMillisecond;
+
+}  // namespace
+
+SimTime Network::BackOff(int failures) {
+  const SimTime full =
+      std::min(kFirstBackoff << std::min(failures, 6), kLastBackoff);
+  return full - world_.rng().Range(0, full / 4);
+}
+
+bool Network::IsLinked(const Process& process, crdt::LifeId life) const {
+  for (auto it = links_.lower_bound({process.number, 0});
+       it != links_.end() && it->first.first == process.number; ++it) {
+    const auto& [conn, side] = it->second;
+    if (conn->ends[side].peer.origin.life == life) return true;
+  }
+  return false;
+}
+
+Network::Dialer* Network::FindAttempt(const Process& from,
+                                      const std::string& address,
+                                      uint64_t attempt) {
+  auto it = dialers_.find({from.number, address});
+  if (it == dialers_.end() || it->second.attempt != attempt) return nullptr;
+  return it->second.state == Dialer::State::kWaiting ? nullptr : &it->second;
+}
+
+void Network::SetDial(Process& from,
+                      const std::vector<std::string>& addresses) {
+  auto wanted = [&addresses](const std::string& address) {
+    return std::find(addresses.begin(), addresses.end(), address) !=
+           addresses.end();
+  };
+  for (auto it = dialers_.begin(); it != dialers_.end();) {
+    Dialer& dialer = it->second;
+    const bool mine = it->first.first == from.number;
+    if (mine) dialer.wanted = wanted(it->first.second);
+    const bool gone =
+        mine && !dialer.wanted && dialer.state != Dialer::State::kLinked;
+    it = gone ? dialers_.erase(it) : std::next(it);
+  }
+  for (const std::string& address : addresses) {
+    auto [it, fresh] = dialers_.try_emplace({from.number, address});
+    if (!fresh) continue;
+    it->second.due = world_.now();
+    Schedule(from, address);
+  }
+}
+
+void Network::Schedule(Process& from, const std::string& address) {
+  const Dialer& dialer = dialers_.at({from.number, address});
+  world_.At(dialer.due, [this, &from, address] {
+    from.Post([this, &from, address](core::Replica&, core::Now) {
+      Dial(from, address);
+    });
+  });
+}
+
+void Network::Dial(Process& from, const std::string& address) {
+  auto it = dialers_.find({from.number, address});
+  if (it == dialers_.end()) return;
+  Dialer& dialer = it->second;
+  if (dialer.state != Dialer::State::kWaiting) return;
+  if (dialer.due > world_.now()) return;
+  if (dialer.refused && IsLinked(from, dialer.life)) {
+    dialer.due = world_.now() + kRefusedWait;
+    return Schedule(from, address);
+  }
+  dialer.state = Dialer::State::kDialling;
+  dialer.since = world_.now();
+  dialer.attempt = next_attempt_++;
+  Connect(from, address, dialer.attempt, 0, world_.now());
+}
+
+void Network::Connect(Process& from, const std::string& address,
+                      uint64_t attempt, int tries, SimTime begun) {
+  if (FindAttempt(from, address, attempt) == nullptr) return;
+  auto fail = [this, &from, address, attempt] {
+    Failed(from, address, attempt, false, {});
+  };
+  auto silence = [this, &from, address, attempt, tries, begun, fail] {
+    const SimTime again = world_.now() + (kSecond << tries);
+    const SimTime limit = begun + options.connect_timeout;
+    if (limit <= again) return world_.At(limit, fail);
+    world_.At(again, [this, &from, address, attempt, tries, begun] {
+      Connect(from, address, attempt, tries + 1, begun);
+    });
+  };
+  Host* host = world_.HostAt(address);
+  if (host == nullptr) return silence();
+  const int a = from.host.index;
+  const int b = host->index;
+  if (!Open(a, b)) {
+    if (!path(a, b).reset) return silence();
+    return world_.After(Transit(path(a, b)), fail);
+  }
+  world_.After(Transit(path(a, b)),
+               [this, &from, address, attempt, host, silence, fail] {
+                 const Path& back = path(host->index, from.host.index);
+                 if (!host->powered || back.cut) return silence();
+                 world_.After(Transit(back), [this, &from, address, attempt,
+                                              to = host->process, fail] {
+                   if (to == nullptr) return fail();
+                   Connected(from, address, attempt, *to);
+                 });
+               });
+}
+
+void Network::Connected(Process& from, const std::string& address,
+                        uint64_t attempt, Process& to) {
+  if (FindAttempt(from, address, attempt) == nullptr) return;
+  if (!to.alive()) return Failed(from, address, attempt, false, {});
+  auto conn = std::make_shared<Conn>();
+  conn->number = next_conn_++;
+  conn->ends[0].process = &from;
+  conn->ends[1].process = &to;
+  conn->dialed = address;
+  conn->attempt = attempt;
+  conns_[conn->number] = conn;
+  world_.After(options.hello_timeout, [this, conn] {
+    for (int side : {0, 1}) {
+      if (conn->ends[side].link == 0) Shut(conn, side, "no hello in time");
+    }
+  });
+  from.Post([this, conn, &from](core::Replica&, core::Now) {
+    Item item;
+    item.kind = Item::Kind::kHello;
+    item.hello = HelloOf(from);
+    item.bytes = 120;
+    Enqueue(conn, 0, std::move(item));
+  });
+}
+
+bool Network::Established(const ConnRef& conn) {
+  Process& from = *conn->ends[0].process;
+  Dialer* dialer = FindAttempt(from, conn->dialed, conn->attempt);
+  if (dialer == nullptr) {
+    Shut(conn, 0, "given up");
+    return false;
+  }
+  dialer->state = Dialer::State::kLinked;
+  dialer->since = world_.now();
+  dialer->life = conn->ends[0].peer.origin.life;
+  return true;
+}
+
+void Network::AttemptOver(Process& process, const Conn& conn) {
+  Failed(process, conn.dialed, conn.attempt, conn.refused,
+         conn.ends[0].peer.origin.life);
+}
+
+void Network::Failed(Process& from, const std::string& address,
+                     uint64_t attempt, bool refused, crdt::LifeId life) {
+  Dialer* dialer = FindAttempt(from, address, attempt);
+  if (dialer == nullptr || !from.alive()) return;
+  if (!dialer->wanted) {
+    dialers_.erase({from.number, address});
+    return;
+  }
+  const bool held = dialer->state == Dialer::State::kLinked &&
+                    world_.now() - dialer->since >= kGoodLink;
+  if (held) dialer->failures = 0;
+  dialer->state = Dialer::State::kWaiting;
+  dialer->refused = refused;
+  if (!life.IsZero()) dialer->life = life;
+  dialer->due =
+      world_.now() + (refused ? kRefusedWait : BackOff(dialer->failures));
+  ++dialer->failures;
+  Schedule(from, address);
+}
+
+void Network::OnLinkLost(Process& process, crdt::LifeId life) {
+  for (auto& [key, dialer] : dialers_) {
+    if (key.first != process.number || !dialer.refused) continue;
+    if (dialer.state != Dialer::State::kWaiting) continue;
+    if (dialer.life != life) continue;
+    dialer.refused = false;
+    dialer.due = world_.now() + BackOff(0);
+    Schedule(process, key.second);
+  }
+}
+
+void Network::OnBeatFrom(Process& process, int host) {
+  const std::string& address =
+      world_.hosts()[static_cast<size_t>(host)]->address;
+  auto it = dialers_.find({process.number, address});
+  if (it == dialers_.end()) return;
+  Dialer& dialer = it->second;
+  const SimTime age = world_.now() - dialer.since;
+  if (dialer.state == Dialer::State::kDialling && age > kAttemptPatience) {
+    dialer.state = Dialer::State::kWaiting;
+  } else if (dialer.state != Dialer::State::kWaiting || dialer.refused ||
+             age <= kBeatPatience) {
+    return;
+  }
+  dialer.due = std::min(dialer.due, world_.now());
+  Dial(process, address);
+}
+
+}  // namespace muster::sim
