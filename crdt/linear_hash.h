@@ -57,7 +57,9 @@ class LinearHash {
   // REQUIRES: `i` is in the index.
   void Erase(uint32_t i) {
     Unlink(i, Bucket(traits_.hash(i)));
-    if (--size_ < buckets_ / 4 && buckets_ > 1) Shrink();
+    --size_;
+    // Four or so at a time, or an index emptied would keep most of them.
+    while (size_ < buckets_ / 4) Shrink();
   }
 
   void MoveToFront(uint32_t i) requires(Traits::kRing) {

@@ -18,7 +18,7 @@ void MutationLog::Drop(StreamIdx stream) {
   Stream& s = streams_[stream];
   for (const Chunk& chunk : s.chunks) bytes_ -= chunk.bytes.capacity();
   s = Stream{};
-  Evict();
+  std::erase(by_age_, stream);
 }
 
 void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
@@ -33,9 +33,9 @@ void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
       sealed.shrink_to_fit();
       bytes_ += sealed.capacity();
     }
-    s.chunks.push_back(Chunk{next_chunk_, s.last.Next(), 0, {}});
+    s.chunks.push_back(Chunk{next_chunk_++, s.last.Next(), 0, {}});
     bytes_ += s.chunks.back().bytes.capacity();
-    by_age_.emplace_back(stream, next_chunk_++);
+    by_age_.push_back(stream);
   }
   Chunk& chunk = s.chunks.back();
   bytes_ -= chunk.bytes.capacity();
@@ -47,13 +47,9 @@ void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
 }
 
 void MutationLog::Evict() {
-  while (!by_age_.empty()) {
-    auto [stream, number] = by_age_.front();
-    Stream& s = streams_[stream];
-    bool stale = s.chunks.empty() || s.chunks.front().number != number;
-    if (!stale && bytes_ <= budget_) return;
+  while (bytes_ > budget_ && !by_age_.empty()) {
+    Stream& s = streams_[by_age_.front()];
     by_age_.pop_front();
-    if (stale) continue;
     bytes_ -= s.chunks.front().bytes.capacity();
     s.before_first =
         Seq(s.chunks.front().first.value + s.chunks.front().count - 1);

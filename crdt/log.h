@@ -13,7 +13,6 @@
 #include <deque>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -61,6 +60,7 @@ class MutationLog {
                           size_t max_bytes) const;
 
   size_t bytes() const { return bytes_; }
+  size_t chunk_count() const { return by_age_.size(); }
 
  private:
   static constexpr size_t kChunkBytes = 32 << 10;
@@ -83,8 +83,8 @@ class MutationLog {
   size_t bytes_ = 0;
   uint64_t next_chunk_ = 1;
   std::vector<Stream> streams_;
-  // Chunks by age; one whose stream has dropped it is passed over.
-  std::deque<std::pair<StreamIdx, uint64_t>> by_age_;
+  // The stream of each chunk, the oldest first.
+  std::deque<StreamIdx> by_age_;
 };
 
 }  // namespace muster::crdt

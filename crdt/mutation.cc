@@ -103,7 +103,8 @@ bool TakeEntry(absl::string_view& bytes, Seq seq, bool has_ref,
   if (!has_ref) return true;
   return TakeFixed64(bytes, out.ref.life) &&
          TakeVarint(bytes, out.ref.id.value) &&
-         TakeVarint(bytes, out.ref.seq.value) && !out.ref.IsNone();
+         TakeVarint(bytes, out.ref.seq.value) && out.ref.id.value != 0 &&
+         out.ref.id.value <= out.ref.seq.value;
 }
 
 }  // namespace

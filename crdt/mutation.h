@@ -16,7 +16,7 @@
 // numbers little-endian. docs/wire_format.md has the table with examples.
 //
 // Cost: O(bytes), no allocation; decoded strings are views into the input.
-// Limits: kMaxNameBytes, kMaxMetaBytes, kMaxMutationBytes.
+// Limits: kMaxNameBytes, kMaxMetaBytes, and so the size of a mutation.
 #ifndef MUSTER_CRDT_MUTATION_H_
 #define MUSTER_CRDT_MUTATION_H_
 
@@ -85,7 +85,7 @@ void EncodeRemove(Mutation::Kind kind, Seq seq, ElementId id, std::string& out);
 
 // Takes one mutation with this seq off the front of `bytes`. False if they are
 // malformed: an unknown tag or state, a distance beyond the seq, a length over
-// its limit or the input, an empty or non-UTF-8 name.
+// its limit or the input, an empty or non-UTF-8 name, a ref that is no dot.
 bool DecodeMutation(absl::string_view& bytes, Seq seq, Mutation& out);
 
 // Skips one valid mutation. REQUIRES: `bytes` was validated.

@@ -1,10 +1,10 @@
 // Records of one type behind 32-bit indexes, in pages that never move.
 //
-// A page is freed when nothing in it is live, so what is gone leaves no
-// memory. Indexes are reused; kNone is never one.
+// A page is freed when nothing in it is live (all but one), so what is gone
+// leaves no memory. Indexes are reused; kNone is never one.
 //
 // Cost: Alloc and Free O(1) (one page allocation now and then); sizeof(T)
-// bytes a record and 16 a page. T must be trivially copyable and at least four
+// bytes a record and 24 a page. T must be trivially copyable and at least four
 // bytes: a free slot holds the index of the next free one.
 #ifndef MUSTER_CRDT_PAGED_ARRAY_H_
 #define MUSTER_CRDT_PAGED_ARRAY_H_

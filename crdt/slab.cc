@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "crdt/check.h"
+
 namespace muster::crdt {
 namespace {
 
@@ -73,10 +75,6 @@ void Slab::Free(Handle handle) {
   page.free = static_cast<uint16_t>(slot + 1);
 }
 
-bool Slab::Fits(Handle handle, size_t size) const {
-  return pages_[handle >> kSlotBits].slot_bytes == SlotBytes(size);
-}
-
 uint32_t Slab::AddPage(size_t slot_bytes, uint16_t slots, uint16_t size_class) {
   uint32_t page_number;
   if (!vacant_.empty()) {
@@ -84,6 +82,7 @@ uint32_t Slab::AddPage(size_t slot_bytes, uint16_t slots, uint16_t size_class) {
     vacant_.pop_back();
   } else {
     page_number = static_cast<uint32_t>(pages_.size());
+    MUSTER_CHECK(page_number + 1 < kMaxPages);
     pages_.emplace_back();
   }
   Page& page = pages_[page_number];

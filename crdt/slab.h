@@ -2,10 +2,11 @@
 //
 // Sizes are rounded up to 8 bytes up to 256, then to an eighth of a power of
 // two; above 4 KiB a blob has a page of its own. A page (64 KiB) holds blobs
-// of one class and is freed when it is empty.
+// of one class and is freed when it is empty (all but one a class).
 //
 // Cost: O(1); waste under 8 bytes a small blob, under 1/8 a larger one. The
 // memory of a blob is contiguous and stays where it is until it is freed.
+// Limits: 2^20 pages, so 64 GiB of small blobs, a million above 4 KiB.
 #ifndef MUSTER_CRDT_SLAB_H_
 #define MUSTER_CRDT_SLAB_H_
 
@@ -27,8 +28,6 @@ class Slab {
   // At least `size` bytes, uninitialised. REQUIRES: size > 0.
   Handle Alloc(size_t size);
   void Free(Handle handle);
-  // Whether a blob of `size` bytes would have the same class as this one.
-  bool Fits(Handle handle, size_t size) const;
 
   char* Data(Handle handle) {
     const Page& page = pages_[handle >> kSlotBits];
@@ -44,6 +43,7 @@ class Slab {
  private:
   static constexpr uint32_t kSlotBits = 12;
   static constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
+  static constexpr uint32_t kMaxPages = 1u << (32 - kSlotBits);
   static constexpr size_t kPageBytes = 64 << 10;
   static constexpr size_t kMinSlot = 16;
   static constexpr size_t kMaxSmall = 4096;
