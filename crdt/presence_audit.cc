@@ -6,9 +6,18 @@
 namespace muster::crdt {
 
 size_t PresenceStore::bytes() const {
+  // Nodes of the ordered containers, by their usual fill.
+  constexpr size_t kOrderBytes = 5;
+  constexpr size_t kTopicNameBytes = sizeof(std::string) + 8;
+  constexpr size_t kSharedNodeBytes = sizeof(*shared_.begin()) + 40;
+  size_t heads = size_t{by_id_.buckets()} + by_pair_.buckets() +
+                 by_key_.buckets() + session_by_id_.buckets() +
+                 by_sid_.buckets() + by_topic_.buckets();
   return rows_.bytes() + sessions_.bytes() + topics_.bytes() + slab_.bytes() +
-         4 * (size_t{by_id_.buckets()} + by_pair_.buckets() +
-              by_key_.buckets() + session_by_id_.buckets() + by_sid_.buckets());
+         heads * sizeof(uint32_t) + rows_.size() * kOrderBytes +
+         orders_.size() * sizeof(Order) +
+         topics_by_name_.size() * kTopicNameBytes +
+         shared_.size() * kSharedNodeBytes;
 }
 
 std::string PresenceStore::AuditStream(StreamIdx stream) const {

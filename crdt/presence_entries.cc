@@ -91,11 +91,6 @@ Ref PresenceStore::ref(RowIdx row) const {
   return {streams_[stream_of(row)].ref_life, rows_[row].id, seq(row)};
 }
 
-void PresenceStore::set_mark(RowIdx row, bool on) {
-  uint32_t& flags = rows_[row].flags;
-  flags = on ? flags | kRowMark : flags & ~kRowMark;
-}
-
 RowIdx PresenceStore::FindEntry(StreamIdx stream, ElementId id) const {
   uint64_t hash = IdHash(stream, id);
   for (RowIdx i = by_id_.First(hash); i != kNone; i = by_id_.Next(i, hash)) {
@@ -173,6 +168,12 @@ void PresenceStore::LeaveStream(RowIdx i) {
   --s.entries;
   UnlinkBySeq(i, s);
   by_id_.Erase(i);
+}
+
+void PresenceStore::MoveToSeqTail(RowIdx i) {
+  Stream& s = streams_[stream_of(i)];
+  UnlinkBySeq(i, s);
+  AppendBySeq(i, s);
 }
 
 void PresenceStore::Detach(RowIdx i) {

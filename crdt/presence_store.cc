@@ -17,7 +17,9 @@ PresenceStore::PresenceStore(uint64_t hash_seed)
       by_topic_({this}) {}
 
 void PresenceStore::SetTime(int64_t wall_us) {
-  next_stamp_ = std::max(next_stamp_, static_cast<uint64_t>(wall_us));
+  if (wall_us > 0) {
+    next_stamp_ = std::max(next_stamp_, static_cast<uint64_t>(wall_us));
+  }
 }
 
 uint64_t PresenceStore::HashKey(absl::string_view key) const {

@@ -29,14 +29,15 @@
 #ifndef MUSTER_CRDT_PRESENCE_STORE_H_
 #define MUSTER_CRDT_PRESENCE_STORE_H_
 
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
-#include "absl/container/node_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "crdt/linear_hash.h"
 #include "crdt/mutation.h"
@@ -92,12 +93,7 @@ class PresenceStore {
     SessionState state = SessionState::kPending;
     LifeId moved_life;
     Seq moved_seq;
-    bool operator==(const SharedContent&) const = default;
-    template <typename H>
-    friend H AbslHashValue(H h, const SharedContent& c) {
-      return H::combine(std::move(h), c.epoch, c.resume, c.grace_ms, c.ttl_ms,
-                        static_cast<int>(c.state), c.moved_life, c.moved_seq);
-    }
+    auto operator<=>(const SharedContent&) const = default;
   };
   struct Session {
     SessionId session;
@@ -112,7 +108,7 @@ class PresenceStore {
     uint32_t seq_prev = kNone;
     uint32_t id_next = kNone;
     RingLinks sid_ring;
-    uint32_t flags = 0;  // kMark below; the rest is node/core's.
+    uint32_t flags = 0;  // High half: round(); the rest is node/core's.
 
     SessionState state() const { return shared->state; }
     SessionContent content() const {
@@ -122,8 +118,9 @@ class PresenceStore {
     }
   };
   static_assert(sizeof(Session) == 88);
-  static constexpr uint32_t kMark = 1;  // Named in the current rebase round.
-  static constexpr uint32_t kFirstFreeFlag = 2;
+  // The rebase round in which an element was last named: the high half of the
+  // flags of a row or session, low half of a session's is node/core's.
+  static constexpr uint32_t kRoundShift = 16;
 
   SessionIdx FindSession(StreamIdx stream, ElementId id) const;
   // First copy of a session of any stream; go on with NextCopy.
@@ -148,6 +145,8 @@ class PresenceStore {
   // an update if it is shown.
   void UpdateEntry(RowIdx row, Seq seq, absl::string_view meta,
                    const Ref& explicit_ref);
+  // Unchanged, but last in seq order: a rebase named it again. REQUIRES: live.
+  void MoveToSeqTail(RowIdx row);
   // The row is gone: hidden if shown, then freed.
   void RemoveEntry(RowIdx row);
   // The row is not live any more, but stays as it is shown.
@@ -230,8 +229,18 @@ class PresenceStore {
   }
   RowIdx FirstRowBySeq(StreamIdx stream) const;
   RowIdx NextRowBySeq(RowIdx row) const { return rows_[row].seq_next; }
-  bool marked(RowIdx row) const { return (rows_[row].flags & kRowMark) != 0; }
-  void set_mark(RowIdx row, bool on);
+  uint16_t round(RowIdx row) const {
+    return static_cast<uint16_t>(rows_[row].flags >> kRoundShift);
+  }
+  void set_round(RowIdx row, uint16_t round) {
+    SetRound(rows_[row].flags, round);
+  }
+  uint16_t session_round(SessionIdx i) const {
+    return static_cast<uint16_t>(sessions_[i].flags >> kRoundShift);
+  }
+  void set_session_round(SessionIdx i, uint16_t round) {
+    SetRound(sessions_[i].flags, round);
+  }
 
   // Encodes the element as a put mutation at its own seq.
   void EncodeSession(SessionIdx session, std::string& out) const;
@@ -263,7 +272,6 @@ class PresenceStore {
 
   static constexpr uint32_t kShown = 1;
   static constexpr uint32_t kDetached = 2;
-  static constexpr uint32_t kRowMark = 4;
   static constexpr uint32_t kHasSeq = 8;   // Blob holds a seq: it != id.
   static constexpr uint32_t kHasRef = 16;  // Blob holds an explicit ref.
 
@@ -338,6 +346,10 @@ class PresenceStore {
     }
   };
 
+  static void SetRound(uint32_t& flags, uint16_t round) {
+    flags = (flags & ((1u << kRoundShift) - 1)) | uint32_t{round}
+                                                      << kRoundShift;
+  }
   static uint64_t IdHash(StreamIdx stream, ElementId id);
   static uint64_t PairHash(TopicIdx topic, uint32_t key_hash);
 
@@ -378,8 +390,8 @@ class PresenceStore {
 
   PagedArray<Row> rows_;
   PagedArray<Session> sessions_;
-  // With the number of sessions that have it; never iterated.
-  absl::node_hash_map<SharedContent, uint32_t> shared_;
+  // With the number of sessions that have it.
+  std::map<SharedContent, uint32_t> shared_;
   PagedArray<Topic, 6> topics_;
   std::vector<Stream> streams_;
   std::vector<StreamIdx> free_streams_;
