@@ -115,6 +115,7 @@ core::PullFrame Take(const v1::Pull& from, FieldCheck& check) {
   to.after = crdt::Seq(from.after());
   to.cancel = from.cancel();
   to.rebase_id = from.rebase_id();
+  to.force_rebase = from.force_rebase();
   return to;
 }
 

@@ -62,6 +62,7 @@ void FillBody(const core::PullFrame& from, v1::PeerFrame& out) {
   to.set_after(from.after.value);
   to.set_cancel(from.cancel);
   to.set_rebase_id(from.rebase_id);
+  to.set_force_rebase(from.force_rebase);
 }
 
 void FillBody(const core::CheckpointFrame& from, v1::PeerFrame& out) {

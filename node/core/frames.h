@@ -56,6 +56,7 @@ struct PullFrame {
   crdt::Seq after;
   bool cancel = false;
   uint64_t rebase_id = 0;
+  bool force_rebase = false;
 };
 struct DeltaFrame {
   crdt::StreamId stream;

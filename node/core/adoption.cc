@@ -1,0 +1,194 @@
+// Resume: a session goes on at this node, whether it was here or elsewhere.
+//
+// From elsewhere it is *adopted*: a pending copy shows nothing while the
+// client's entries are written under it with their old refs; then one
+// mutation, the record with a higher resume number, puts it in force.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "node/core/local_sessions.h"
+
+namespace muster::core {
+
+using crdt::kNone;
+using crdt::Ref;
+using crdt::RowIdx;
+using crdt::SessionIdx;
+using crdt::SessionState;
+
+bool LocalSessions::BeingResumed(crdt::SessionId session) const {
+  return std::any_of(adoptions_.begin(), adoptions_.end(),
+                     [session](const Adoption& adoption) {
+                       return adoption.wish.open.session == session;
+                     });
+}
+
+absl::Status LocalSessions::MayResume(const ResumeRequest& request,
+                                      SessionIdx in_force) const {
+  if (BeingResumed(request.open.session)) {
+    return absl::AbortedError(
+        "resume: another resume of this session is under way here");
+  }
+  if (in_force == kNone) return absl::OkStatus();
+  const auto& record = roll_.store().session(in_force);
+  if (record.state() == SessionState::kEnded) {
+    return absl::NotFoundError("token: its session has ended");
+  }
+  if (request.open.epoch < record.shared->epoch) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("stale epoch ", request.open.epoch, ", current is ",
+                     record.shared->epoch));
+  }
+  return absl::OkStatus();
+}
+
+void LocalSessions::Resume(RequestId id, const ResumeRequest& request,
+                           Output& out) {
+  SessionIdx in_force = roll_.InForce(request.open.session);
+  absl::Status may = MayResume(request, in_force);
+  if (may.ok() && in_force == kNone && live_ >= options_.max_sessions) {
+    may = absl::ResourceExhaustedError(absl::StrCat(
+        "sessions: this node holds ", live_, ", its limit (--max-sessions)"));
+  }
+  if (!may.ok()) {
+    out.replies.push_back({id, may});
+    return;
+  }
+  Adoption adoption;
+  adoption.request = id;
+  adoption.wish = request;
+  for (EntryView& entry : adoption.wish.entries) {
+    entry.topic = adoption.arena.Copy(entry.topic);
+    entry.key = adoption.arena.Copy(entry.key);
+    entry.meta = {};
+  }
+  StartAdoption(std::move(adoption), in_force);
+  if (adoptions_.size() == 1 && RunAdoption(adoptions_.front(), out)) {
+    adoptions_.pop_front();
+  }
+}
+
+void LocalSessions::StartAdoption(Adoption adoption, SessionIdx in_force) {
+  SessionIdx own = OwnCopy(adoption.wish.open.session);
+  if (own != kNone && own == in_force) {
+    adoption.own = true;
+    adoption.id = store().session(own).id;
+    for (const EntryView& entry : adoption.wish.entries) {
+      adoption.wished.emplace(entry.ref, false);
+    }
+    adoption.sweep = store().FirstRowOf(own);
+    roll_.SetDeadline(own, 0);
+  } else {
+    crdt::SessionContent content;
+    content.session = adoption.wish.open.session;
+    content.state = SessionState::kPending;
+    adoption.id = store().session(own_.AddSession(content)).id;
+    ++live_;
+  }
+  adoptions_.push_back(std::move(adoption));
+}
+
+// Between two slices the session may have been closed, or lost to another
+// node.
+bool LocalSessions::StillWanted(const Adoption& adoption,
+                                SessionIdx copy) const {
+  SessionState state = roll_.store().session(copy).state();
+  if (!adoption.own) return state == SessionState::kPending;
+  return state == SessionState::kConnected ||
+         state == SessionState::kDisconnected;
+}
+
+bool LocalSessions::RunAdoption(Adoption& adoption, Output& out) {
+  SessionIdx copy = store().FindSession(own_.stream().idx, adoption.id);
+  if (copy == kNone || !StillWanted(adoption, copy)) {
+    out.replies.push_back(
+        {adoption.request, absl::AbortedError("session moved meanwhile")});
+    return true;
+  }
+  if (adoption.own) {
+    if (!KeepOwnEntries(adoption)) return false;
+  } else {
+    const auto& wishes = adoption.wish.entries;
+    size_t end = std::min(adoption.next + kInline, wishes.size());
+    for (; adoption.next < end; ++adoption.next) {
+      AdoptEntry(adoption, copy, wishes[adoption.next]);
+    }
+    if (adoption.next < wishes.size()) return false;
+  }
+  FinishAdoption(adoption, copy, out);
+  return true;
+}
+
+// What the client holds beyond our entries is missing; ours that it does not
+// hold are dropped.
+// Rows of the session go only through this job meanwhile: see Live().
+bool LocalSessions::KeepOwnEntries(Adoption& adoption) {
+  size_t left = kInline;
+  while (adoption.sweep != kNone) {
+    if (left-- == 0) return false;
+    RowIdx row = adoption.sweep;
+    adoption.sweep = store().NextRowOf(row);
+    auto wish = adoption.wished.find(store().ref(row));
+    if (wish != adoption.wished.end()) {
+      wish->second = true;
+    } else if (!store().detached(row)) {
+      RemoveOwnEntry(row);
+    }
+  }
+  for (const auto& [ref, found] : adoption.wished) {
+    if (!found) adoption.missing.push_back(ref);
+  }
+  return true;
+}
+
+void LocalSessions::AdoptEntry(Adoption& adoption, SessionIdx copy,
+                               const EntryView& wish) {
+  crdt::SessionId sid = adoption.wish.open.session;
+  if (adopted_.contains({copy, wish.ref})) return;  // Named twice.
+  for (RowIdx row = store().FirstOfPair(wish.topic, wish.key); row != kNone;
+       row = store().NextOfPair(row)) {
+    SessionIdx owner = store().session_of(row);
+    if (owner == copy || store().session(owner).session != sid ||
+        store().ref(row) != wish.ref || !store().shown(row)) {
+      continue;
+    }
+    std::string meta(store().meta(row));
+    RowIdx own = own_.AddEntry(copy, wish.topic, wish.key, meta, wish.ref);
+    adopted_.emplace(std::make_pair(copy, wish.ref), own);
+    return;
+  }
+  adoption.missing.push_back(wish.ref);
+}
+
+void LocalSessions::FinishAdoption(Adoption& adoption, SessionIdx copy,
+                                   Output& out) {
+  const OpenSessionRequest& open = adoption.wish.open;
+  uint64_t highest = adoption.wish.resume_number;
+  uint64_t epoch = open.epoch;
+  for (SessionIdx i = store().FirstCopy(open.session); i != kNone;
+       i = store().NextCopy(i)) {
+    highest = std::max(highest, store().session(i).shared->resume);
+    epoch = std::max(epoch, store().session(i).shared->epoch);
+  }
+  crdt::SessionContent content;
+  content.session = open.session;
+  content.epoch = epoch;
+  content.resume = highest + 1;
+  content.grace_ms =
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(open.grace));
+  content.ttl_ms =
+      open.stream ? 0
+                  : static_cast<uint32_t>(absl::ToInt64Milliseconds(open.ttl));
+  content.state = SessionState::kConnected;
+  own_.UpdateSession(copy, content);
+  Touch(copy);
+  ResumeReply reply{Info(copy), std::move(adoption.missing)};
+  bool gone = adoption.disconnected;
+  crdt::SessionId session = open.session;
+  out.replies.push_back({adoption.request, std::move(reply)});
+  if (!gone) return;
+  adoption.wish.open.session = {};  // So that Disconnect does not defer.
+  Disconnect(session);
+}
+
+}  // namespace muster::core

@@ -1,0 +1,251 @@
+#include "node/core/local_sessions.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "crdt/check.h"
+
+namespace muster::core {
+
+using crdt::kNone;
+using crdt::Ref;
+using crdt::RowIdx;
+using crdt::SessionIdx;
+using crdt::SessionState;
+
+LocalSessions::LocalSessions(const SessionOptions& options, Roll& roll,
+                             OwnStream& own,
+                             std::function<std::string(crdt::LifeId)> where)
+    : options_(options), roll_(roll), own_(own), where_(std::move(where)) {}
+
+// ----------------------------------------------------------------- look-ups
+
+SessionIdx LocalSessions::OwnCopy(crdt::SessionId session) const {
+  SessionIdx i = roll_.CopyOf(session, own_.stream().idx);
+  if (i == kNone) return kNone;
+  SessionState state = roll_.store().session(i).state();
+  bool live =
+      state == SessionState::kConnected || state == SessionState::kDisconnected;
+  return live ? i : kNone;
+}
+
+absl::Status LocalSessions::NotHere(crdt::SessionId session) const {
+  SessionIdx best = roll_.InForce(session);
+  if (best == kNone) {
+    return absl::NotFoundError(
+        "token: this node knows no session of it; open or resume one");
+  }
+  const auto& record = roll_.store().session(best);
+  if (record.state() == SessionState::kEnded) {
+    return absl::NotFoundError("token: its session has ended");
+  }
+  crdt::LifeId life = record.state() == SessionState::kMoved
+                          ? record.shared->moved_life
+                          : roll_.StreamAt(record.stream)->origin.life;
+  return absl::AbortedError(absl::StrCat("session lives at ", where_(life)));
+}
+
+SessionInfo LocalSessions::Info(SessionIdx i) const {
+  const auto& record = roll_.store().session(i);
+  return {record.session, record.shared->epoch, record.shared->resume,
+          absl::Milliseconds(record.shared->ttl_ms),
+          absl::Milliseconds(record.shared->grace_ms)};
+}
+
+absl::StatusOr<SessionIdx> LocalSessions::Live(crdt::SessionId session) {
+  SessionIdx i = OwnCopy(session);
+  if (i == kNone) return NotHere(session);
+  if (BeingResumed(session)) {
+    return absl::AbortedError("a resume of this session is under way here");
+  }
+  if (store().session(i).state() == SessionState::kDisconnected) {
+    Rewrite(i, SessionState::kConnected);
+  }
+  Touch(i);
+  return i;
+}
+
+void LocalSessions::Rewrite(SessionIdx i, SessionState state) {
+  crdt::SessionContent content = store().session(i).content();
+  content.state = state;
+  own_.UpdateSession(i, content);
+}
+
+// A sign of life: its TTL starts again.
+void LocalSessions::Touch(SessionIdx i) {
+  int64_t ttl_ms = store().session(i).shared->ttl_ms;
+  roll_.SetDeadline(i, ttl_ms == 0 ? 0 : roll_.lived_us() + ttl_ms * 1000);
+}
+
+// ------------------------------------------------------------ their lives
+
+absl::StatusOr<SessionInfo> LocalSessions::Open(
+    const OpenSessionRequest& request) {
+  if (store().FirstCopy(request.session) != kNone) {
+    return absl::AlreadyExistsError("token: a session of it is open already");
+  }
+  if (live_ >= options_.max_sessions) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "sessions: this node holds ", live_, ", its limit (--max-sessions)"));
+  }
+  crdt::SessionContent content;
+  content.session = request.session;
+  content.epoch = request.epoch;
+  content.grace_ms =
+      static_cast<uint32_t>(absl::ToInt64Milliseconds(request.grace));
+  content.ttl_ms =
+      request.stream
+          ? 0
+          : static_cast<uint32_t>(absl::ToInt64Milliseconds(request.ttl));
+  content.state = SessionState::kConnected;
+  SessionIdx i = own_.AddSession(content);
+  ++live_;
+  Touch(i);
+  return Info(i);
+}
+
+absl::Status LocalSessions::Close(crdt::SessionId session) {
+  SessionIdx i = OwnCopy(session);
+  if (i == kNone) return NotHere(session);
+  // A resume elsewhere must find that it has ended; a lower copy that is
+  // still about must stay hidden.
+  bool adopted = store().session(i).shared->resume > 0;
+  End(i, adopted ? options_.record_keep : absl::Minutes(1));
+  return absl::OkStatus();
+}
+
+void LocalSessions::Disconnect(crdt::SessionId session) {
+  for (Adoption& adoption : adoptions_) {
+    if (adoption.wish.open.session == session) {
+      adoption.disconnected = true;
+      return;
+    }
+  }
+  SessionIdx i = OwnCopy(session);
+  if (i == kNone || store().session(i).state() == SessionState::kDisconnected) {
+    return;
+  }
+  const auto& record = *store().session(i).shared;
+  if (record.grace_ms == 0) {
+    End(i, record.resume > 0 ? options_.record_keep : absl::ZeroDuration());
+    return;
+  }
+  int64_t grace_us = int64_t{record.grace_ms} * 1000;
+  Rewrite(i, SessionState::kDisconnected);
+  roll_.SetDeadline(i, roll_.lived_us() + grace_us +
+                           absl::ToInt64Microseconds(options_.leave_delay));
+}
+
+absl::Status LocalSessions::Heartbeat(crdt::SessionId session, uint64_t epoch) {
+  SessionIdx i = OwnCopy(session);
+  if (i == kNone) return NotHere(session);
+  uint64_t current = store().session(i).shared->epoch;
+  if (epoch < current) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("stale epoch ", epoch, ", current is ", current));
+  }
+  if (epoch > current) {
+    crdt::SessionContent content = store().session(i).content();
+    content.epoch = epoch;
+    own_.UpdateSession(i, content);
+  }
+  return Live(session).status();
+}
+
+void LocalSessions::OnDeadline(crdt::ElementId id) {
+  SessionIdx i = store().FindSession(own_.stream().idx, id);
+  if (i == kNone) return;
+  const auto& session = store().session(i);
+  switch (session.state()) {
+    case SessionState::kConnected:
+      Disconnect(session.session);
+      return;
+    case SessionState::kDisconnected:
+      End(i, session.shared->resume > 0 ? options_.record_keep
+                                        : absl::ZeroDuration());
+      return;
+    case SessionState::kMoved:
+    case SessionState::kEnded:
+      own_.RemoveSession(i);
+      return;
+    case SessionState::kPending:
+      return;
+  }
+}
+
+void LocalSessions::OnLosers(const std::vector<SessionIdx>& losers,
+                             Output& out) {
+  for (SessionIdx i : losers) {
+    crdt::SessionContent content = store().session(i).content();
+    SessionIdx winner = roll_.InForce(content.session);
+    bool live = content.state == SessionState::kConnected ||
+                content.state == SessionState::kDisconnected;
+    if (!live || winner == i || winner == kNone) continue;
+    const auto& record = store().session(winner);
+    content.state = SessionState::kMoved;
+    content.moved_life = roll_.StreamAt(record.stream)->origin.life;
+    content.moved_seq = record.seq;
+    out.ended.push_back({content.session, absl::AbortedError(absl::StrCat(
+                                              "session moved to ",
+                                              where_(content.moved_life)))});
+    own_.UpdateSession(i, content);
+    End(i, options_.record_keep);
+  }
+}
+
+// ------------------------------------------------------------------- ending
+
+void LocalSessions::RemoveOwnEntry(RowIdx row) {
+  if (store().has_explicit_ref(row)) {
+    adopted_.erase({store().session_of(row), store().ref(row)});
+  }
+  own_.RemoveEntry(row);
+}
+
+void LocalSessions::End(SessionIdx i, absl::Duration keep) {
+  --live_;
+  roll_.SetDeadline(i, 0);
+  Ending ending{store().session(i).id, keep};
+  bool small = store().session(i).entries <= kInline;
+  bool moved = store().session(i).state() == SessionState::kMoved;
+  if (!moved && (!small || keep > absl::ZeroDuration())) {
+    Rewrite(i, SessionState::kEnded);
+  }
+  if (small) {
+    RunEnding(ending);
+  } else {
+    endings_.push_back(ending);
+  }
+}
+
+bool LocalSessions::RunEnding(Ending& ending) {
+  SessionIdx i = store().FindSession(own_.stream().idx, ending.id);
+  if (i == kNone) return true;
+  size_t left = kInline;
+  for (RowIdx row = store().FirstRowOf(i); row != kNone;) {
+    if (left-- == 0) return false;
+    RowIdx next = store().NextRowOf(row);
+    // A detached row goes when the copy that replaces it is shown.
+    if (!store().detached(row)) RemoveOwnEntry(row);
+    row = next;
+  }
+  if (ending.keep == absl::ZeroDuration()) {
+    own_.RemoveSession(i);
+  } else {
+    roll_.SetDeadline(
+        i, roll_.lived_us() + absl::ToInt64Microseconds(ending.keep));
+  }
+  return true;
+}
+
+bool LocalSessions::RunJob(Output& out) {
+  if (!endings_.empty()) {
+    if (RunEnding(endings_.front())) endings_.pop_front();
+  } else if (!adoptions_.empty()) {
+    if (RunAdoption(adoptions_.front(), out)) adoptions_.pop_front();
+  }
+  return !endings_.empty() || !adoptions_.empty();
+}
+
+}  // namespace muster::core

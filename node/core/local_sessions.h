@@ -1,0 +1,124 @@
+// The sessions that this node owns: their clients' calls, deadlines, grace,
+// adoption from other nodes, and moving away to them.
+//
+//   Open ──> connected ──Disconnect/TTL──> disconnected ──grace──> gone
+//               ^  └───────────Close──────────────────────────────> ended
+//   Resume ─────┴── adopt: pending copy, entries, then the record
+//   a higher copy elsewhere ──> moved: record kept, entries removed
+//
+// A session with at most kInline entries is worked through in one call; a
+// larger one in slices (RunJob).
+//
+// Costs: each operation of a batch is O(1); Resume and ending O(entries) in
+// slices. Errors are those of presence.proto. Threads: one.
+#ifndef MUSTER_NODE_CORE_LOCAL_SESSIONS_H_
+#define MUSTER_NODE_CORE_LOCAL_SESSIONS_H_
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "crdt/byte_arena.h"
+#include "node/core/client.h"
+#include "node/core/options.h"
+#include "node/core/output.h"
+#include "node/core/own_stream.h"
+#include "node/core/roll.h"
+
+namespace muster::core {
+
+class LocalSessions {
+ public:
+  // `where` names the node of a life for people: "a (HOST:PORT)".
+  LocalSessions(const SessionOptions& options, Roll& roll, OwnStream& own,
+                std::function<std::string(crdt::LifeId)> where);
+
+  absl::StatusOr<SessionInfo> Open(const OpenSessionRequest& request);
+  absl::Status Close(crdt::SessionId session);
+  void Disconnect(crdt::SessionId session);
+  absl::Status Heartbeat(crdt::SessionId session, uint64_t epoch);
+  absl::StatusOr<ApplyReply> Apply(const ApplyRequest& request);
+  void Resume(RequestId id, const ResumeRequest& request, Output& out);
+
+  // The deadline of an own session has passed.
+  void OnDeadline(crdt::ElementId id);
+  // Own copies lost against higher ones elsewhere.
+  void OnLosers(const std::vector<crdt::SessionIdx>& losers, Output& out);
+  // One slice of the oldest job; true if more is left.
+  bool RunJob(Output& out);
+  size_t count() const { return live_; }
+
+ private:
+  // Entries worked through in one slice.
+  static constexpr size_t kInline = 256;
+
+  struct Ending {
+    crdt::ElementId id;
+    // Keep the record for this long once the entries are gone; 0: drop it.
+    absl::Duration keep;
+  };
+  struct Adoption {
+    RequestId request;
+    ResumeRequest wish;  // Views into `arena`.
+    crdt::ByteArena arena;
+    crdt::ElementId id;         // Of the pending copy, or the own one.
+    bool own = false;           // The session was here already.
+    bool disconnected = false;  // Its client has gone meanwhile.
+    size_t next = 0;
+    crdt::RowIdx sweep = crdt::kNone;
+    std::vector<crdt::Ref> missing;
+    absl::btree_map<crdt::Ref, bool> wished;  // Own: ref -> found.
+  };
+
+  crdt::PresenceStore& store() { return roll_.store(); }
+  crdt::SessionIdx OwnCopy(crdt::SessionId session) const;
+  // Why this node cannot act for the session.
+  absl::Status NotHere(crdt::SessionId session) const;
+  // The own copy, connected (again, if it was in grace); or why not.
+  absl::StatusOr<crdt::SessionIdx> Live(crdt::SessionId session);
+  void Rewrite(crdt::SessionIdx session, crdt::SessionState state);
+  void Touch(crdt::SessionIdx session);
+  SessionInfo Info(crdt::SessionIdx session) const;
+
+  absl::StatusOr<crdt::Ref> Track(crdt::SessionIdx session, const TrackOp& op);
+  absl::StatusOr<crdt::RowIdx> FindRef(crdt::SessionIdx session,
+                                       const crdt::Ref& ref) const;
+  absl::StatusOr<crdt::Ref> Update(crdt::SessionIdx session,
+                                   const UpdateOp& op);
+  absl::Status Untrack(crdt::SessionIdx session, const crdt::Ref& ref);
+  void RemoveOwnEntry(crdt::RowIdx row);
+
+  void End(crdt::SessionIdx session, absl::Duration keep);
+  bool RunEnding(Ending& ending);
+  bool BeingResumed(crdt::SessionId session) const;
+  absl::Status MayResume(const ResumeRequest& request,
+                         crdt::SessionIdx in_force) const;
+  void StartAdoption(Adoption adoption, crdt::SessionIdx in_force);
+  bool RunAdoption(Adoption& adoption, Output& out);
+  void AdoptEntry(Adoption& adoption, crdt::SessionIdx copy,
+                  const EntryView& wish);
+  bool StillWanted(const Adoption& adoption, crdt::SessionIdx copy) const;
+  bool KeepOwnEntries(Adoption& adoption);
+  void FinishAdoption(Adoption& adoption, crdt::SessionIdx copy, Output& out);
+
+  const SessionOptions options_;
+  Roll& roll_;
+  OwnStream& own_;
+  std::function<std::string(crdt::LifeId)> where_;
+  size_t live_ = 0;  // Own sessions that are connected or in grace.
+  std::deque<Ending> endings_;
+  std::deque<Adoption> adoptions_;
+  // Own rows whose ref was made elsewhere.
+  absl::btree_map<std::pair<crdt::SessionIdx, crdt::Ref>, crdt::RowIdx>
+      adopted_;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_LOCAL_SESSIONS_H_

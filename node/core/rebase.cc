@@ -1,0 +1,242 @@
+#include "node/core/rebase.h"
+
+#include <memory>
+#include <utility>
+
+namespace muster::core {
+
+using crdt::kNone;
+using crdt::Mutation;
+using crdt::RowIdx;
+using crdt::Seq;
+using crdt::SessionIdx;
+using Kind = RebaseFrame::Kind;
+
+// ------------------------------------------------------------------ sender
+
+RebaseSender::RebaseSender(Roll& roll, Stream& stream, uint64_t id, Seq have)
+    : roll_(roll), stream_(stream), id_(id), have_(have) {
+  cursor_.stream = stream.idx;
+  roll_.AddCursor(&cursor_);
+}
+
+RebaseSender::~RebaseSender() { roll_.RemoveCursor(&cursor_); }
+
+RebaseFrame RebaseSender::Make(Kind kind, std::string payload, uint32_t count) {
+  RebaseFrame frame;
+  frame.stream = stream_.id();
+  frame.rebase_id = id_;
+  frame.number = ++number_;
+  frame.kind = kind;
+  frame.have = have_;
+  frame.seq = upto_;
+  frame.count = count;
+  frame.payload = std::make_shared<const std::string>(std::move(payload));
+  return frame;
+}
+
+RebaseFrame RebaseSender::Begin() {
+  upto_ = stream_.vv;
+  cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
+  cursor_.row = roll_.store().FirstRowBySeq(stream_.idx);
+  phase_ = Phase::kSessions;
+  return Make(Kind::kBegin, {}, 0);
+}
+
+// `walk` gives the element at the cursor: its seq (0 at the end), a way to
+// encode it, and a step to the next.
+template <typename Walk>
+std::optional<RebaseFrame> RebaseSender::Elements(Walk walk, Kind keep,
+                                                  Kind put) {
+  Seq seq = walk.seq();
+  if (seq == Seq()) return std::nullopt;
+  bool naming = seq <= have_;
+  std::string payload;
+  Seq previous;
+  uint32_t count = 0;
+  for (; seq != Seq() && (seq <= have_) == naming; seq = walk.seq()) {
+    crdt::AppendElementSeq(previous, seq, payload);
+    previous = seq;
+    if (!naming) walk.encode(payload);
+    walk.next();
+    ++count;
+    // A put may be as large as a meta may be: leave room for one.
+    if (count == kNames || payload.size() > kBulkFrameBytes / 2) break;
+  }
+  return Make(naming ? keep : put, std::move(payload), count);
+}
+
+std::optional<RebaseFrame> RebaseSender::Log() {
+  crdt::MutationLog& log = roll_.log();
+  if (!log.Reaches(stream_.idx, log_cursor_.at)) {
+    have_ = upto_;
+    return Begin();
+  }
+  auto run = log.Read(stream_.idx, log_cursor_, kBulkFrameBytes / 2);
+  if (run.has_value()) {
+    RebaseFrame frame = Make(Kind::kDelta, std::move(run->bytes), run->count);
+    frame.seq = run->first;
+    return frame;
+  }
+  phase_ = Phase::kDone;
+  RebaseFrame frame = Make(Kind::kEnd, {}, 0);
+  frame.seq = stream_.vv;
+  frame.digest = roll_.store().Digest(stream_.idx);
+  return frame;
+}
+
+std::optional<RebaseFrame> RebaseSender::Next() {
+  struct Sessions {
+    crdt::PresenceStore& store;
+    SeqCursor& at;
+    Seq seq() const {
+      return at.session == kNone ? Seq() : store.session(at.session).seq;
+    }
+    void encode(std::string& out) const {
+      store.EncodeSession(at.session, out);
+    }
+    void next() const { at.session = store.NextSessionBySeq(at.session); }
+  };
+  struct Entries {
+    crdt::PresenceStore& store;
+    SeqCursor& at;
+    Seq upto;
+    Seq seq() const {
+      if (at.row == kNone || store.seq(at.row) > upto) return Seq();
+      return store.seq(at.row);
+    }
+    void encode(std::string& out) const { store.EncodeEntry(at.row, out); }
+    void next() const { at.row = store.NextRowBySeq(at.row); }
+  };
+  crdt::PresenceStore& store = roll_.store();
+  if (phase_ == Phase::kBegin) return Begin();
+  if (phase_ == Phase::kSessions) {
+    auto frame = Elements(Sessions{store, cursor_}, Kind::kKeepSessions,
+                          Kind::kPutSessions);
+    if (frame.has_value()) return frame;
+    phase_ = Phase::kEntries;
+  }
+  if (phase_ == Phase::kEntries) {
+    auto frame = Elements(Entries{store, cursor_, upto_}, Kind::kKeepEntries,
+                          Kind::kPutEntries);
+    if (frame.has_value()) return frame;
+    phase_ = Phase::kLog;
+    log_cursor_ = {upto_};
+  }
+  if (phase_ == Phase::kLog) return Log();
+  return std::nullopt;
+}
+
+// ---------------------------------------------------------------- receiver
+
+RebaseReceiver::RebaseReceiver(Roll& roll, Stream& stream, uint64_t id)
+    : roll_(roll), stream_(stream), id_(id) {
+  cursor_.stream = stream.idx;
+  roll_.AddCursor(&cursor_);
+}
+
+RebaseReceiver::~RebaseReceiver() { roll_.RemoveCursor(&cursor_); }
+
+RebaseReceiver::Outcome RebaseReceiver::Step(const RebaseFrame& frame) {
+  if (frame.number != number_ + 1) return Outcome::kGap;
+  if (ended_ || (number_ == 0 && frame.kind != Kind::kBegin)) {
+    return Outcome::kBad;
+  }
+  number_ = frame.number;
+  switch (frame.kind) {
+    case Kind::kBegin:
+      return Begin(frame);
+    case Kind::kKeepSessions:
+      return Names(frame, true);
+    case Kind::kKeepEntries:
+      return Names(frame, false);
+    case Kind::kPutSessions:
+    case Kind::kPutEntries:
+      return Puts(frame);
+    case Kind::kDelta:
+      return Log(frame);
+    case Kind::kEnd:
+      return End(frame);
+  }
+  return Outcome::kBad;
+}
+
+RebaseReceiver::Outcome RebaseReceiver::Begin(const RebaseFrame& frame) {
+  // The first round starts at 0 or where we stand, another where the one
+  // before it ended.
+  bool fits = number_ == 1 ? frame.have == stream_.vv || frame.have == Seq()
+                           : frame.have == at_;
+  if (!fits || frame.seq < frame.have) return Outcome::kBad;
+  at_ = frame.seq;
+  ++stream_.round;
+  cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
+  cursor_.row = roll_.store().FirstRowBySeq(stream_.idx);
+  return Outcome::kOk;
+}
+
+RebaseReceiver::Outcome RebaseReceiver::Names(const RebaseFrame& frame,
+                                              bool sessions) {
+  crdt::PresenceStore& store = roll_.store();
+  absl::string_view bytes = *frame.payload;
+  Seq seq;
+  for (uint32_t n = 0; n < frame.count; ++n) {
+    if (!crdt::DecodeSeqGap(bytes, seq)) return Outcome::kBad;
+    if (sessions) {
+      SessionIdx& at = cursor_.session;
+      while (at != kNone && store.session(at).seq < seq) {
+        at = store.NextSessionBySeq(at);
+      }
+      if (at == kNone || store.session(at).seq != seq) return Outcome::kBad;
+      store.set_session_round(at, stream_.round);
+      at = store.NextSessionBySeq(at);
+    } else {
+      RowIdx& at = cursor_.row;
+      while (at != kNone && store.seq(at) < seq) at = store.NextRowBySeq(at);
+      if (at == kNone || store.seq(at) != seq) return Outcome::kBad;
+      store.set_round(at, stream_.round);
+      at = store.NextRowBySeq(at);
+    }
+  }
+  return Outcome::kOk;
+}
+
+RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
+  absl::string_view bytes = *frame.payload;
+  Seq seq;
+  Mutation mutation;
+  for (uint32_t n = 0; n < frame.count; ++n) {
+    if (!crdt::DecodeElement(bytes, seq, mutation) ||
+        roll_.Apply(stream_, mutation) != Roll::Applied::kOk) {
+      return Outcome::kBad;
+    }
+  }
+  return Outcome::kOk;
+}
+
+RebaseReceiver::Outcome RebaseReceiver::Log(const RebaseFrame& frame) {
+  if (frame.seq != at_.Next()) return Outcome::kBad;
+  absl::string_view bytes = *frame.payload;
+  Mutation mutation;
+  for (uint32_t n = 0; n < frame.count; ++n) {
+    if (!crdt::DecodeMutation(bytes, at_.Next(), mutation)) {
+      return Outcome::kBad;
+    }
+    // An entry whose session is unknown was removed, with its session, before
+    // the sender came to it: a later mutation says so.
+    roll_.Apply(stream_, mutation);
+    at_ = at_.Next();
+  }
+  return Outcome::kOk;
+}
+
+RebaseReceiver::Outcome RebaseReceiver::End(const RebaseFrame& frame) {
+  if (frame.seq != at_) return Outcome::kBad;
+  ended_ = true;
+  final_seq_ = frame.seq;
+  final_digest_ = frame.digest;
+  cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
+  cursor_.row = roll_.store().FirstRowBySeq(stream_.idx);
+  return Outcome::kEnded;
+}
+
+}  // namespace muster::core

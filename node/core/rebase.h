@@ -1,0 +1,108 @@
+// Rebase: bringing a peer that fell behind the log up to date from the state
+// (R6), without a giant message and without stopping the stream.
+//
+// The receiver stands at `have`. A round covers the mutations up to `upto`,
+// the sender's VV when it begins:
+//   BEGIN(have, upto)
+//   sessions, then entries, in seq order: those with seq <= have are *named*
+//     (gaps of their seqs), the later ones sent whole (entries only up to
+//     upto: what is later comes by the log, whole)
+// Then the mutations made meanwhile, (upto, now], from the log; if the log has
+// passed on, another round with have = upto. Then END(vv, digest), and the
+// receiver removes what was not named in the last round, and only then moves
+// its VV. Example: 1,000,000 equal entries and ten that differ cost about a
+// byte each, and ten puts.
+//
+// Everything the receiver applies is moved to the end of its seq order, so
+// what a broken rebase left behind is harmless: the next one starts again
+// from the receiver's VV.
+//
+// Cost: O(elements), a frame at a time: at most kBulkFrameBytes and kNames
+// names a frame. Threads: one.
+#ifndef MUSTER_NODE_CORE_REBASE_H_
+#define MUSTER_NODE_CORE_REBASE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "crdt/log.h"
+#include "node/core/frames.h"
+#include "node/core/roll.h"
+
+namespace muster::core {
+
+class RebaseSender {
+ public:
+  RebaseSender(Roll& roll, Stream& stream, uint64_t id, crdt::Seq have);
+  ~RebaseSender();
+  RebaseSender(const RebaseSender&) = delete;
+  RebaseSender& operator=(const RebaseSender&) = delete;
+
+  // The next frame; nothing once END has been returned.
+  std::optional<RebaseFrame> Next();
+  bool done() const { return phase_ == Phase::kDone; }
+
+ private:
+  enum class Phase { kBegin, kSessions, kEntries, kLog, kDone };
+  static constexpr uint32_t kNames = 4096;
+
+  RebaseFrame Make(RebaseFrame::Kind kind, std::string payload, uint32_t count);
+  RebaseFrame Begin();
+  // Names or puts from the cursor on; nothing if the phase is over.
+  template <typename Walk>
+  std::optional<RebaseFrame> Elements(Walk walk, RebaseFrame::Kind keep,
+                                      RebaseFrame::Kind put);
+  std::optional<RebaseFrame> Log();
+
+  Roll& roll_;
+  Stream& stream_;
+  const uint64_t id_;
+  uint64_t number_ = 0;
+  crdt::Seq have_;
+  crdt::Seq upto_;
+  Phase phase_ = Phase::kBegin;
+  SeqCursor cursor_;
+  crdt::MutationLog::Cursor log_cursor_;
+};
+
+class RebaseReceiver {
+ public:
+  RebaseReceiver(Roll& roll, Stream& stream, uint64_t id);
+  ~RebaseReceiver();
+  RebaseReceiver(const RebaseReceiver&) = delete;
+  RebaseReceiver& operator=(const RebaseReceiver&) = delete;
+
+  // kGap: a frame is missing; kBad: the frame contradicts our state; kEnded:
+  // all is here, sweep.
+  enum class Outcome { kOk, kGap, kBad, kEnded };
+  Outcome Step(const RebaseFrame& frame);
+  // One slice of removing what was not named; true when done.
+  bool Sweep() { return roll_.Sweep(stream_, cursor_); }
+
+  uint64_t id() const { return id_; }
+  bool ended() const { return ended_; }
+  crdt::Seq final_seq() const { return final_seq_; }
+  uint64_t final_digest() const { return final_digest_; }
+
+ private:
+  Outcome Begin(const RebaseFrame& frame);
+  Outcome Names(const RebaseFrame& frame, bool sessions);
+  Outcome Puts(const RebaseFrame& frame);
+  Outcome Log(const RebaseFrame& frame);
+  Outcome End(const RebaseFrame& frame);
+
+  Roll& roll_;
+  Stream& stream_;
+  const uint64_t id_;
+  uint64_t number_ = 0;
+  crdt::Seq at_;  // Mutations up to it are covered by the rounds so far.
+  SeqCursor cursor_;
+  bool ended_ = false;
+  crdt::Seq final_seq_;
+  uint64_t final_digest_ = 0;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_REBASE_H_

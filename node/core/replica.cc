@@ -1,0 +1,388 @@
+#include "node/core/replica.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "node/core/replica_impl.h"
+
+namespace muster::core {
+namespace {
+
+// A tick that comes later than this was not only slow: the process stood
+// still, and nobody else is to blame for the silence.
+constexpr absl::Duration kStall = absl::Milliseconds(200);
+constexpr absl::Duration kUpkeep = absl::Milliseconds(200);
+// How long a draining node goes on answering, so that its farewells arrive.
+constexpr absl::Duration kFarewell = absl::Milliseconds(150);
+// Rows a slice of a job looks at.
+constexpr size_t kJobRows = 512;
+
+}  // namespace
+
+Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
+    : options(std::move(o)),
+      roll(options, seed),
+      membership(options, life, seed ^ 0x9e3779b97f4a7c15u, now),
+      replication(options, roll, membership),
+      hub(roll.store(), options.watch, life),
+      last_tick_(now.mono),
+      next_upkeep_(now.mono) {
+  roll.store().SetObserver(&hub);
+  roll.SetTime(now, absl::ZeroDuration());
+  HandleEvents();
+}
+
+void Replica::Impl::Begin(Now now, absl::Duration stalled) {
+  roll.SetTime(now, stalled);
+}
+
+void Replica::Impl::End() {
+  HandleEvents();
+  if (sessions.has_value()) {
+    std::vector<crdt::SessionIdx> losers = roll.TakeLosers();
+    if (!losers.empty()) sessions->OnLosers(losers, out);
+    membership.SetPresenceSeq(own->stream().vv);
+  }
+  replication.Pump(out);
+  hub.Flush(roll.now(), out);
+  out.more_work |= !roll.idle() || hub.has_work();
+}
+
+void Replica::Impl::HandleEvents() {
+  for (const MembershipEvent& event : membership.TakeEvents()) {
+    HandleEvent(event);
+  }
+}
+
+void Replica::Impl::HandleEvent(const MembershipEvent& event) {
+  using Kind = MembershipEvent::Kind;
+  Stream* stream =
+      roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
+  out.members_changed = true;
+  switch (event.kind) {
+    case Kind::kAdmitted: {
+      Stream* mine = roll.AddStream(event.origin, true, roll.now().mono);
+      own.emplace(roll, *mine);
+      sessions.emplace(options.sessions, roll, *own,
+                       [this](crdt::LifeId life) { return Where(life); });
+      return;
+    }
+    case Kind::kJoined:
+      joined_ = true;
+      alone_ = event.alone;
+      return;
+    case Kind::kLinked:
+      replication.OnLinked(event.link, event.origin, out);
+      return;
+    case Kind::kUnlinked:
+      replication.OnUnlinked(event.link, out);
+      return;
+    case Kind::kAlive:
+      OnAlive(event);
+      return;
+    case Kind::kSuspect:
+      return;
+    case Kind::kEnded:
+      if (stream != nullptr) stream->ended = true;
+      [[fallthrough]];
+    case Kind::kDown:
+    case Kind::kLeft:
+      if (stream == nullptr) return;
+      stream->advanced = std::max(stream->advanced,
+                                  membership.LastAdvance(stream->origin.life));
+      stream->waiting = false;
+      roll.SetHidden(*stream, true);
+      return;
+    case Kind::kForgotten:
+      if (stream == nullptr || stream->own) return;
+      replication.OnStreamGone(stream->id());
+      roll.Drop(*stream);
+      return;
+  }
+}
+
+void Replica::Impl::OnAlive(const MembershipEvent& event) {
+  Stream* stream =
+      roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
+  if (stream == nullptr || stream->own || stream->ended) return;
+  stream->show_at = std::max(stream->show_at, event.presence_seq);
+  stream->waiting = true;
+  ShowWhenCaughtUp(*stream);
+}
+
+void Replica::Impl::ShowWhenCaughtUp(Stream& stream) {
+  if (!stream.waiting || stream.rebasing || stream.vv < stream.show_at) return;
+  stream.waiting = false;
+  roll.SetHidden(stream, false);
+}
+
+// -------------------------------------------------------------------- time
+
+void Replica::Impl::Tick(Now now) {
+  absl::Duration gap = now.mono - last_tick_;
+  last_tick_ = now.mono;
+  Begin(now, gap > kStall ? gap : absl::ZeroDuration());
+  membership.Tick(now, out);
+  HandleEvents();
+  RefreshAges();
+  replication.Tick(out);
+  hub.Tick(now, out);
+  if (sessions.has_value()) {
+    std::vector<crdt::ElementId> due;
+    out.more_work |= roll.RunDeadlines(kJobRows, due);
+    for (crdt::ElementId id : due) sessions->OnDeadline(id);
+  }
+  if (now.mono >= next_upkeep_) {
+    next_upkeep_ = now.mono + kUpkeep;
+    Forget();
+  }
+  CheckReady();
+  if (now.mono >= exit_at_) out.exit = absl::OkStatus();
+  End();
+}
+
+void Replica::Impl::RefreshAges() {
+  roll.ForEachStream([this](Stream& stream) {
+    if (stream.own) return;
+    stream.advanced =
+        std::max(stream.advanced, membership.LastAdvance(stream.origin.life));
+    ShowWhenCaughtUp(stream);
+  });
+}
+
+// Streams that cannot be shown any more: of ended lives, once no session is
+// within its grace; of the silent, after DetectorOptions::forget.
+void Replica::Impl::Forget() {
+  std::vector<Stream*> gone;
+  roll.ForEachStream([&](Stream& stream) {
+    if (stream.own || membership.IsAlive(stream.origin.life)) return;
+    absl::Duration age = roll.now().mono - stream.advanced;
+    bool over = stream.ended && stream.hidden && !roll.HasWanted(stream);
+    if (over || age > options.detector.forget) gone.push_back(&stream);
+  });
+  for (Stream* stream : gone) {
+    replication.OnStreamGone(stream->id());
+    roll.Drop(*stream);
+  }
+}
+
+void Replica::Impl::CheckReady() {
+  if (ready || draining || !joined_ || !own.has_value()) return;
+  if (!alone_ && !replication.CaughtUp()) return;
+  if (!roll.idle()) return;
+  ready = true;
+  out.ready_changed = true;
+}
+
+void Replica::Impl::RunJobs(Now now) {
+  Begin(now);
+  out.more_work = false;
+  bool more = roll.RunJob(kJobRows);
+  more |= hub.RunSlice(now, out);
+  more |= replication.RunJob(out);
+  if (sessions.has_value()) more |= sessions->RunJob(out);
+  End();
+  out.more_work |= more;
+}
+
+void Replica::Impl::OnFrame(LinkId link, Frame frame) {
+  Now now = roll.now();
+  membership.OnFrameBeat(link, frame.beat, now, out);
+  HandleEvents();
+  struct Visitor {
+    Impl& self;
+    LinkId link;
+    Now now;
+    void operator()(const PositionsFrame& f) {
+      self.replication.OnPositions(link, f, self.out);
+    }
+    void operator()(const PullFrame& f) {
+      self.replication.OnPull(link, f, self.out);
+    }
+    void operator()(const DeltaFrame& f) {
+      self.replication.OnDelta(link, f, self.out);
+    }
+    void operator()(const RebaseFrame& f) {
+      self.replication.OnRebase(link, f, self.out);
+    }
+    void operator()(const CheckpointFrame& f) {
+      self.replication.OnCheckpoint(link, f, self.out);
+    }
+    void operator()(const AckFrame& f) {
+      self.replication.OnAck(link, f, self.out);
+    }
+    void operator()(const MembersFrame& f) {
+      self.membership.OnMembers(link, f, now, self.out);
+    }
+    void operator()(const AskFrame& f) {
+      self.membership.OnAsk(link, f, now, self.out);
+    }
+    void operator()(const BeatReport& f) {
+      self.membership.OnBeatReport(link, f, now, self.out);
+    }
+    void operator()(const LeavingFrame&) {
+      self.membership.OnLeaving(link, now, self.out);
+    }
+  };
+  std::visit(Visitor{*this, link, now}, frame.body);
+}
+
+void Replica::Impl::Drain() {
+  if (draining) return;
+  draining = true;
+  ready = false;
+  out.ready_changed = true;
+  exit_at_ = roll.now().mono + kFarewell;
+  membership.Leave(roll.now(), out);
+}
+
+absl::Status Replica::Impl::Serving() const {
+  if (draining) {
+    return absl::UnavailableError("the node is draining; use another one");
+  }
+  if (!ready) {
+    return absl::UnavailableError(
+        "the node has not caught up with its peers yet");
+  }
+  return absl::OkStatus();
+}
+
+// ------------------------------------------------------------ Replica: world
+
+Replica::Replica(Options options, crdt::LifeId life, uint64_t seed, Now now)
+    : impl_(std::make_unique<Impl>(std::move(options), life, seed, now)) {}
+Replica::~Replica() = default;
+
+Output& Replica::output() { return impl_->out; }
+void Replica::Tick(Now now) { impl_->Tick(now); }
+void Replica::RunJobs(Now now) { impl_->RunJobs(now); }
+
+void Replica::OnLinkUp(LinkId link, const PeerHello& hello, Now now) {
+  impl_->Begin(now);
+  impl_->membership.OnLinkUp(link, hello, now, impl_->out);
+  impl_->End();
+}
+
+void Replica::OnLinkDown(LinkId link, const std::string& why, Now now) {
+  impl_->Begin(now);
+  impl_->out.log.push_back(
+      {LogLine::Level::kDebug, absl::StrCat("link ", link, " ended: ", why)});
+  impl_->membership.OnLinkDown(link, now, impl_->out);
+  impl_->End();
+}
+
+void Replica::OnFrame(LinkId link, Frame frame, Now now) {
+  impl_->Begin(now);
+  impl_->OnFrame(link, std::move(frame));
+  impl_->End();
+}
+
+void Replica::OnDatagram(const BeatDatagram& beat, Now now) {
+  impl_->Begin(now);
+  impl_->membership.OnDatagram(beat, now, impl_->out);
+  impl_->End();
+}
+
+void Replica::OnProbe(uint64_t token, ProbeOutcome outcome, Now now) {
+  impl_->Begin(now);
+  impl_->membership.OnProbe(token, outcome == ProbeOutcome::kRefused, now,
+                            impl_->out);
+  impl_->End();
+}
+
+void Replica::OnHelloProbe(uint64_t token, crdt::LifeId life, Now now) {
+  impl_->Begin(now);
+  impl_->membership.OnHelloProbe(token, life, now, impl_->out);
+  impl_->End();
+}
+
+void Replica::OnUdpUnavailable(const std::string& why) {
+  impl_->membership.OnUdpUnavailable(why);
+}
+
+void Replica::Drain(Now now) {
+  impl_->Begin(now);
+  impl_->Drain();
+  impl_->End();
+}
+
+bool Replica::ready() const { return impl_->ready; }
+bool Replica::draining() const { return impl_->draining; }
+absl::Status Replica::Serving() const { return impl_->Serving(); }
+const crdt::Origin& Replica::origin() const { return impl_->membership.self(); }
+
+// --------------------------------------------------------- Replica: sessions
+
+absl::StatusOr<SessionInfo> Replica::OpenSession(
+    const OpenSessionRequest& request, Now now) {
+  if (absl::Status s = impl_->Serving(); !s.ok()) return s;
+  impl_->Begin(now);
+  auto info = impl_->sessions->Open(request);
+  impl_->End();
+  return info;
+}
+
+void Replica::Resume(RequestId id, const ResumeRequest& request, Now now) {
+  if (absl::Status s = impl_->Serving(); !s.ok()) {
+    impl_->out.replies.push_back({id, s});
+    return;
+  }
+  impl_->Begin(now);
+  impl_->sessions->Resume(id, request, impl_->out);
+  impl_->End();
+}
+
+absl::Status Replica::CloseSession(crdt::SessionId session, Now now) {
+  if (absl::Status s = impl_->Serving(); !s.ok()) return s;
+  impl_->Begin(now);
+  absl::Status status = impl_->sessions->Close(session);
+  impl_->End();
+  return status;
+}
+
+void Replica::Disconnect(crdt::SessionId session, Now now) {
+  // While the node drains, its peers count the grace from its farewell.
+  if (!impl_->sessions.has_value() || impl_->draining) return;
+  impl_->Begin(now);
+  impl_->sessions->Disconnect(session);
+  impl_->End();
+}
+
+absl::Status Replica::Heartbeat(crdt::SessionId session, uint64_t epoch,
+                                Now now) {
+  if (absl::Status s = impl_->Serving(); !s.ok()) return s;
+  impl_->Begin(now);
+  absl::Status status = impl_->sessions->Heartbeat(session, epoch);
+  impl_->End();
+  return status;
+}
+
+absl::StatusOr<ApplyReply> Replica::Apply(const ApplyRequest& request,
+                                          Now now) {
+  if (absl::Status s = impl_->Serving(); !s.ok()) return s;
+  impl_->Begin(now);
+  auto reply = impl_->sessions->Apply(request);
+  impl_->End();
+  return reply;
+}
+
+// --------------------------------------------------------- Replica: watching
+
+absl::StatusOr<WatchId> Replica::Watch(const WatchRequest& request, Now now) {
+  if (absl::Status s = impl_->Serving(); !s.ok()) return s;
+  impl_->Begin(now);
+  auto watch = impl_->hub.Watch(request, now, impl_->out);
+  impl_->End();
+  return watch;
+}
+
+void Replica::WatchWritten(WatchId watch, size_t batches, Now now) {
+  impl_->Begin(now);
+  impl_->hub.WatchWritten(watch, batches, now, impl_->out);
+  impl_->End();
+}
+
+void Replica::EndWatch(WatchId watch) { impl_->hub.EndWatch(watch); }
+
+}  // namespace muster::core

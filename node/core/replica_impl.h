@@ -1,0 +1,70 @@
+// The parts of a replica and the order in which they are told things.
+// Private to replica.cc and replica_reads.cc.
+#ifndef MUSTER_NODE_CORE_REPLICA_IMPL_H_
+#define MUSTER_NODE_CORE_REPLICA_IMPL_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/core/local_sessions.h"
+#include "node/core/membership.h"
+#include "node/core/own_stream.h"
+#include "node/core/replica.h"
+#include "node/core/replication.h"
+#include "node/core/roll.h"
+#include "node/core/watch_hub.h"
+
+namespace muster::core {
+
+class Replica::Impl {
+ public:
+  Impl(Options options, crdt::LifeId life, uint64_t seed, Now now);
+
+  // Every public call of the replica is between these two. End settles what
+  // the call has changed: events, lost sessions, deltas, watchers.
+  void Begin(Now now, absl::Duration stalled = absl::ZeroDuration());
+  void End();
+
+  void Tick(Now now);
+  void RunJobs(Now now);
+  void OnFrame(LinkId link, Frame frame);
+  void Drain();
+
+  absl::Status Serving() const;
+  std::string Where(crdt::LifeId life) const;
+  std::string HiddenBecause(crdt::RowIdx row) const;
+  CountReply CountKey(absl::string_view key) const;
+  StatusView Status() const;
+  std::vector<MemberView> Members() const;
+
+  const Options options;
+  Output out;
+  Roll roll;
+  Membership membership;
+  Replication replication;
+  WatchHub hub;
+  std::optional<OwnStream> own;           // Once the name is admitted.
+  std::optional<LocalSessions> sessions;  // Likewise.
+  bool ready = false;
+  bool draining = false;
+
+ private:
+  void HandleEvents();
+  void HandleEvent(const MembershipEvent& event);
+  void OnAlive(const MembershipEvent& event);
+  void ShowWhenCaughtUp(Stream& stream);
+  void RefreshAges();
+  void Forget();
+  void CheckReady();
+
+  bool joined_ = false;
+  bool alone_ = false;
+  Instant last_tick_;
+  Instant next_upkeep_;
+  Instant exit_at_ = kNever;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_REPLICA_IMPL_H_

@@ -1,0 +1,273 @@
+// What clients ask of a replica without changing it.
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "node/core/entry_copy.h"
+#include "node/core/replica.h"
+#include "node/core/replica_impl.h"
+
+namespace muster::core {
+
+using crdt::kNone;
+using crdt::RowIdx;
+using crdt::SessionState;
+using crdt::TopicIdx;
+
+namespace {
+
+// Hidden rows that a page may pass over before it is cut short.
+constexpr size_t kMaxPassed = 4096;
+constexpr size_t kPageBytes = 1 << 20;
+
+}  // namespace
+
+ListReply Replica::List(absl::string_view topic, size_t limit, uint64_t after) {
+  const Roll& roll = impl_->roll;
+  const crdt::PresenceStore& store = roll.store();
+  ListReply reply;
+  TopicIdx t = store.FindTopic(topic);
+  if (t == kNone) return reply;
+  size_t passed = 0;
+  uint64_t last = after;
+  store.VisitTopic(t, after, [&](RowIdx row) {
+    if (reply.entries.size() == limit || passed == kMaxPassed ||
+        reply.arena.used() > kPageBytes) {
+      reply.next = last;
+      return false;
+    }
+    last = store.stamp(row);
+    if (roll.Visible(row)) {
+      reply.entries.push_back(CopyEntry(store, row, {}, reply.arena));
+    } else {
+      ++passed;
+    }
+    return true;
+  });
+  return reply;
+}
+
+ListReply Replica::Get(absl::string_view topic, absl::string_view key) {
+  const Roll& roll = impl_->roll;
+  const crdt::PresenceStore& store = roll.store();
+  ListReply reply;
+  for (RowIdx row = store.FirstOfPair(topic, key);
+       row != kNone && store.shown(row); row = store.NextOfPair(row)) {
+    if (reply.entries.size() == kMaxPassed) break;
+    if (!roll.Visible(row)) continue;
+    reply.entries.push_back(CopyEntry(store, row, {}, reply.arena));
+  }
+  std::sort(
+      reply.entries.begin(), reply.entries.end(),
+      [](const EntryView& a, const EntryView& b) { return a.ref < b.ref; });
+  return reply;
+}
+
+CountReply Replica::Count() {
+  const crdt::PresenceStore& store = impl_->roll.store();
+  return {store.shown_entries(), store.shown_keys()};
+}
+
+CountReply Replica::CountTopic(absl::string_view topic) {
+  const crdt::PresenceStore& store = impl_->roll.store();
+  TopicIdx t = store.FindTopic(topic);
+  if (t == kNone) return {};
+  return {store.topic_record(t).shown_entries,
+          store.topic_record(t).shown_keys};
+}
+
+CountReply Replica::Impl::CountKey(absl::string_view key) const {
+  const crdt::PresenceStore& store = roll.store();
+  CountReply reply;
+  for (RowIdx row = store.FirstOfKey(key); row != kNone;
+       row = store.NextOfKey(row)) {
+    if (roll.Visible(row)) ++reply.entries;
+  }
+  reply.keys = reply.entries > 0 ? 1 : 0;
+  return reply;
+}
+
+CountReply Replica::CountKey(absl::string_view key) {
+  return impl_->CountKey(key);
+}
+
+TopicsReply Replica::Topics(absl::string_view prefix, absl::string_view after,
+                            size_t limit) {
+  const crdt::PresenceStore& store = impl_->roll.store();
+  TopicsReply reply;
+  TopicIdx t = store.TopicAtOrAfter(std::max(prefix, after));
+  if (t != kNone && !after.empty() && store.topic_name(t) == after) {
+    t = store.TopicAfter(t);
+  }
+  for (; t != kNone; t = store.TopicAfter(t)) {
+    absl::string_view name = store.topic_name(t);
+    if (!absl::StartsWith(name, prefix)) break;
+    const auto& record = store.topic_record(t);
+    if (record.shown_entries == 0) continue;
+    if (reply.topics.size() == limit) {
+      reply.more = true;
+      break;
+    }
+    reply.topics.push_back(
+        {reply.arena.Copy(name), record.shown_entries, record.shown_keys});
+  }
+  return reply;
+}
+
+TopicsOfReply Replica::TopicsOf(absl::string_view key, absl::string_view after,
+                                size_t limit) {
+  const Roll& roll = impl_->roll;
+  const crdt::PresenceStore& store = roll.store();
+  std::vector<absl::string_view> names;
+  for (RowIdx row = store.FirstOfKey(key); row != kNone;
+       row = store.NextOfKey(row)) {
+    if (roll.Visible(row) && store.topic(row) > after) {
+      names.push_back(store.topic(row));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  TopicsOfReply reply;
+  reply.more = names.size() > limit;
+  if (reply.more) names.resize(limit);
+  for (absl::string_view name : names) {
+    reply.topics.push_back(reply.arena.Copy(name));
+  }
+  return reply;
+}
+
+std::string Replica::Impl::HiddenBecause(RowIdx row) const {
+  const auto& session = roll.store().session(roll.store().session_of(row));
+  const Stream& stream = *roll.StreamAt(session.stream);
+  if (roll.store().detached(row)) {
+    return "its session has moved; the new copy is not here yet";
+  }
+  if (session.state() == SessionState::kPending) {
+    return "its session is being adopted";
+  }
+  if (session.state() == SessionState::kEnded) return "its session has ended";
+  if (roll.InForce(session.session) != roll.store().session_of(row)) {
+    return "another copy of its session is in force";
+  }
+  if ((session.flags & Roll::kExpired) != 0) {
+    return "its session's grace is over";
+  }
+  if (stream.ended) {
+    return absl::StrCat("node ", stream.origin.node, " has restarted since");
+  }
+  if (stream.waiting || stream.rebasing) {
+    return absl::StrCat("catching up with node ", stream.origin.node);
+  }
+  if (stream.hidden) {
+    return absl::StrCat("node ", stream.origin.node, " is down");
+  }
+  return "about to be shown";
+}
+
+ExplainReply Replica::Explain(absl::string_view topic, absl::string_view key,
+                              Now now) {
+  const Roll& roll = impl_->roll;
+  const crdt::PresenceStore& store = roll.store();
+  ExplainReply reply;
+  for (RowIdx row = store.FirstOfPair(topic, key); row != kNone;
+       row = store.NextOfPair(row)) {
+    if (reply.lines.size() == kMaxPassed) break;
+    const auto& session = store.session(store.session_of(row));
+    const Stream& stream = *roll.StreamAt(session.stream);
+    ExplainLine line;
+    line.entry = CopyEntry(store, row, reply.arena.Copy(topic), reply.arena);
+    line.origin = stream.origin;
+    line.session = {session.session, session.shared->epoch,
+                    session.shared->resume,
+                    absl::Milliseconds(session.shared->ttl_ms),
+                    absl::Milliseconds(session.shared->grace_ms)};
+    line.connected = session.state() == SessionState::kConnected;
+    line.shown = roll.Visible(row);
+    if (!line.shown) line.hidden_because = impl_->HiddenBecause(row);
+    line.since_unix_us = static_cast<int64_t>(store.stamp(row));
+    line.heartbeat_age =
+        stream.own ? absl::ZeroDuration() : now.mono - stream.advanced;
+    reply.lines.push_back(std::move(line));
+  }
+  std::sort(reply.lines.begin(), reply.lines.end(),
+            [](const ExplainLine& a, const ExplainLine& b) {
+              return a.entry.ref < b.entry.ref;
+            });
+  return reply;
+}
+
+// ----------------------------------------------------------------- cluster
+
+std::string Replica::Impl::Where(crdt::LifeId life) const {
+  for (const MemberView& member : membership.View(roll.now())) {
+    if (member.origin.life == life) {
+      return absl::StrCat(member.origin.node, " (", member.address, ")");
+    }
+  }
+  return "a node that is not known here";
+}
+
+std::vector<MemberView> Replica::Impl::Members() const {
+  std::vector<MemberView> members = membership.View(roll.now());
+  for (MemberView& member : members) {
+    const Stream* stream = const_cast<Roll&>(roll).FindStream(
+        {member.origin.life, crdt::StreamKind::kPresence});
+    if (stream == nullptr) continue;
+    member.presence_seq = stream->vv;
+    member.entries = roll.store().EntryCount(stream->idx);
+  }
+  return members;
+}
+
+StatusView Replica::Impl::Status() const {
+  StatusView view;
+  const crdt::PresenceStore& store = roll.store();
+  view.origin = membership.self();
+  view.ready = ready;
+  view.draining = draining;
+  view.notes = membership.Notes();
+  view.entries = store.shown_entries();
+  view.keys = store.shown_keys();
+  view.topics = store.topic_count();
+  view.sessions = sessions.has_value() ? sessions->count() : 0;
+  view.watchers = hub.watchers();
+  view.links = replication.links();
+  const_cast<Roll&>(roll).ForEachStream([&](Stream& stream) {
+    StreamView s;
+    s.origin = stream.origin;
+    s.seq = stream.vv;
+    s.log_start = const_cast<Roll&>(roll).log().start(stream.idx);
+    s.digest = store.Digest(stream.idx);
+    s.entries = store.EntryCount(stream.idx);
+    s.sessions = store.SessionCount(stream.idx);
+    s.hidden = stream.hidden;
+    s.source = replication.SourceOf(stream);
+    s.rebasing = stream.rebasing;
+    s.age =
+        stream.own ? absl::ZeroDuration() : roll.now().mono - stream.advanced;
+    view.streams.push_back(std::move(s));
+  });
+  view.counters = replication.Counters();
+  for (auto& counter : membership.Counters()) view.counters.push_back(counter);
+  const WatchCounters& watch = hub.counters();
+  view.counters.insert(view.counters.end(), {{"watch_states", watch.states},
+                                             {"watch_resumes", watch.resumes},
+                                             {"watch_lagged", watch.lagged},
+                                             {"watch_messages", watch.messages},
+                                             {"changes", hub.counter()},
+                                             {"store_bytes", store.bytes()},
+                                             {"watch_bytes", hub.bytes()}});
+  return view;
+}
+
+std::vector<MemberView> Replica::Members(Now now) const {
+  impl_->roll.SetTime(now, absl::ZeroDuration());
+  return impl_->Members();
+}
+
+StatusView Replica::Status(Now now) const {
+  impl_->roll.SetTime(now, absl::ZeroDuration());
+  return impl_->Status();
+}
+
+}  // namespace muster::core

@@ -1,0 +1,465 @@
+#include "node/core/replication.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "crdt/check.h"
+
+namespace muster::core {
+
+using crdt::Seq;
+using crdt::StreamId;
+
+namespace {
+
+// How often peers are told of streams they do not pull from us.
+constexpr absl::Duration kPositionsInterval = absl::Milliseconds(50);
+constexpr absl::Duration kPullAgain = absl::Milliseconds(100);
+
+}  // namespace
+
+Replication::Replication(const Options& options, Roll& roll,
+                         Membership& membership)
+    : options_(options.replication),
+      max_streams_(8 * options.max_members),
+      roll_(roll),
+      membership_(membership) {}
+
+// ------------------------------------------------------------------- links
+
+Replication::Link* Replication::FindLink(LinkId link) {
+  auto it = links_.find(link);
+  return it == links_.end() ? nullptr : &it->second;
+}
+
+void Replication::Send(Link& link, Output& out, Frame frame) const {
+  frame.beat = membership_.beat();
+  out.frames.push_back({link.id, std::move(frame)});
+}
+
+void Replication::OnLinked(LinkId id, const crdt::Origin& origin, Output& out) {
+  Link& link = links_[id];
+  link = Link{};
+  link.id = id;
+  link.origin = origin;
+  SendPositions(link, /*full=*/true, out);
+}
+
+void Replication::OnUnlinked(LinkId id, Output& out) {
+  if (links_.erase(id) == 0) return;
+  for (auto& [stream_id, pulling] : pulling_) {
+    if (pulling.source != id) continue;
+    pulling.source = 0;
+    Stream* stream = roll_.FindStream(stream_id);
+    if (stream == nullptr) continue;
+    // A rebase of which all has arrived needs its sender no more.
+    if (pulling.rebase != nullptr && pulling.rebase->ended()) continue;
+    AbandonRebase(*stream, pulling);
+    ChooseSource(*stream, out);
+  }
+}
+
+void Replication::OnStreamGone(const StreamId& id) {
+  StopServing(id);
+  pulling_.erase(id);
+  for (auto& [link_id, link] : links_) {
+    link.positions.erase(id);
+    link.told.erase(id);
+  }
+}
+
+void Replication::StopServing(const StreamId& id) {
+  for (auto& [link_id, link] : links_) link.serving.erase(id);
+}
+
+bool Replication::MayServe(const Stream& stream) const {
+  if (stream.rebasing || stream.dropping) return false;
+  return stream.own || roll_.now().mono - stream.advanced <= options_.stale;
+}
+
+void Replication::BadPeer(LinkId link, const std::string& what, Output& out) {
+  ++counters_.bad_frames;
+  out.log.push_back({LogLine::Level::kError,
+                     absl::StrCat("a peer breaks the protocol: ", what)});
+  out.closes.push_back({link, what, false});
+}
+
+// --------------------------------------------------------------- positions
+
+void Replication::SendPositions(Link& link, bool full, Output& out) {
+  PositionsFrame frame;
+  frame.full = full;
+  roll_.ForEachStream([&](Stream& stream) {
+    if (stream.origin.life == link.origin.life) return;
+    absl::Duration age =
+        stream.own ? absl::ZeroDuration() : roll_.now().mono - stream.advanced;
+    if (age > options_.stale) return;
+    auto [told, first] = link.told.try_emplace(stream.id());
+    // A change of either is news.
+    Seq news(stream.vv.value * 2 + (stream.rebasing ? 1 : 0) + 1);
+    bool served = link.serving.contains(stream.id());
+    if (!full && (told->second == news || served)) return;
+    told->second = news;
+    frame.streams.push_back({stream.origin, stream.kind, stream.vv, age,
+                             roll_.HasWanted(stream), stream.rebasing});
+  });
+  if (full || !frame.streams.empty()) Send(link, out, {0, std::move(frame)});
+}
+
+// Whether the stream is one this node keeps, known before or new.
+bool Replication::LearnStream(const StreamPosition& position) {
+  StreamId id{position.origin.life, position.kind};
+  Instant advanced = roll_.now().mono - position.age;
+  if (Stream* stream = roll_.FindStream(id)) {
+    if (!stream->own) stream->advanced = std::max(stream->advanced, advanced);
+    return !stream->own;
+  }
+  bool alive = membership_.IsAlive(position.origin.life);
+  if (position.origin.life == membership_.self().life ||
+      position.kind != crdt::StreamKind::kPresence ||
+      position.age > options_.stale || (!alive && !position.wanted) ||
+      roll_.stream_count() >= max_streams_) {
+    return false;
+  }
+  Stream* stream = roll_.AddStream(position.origin, /*own=*/false, advanced);
+  if (!alive) stream->hidden = true;
+  return true;
+}
+
+void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
+                              Output& out) {
+  Link* link = FindLink(id);
+  if (link == nullptr) return;
+  for (const StreamPosition& position : frame.streams) {
+    if (!LearnStream(position)) continue;
+    StreamId stream_id{position.origin.life, position.kind};
+    auto [at, first] = link->positions.try_emplace(stream_id);
+    if (first) at->second.first_seq = position.seq;
+    at->second.seq = position.seq;
+    at->second.wanted = position.wanted;
+    at->second.rebasing = position.rebasing;
+    Stream& stream = *roll_.FindStream(stream_id);
+    const Pulling& pulling = pulling_[stream_id];
+    bool direct = DirectLink(stream) == id;
+    if (pulling.source == 0 || (direct && pulling.source != id && first)) {
+      ChooseSource(stream, out);
+    }
+  }
+  if (frame.full) link->heard_positions = true;
+}
+
+bool Replication::CaughtUp() const {
+  for (const auto& [id, link] : links_) {
+    if (!link.heard_positions) return false;
+    for (const auto& [stream_id, position] : link.positions) {
+      if (!position.wanted) continue;
+      const Stream* stream = const_cast<Roll&>(roll_).FindStream(stream_id);
+      if (stream != nullptr && stream->vv < position.first_seq) return false;
+    }
+  }
+  return true;
+}
+
+// ----------------------------------------------------------------- sources
+
+LinkId Replication::DirectLink(const Stream& stream) const {
+  LinkId link = membership_.LinkTo(stream.origin.life);
+  return links_.contains(link) ? link : 0;
+}
+
+Seq Replication::Furthest(const Stream& stream) const {
+  Seq furthest;
+  for (const auto& [id, link] : links_) {
+    auto it = link.positions.find(stream.id());
+    if (it != link.positions.end()) {
+      furthest = std::max(furthest, it->second.seq);
+    }
+  }
+  return furthest;
+}
+
+LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
+  LinkId direct = DirectLink(stream);
+  if (direct != 0 && direct != not_this) return direct;
+  LinkId best = 0;
+  Seq furthest;
+  for (const auto& [id, link] : links_) {
+    auto it = link.positions.find(stream.id());
+    if (it == link.positions.end() || id == not_this) continue;
+    if (it->second.rebasing || it->second.seq < stream.vv) continue;
+    if (best == 0 || it->second.seq > furthest) {
+      best = id;
+      furthest = it->second.seq;
+    }
+  }
+  return best;
+}
+
+void Replication::ChooseSource(Stream& stream, Output& out) {
+  Pulling& pulling = pulling_[stream.id()];
+  LinkId best = BestSource(stream, 0);
+  if (best == 0 || best == pulling.source) return;
+  SendPull(stream, pulling, best, out);
+}
+
+void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
+                           Output& out) {
+  if (pulling.source != to) {
+    if (Link* old = FindLink(pulling.source)) {
+      PullFrame cancel;
+      cancel.stream = stream.id();
+      cancel.cancel = true;
+      Send(*old, out, {0, cancel});
+    }
+    if (pulling.source != 0) ++counters_.source_changes;
+  }
+  AbandonRebase(stream, pulling);
+  pulling.source = to;
+  pulling.since = roll_.now().mono;
+  pulling.last_pull = roll_.now().mono;
+  pulling.rebase_id = next_rebase_id_++;
+  PullFrame pull;
+  pull.stream = stream.id();
+  pull.after = stream.vv;
+  pull.rebase_id = pulling.rebase_id;
+  pull.force_rebase = pulling.force;
+  ++counters_.pulls;
+  Send(links_.at(to), out, {0, pull});
+}
+
+void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
+  if (pulling.rebase == nullptr) return;
+  // What was put is kept: the next rebase, from the same VV, names or puts it
+  // again. Further frames of this one are not for anybody.
+  pulling.rebase.reset();
+  pulling.rebase_id = 0;
+  stream.rebasing = false;
+  ++counters_.rebase_restarts;
+}
+
+// A source that does not bring what another peer has is given up.
+void Replication::CheckProgress(Stream& stream, Output& out) {
+  auto it = pulling_.find(stream.id());
+  if (it == pulling_.end()) return;
+  Pulling& pulling = it->second;
+  if (pulling.rebase != nullptr && pulling.rebase->ended()) return;
+  if (pulling.source == 0) {
+    ChooseSource(stream, out);
+    return;
+  }
+  Instant now = roll_.now().mono;
+  bool behind =
+      Furthest(stream) > stream.vv || stream.rebasing || pulling.force;
+  if (!behind) {
+    pulling.since = now;
+    return;
+  }
+  if (now - pulling.since < options_.source_timeout) return;
+  LinkId best = BestSource(stream, pulling.source);
+  SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
+}
+
+std::string Replication::SourceOf(const Stream& stream) const {
+  auto it = pulling_.find(stream.id());
+  if (it == pulling_.end()) return "";
+  auto link = links_.find(it->second.source);
+  return link == links_.end() ? "" : link->second.origin.node;
+}
+
+// ---------------------------------------------------------------- applying
+
+bool Replication::ApplyRun(Stream& stream, absl::string_view bytes, Seq first,
+                           uint32_t count) {
+  crdt::Mutation mutation;
+  Seq seq = first;
+  Seq end(first.value + count);
+  for (; seq <= stream.vv && seq < end; seq = seq.Next()) {
+    crdt::SkipMutation(bytes);
+  }
+  absl::string_view fresh = bytes;
+  uint32_t applied = 0;
+  bool good = true;
+  for (; seq < end && good; seq = seq.Next()) {
+    absl::string_view before = bytes;
+    good = crdt::DecodeMutation(bytes, seq, mutation) &&
+           roll_.Apply(stream, mutation) == Roll::Applied::kOk;
+    if (!good) {
+      bytes = before;
+      break;
+    }
+    stream.vv = seq;
+    ++applied;
+  }
+  fresh.remove_suffix(bytes.size());
+  roll_.log().Append(stream.idx, fresh, applied);
+  counters_.mutations_in += applied;
+  return good;
+}
+
+void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
+  Link* link = FindLink(id);
+  if (link == nullptr) return;
+  link->received += frame.mutations->size();
+  link->ack_due = true;
+  ++counters_.deltas_in;
+  counters_.bulk_bytes_in += frame.mutations->size();
+  Stream* stream = roll_.FindStream(frame.stream);
+  if (stream == nullptr || stream->own || stream->rebasing) return;
+  Seq last(frame.first.value + frame.count - 1);
+  if (last <= stream->vv) {
+    ++counters_.duplicates;
+    return;
+  }
+  Pulling& pulling = pulling_[frame.stream];
+  if (frame.first > stream->vv.Next()) {
+    ++counters_.gaps;
+    if (pulling.source == id &&
+        roll_.now().mono - pulling.last_pull >= kPullAgain) {
+      SendPull(*stream, pulling, id, out);
+    }
+    return;
+  }
+  if (!ApplyRun(*stream, *frame.mutations, frame.first, frame.count)) {
+    BadPeer(id, "a delta that does not apply", out);
+  }
+  pulling.since = roll_.now().mono;
+}
+
+void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
+  Link* link = FindLink(id);
+  if (link == nullptr) return;
+  link->received += frame.payload->size();
+  link->ack_due = true;
+  counters_.bulk_bytes_in += frame.payload->size();
+  Stream* stream = roll_.FindStream(frame.stream);
+  if (stream == nullptr || stream->own) return;
+  Pulling& pulling = pulling_[frame.stream];
+  if (pulling.source != id || pulling.rebase_id != frame.rebase_id) return;
+  if (pulling.rebase == nullptr) {
+    pulling.rebase =
+        std::make_unique<RebaseReceiver>(roll_, *stream, frame.rebase_id);
+    stream->rebasing = true;
+    for (auto& [other_id, other] : links_) other.serving.erase(frame.stream);
+    ++counters_.rebases_in;
+  }
+  if (pulling.rebase->ended()) return;
+  pulling.since = roll_.now().mono;
+  RebaseReceiver::Outcome outcome = pulling.rebase->Step(frame);
+  if (outcome == RebaseReceiver::Outcome::kOk ||
+      outcome == RebaseReceiver::Outcome::kEnded) {
+    return;
+  }
+  // Our state is not what the peer thinks: once more, from nothing.
+  if (outcome == RebaseReceiver::Outcome::kBad) pulling.force = true;
+  if (roll_.now().mono - pulling.last_pull < kPullAgain) {
+    AbandonRebase(*stream, pulling);
+  } else {
+    SendPull(*stream, pulling, id, out);
+  }
+}
+
+bool Replication::RunJob(Output& out) {
+  bool more = false;
+  for (auto& [id, pulling] : pulling_) {
+    if (pulling.rebase == nullptr || !pulling.rebase->ended()) continue;
+    Stream* stream = roll_.FindStream(id);
+    if (stream == nullptr) continue;
+    if (pulling.rebase->Sweep()) {
+      FinishRebase(*stream, pulling, out);
+    } else {
+      more = true;
+    }
+    return true;
+  }
+  return more;
+}
+
+void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
+  stream.vv = pulling.rebase->final_seq();
+  uint64_t digest = pulling.rebase->final_digest();
+  pulling.rebase.reset();
+  stream.rebasing = false;
+  roll_.log().Reset(stream.idx, stream.vv);
+  bool equal = roll_.store().Digest(stream.idx) == digest;
+  bool was_forced = pulling.force;
+  pulling.force = !equal && !was_forced;
+  if (!equal) {
+    ++counters_.digest_mismatches;
+    out.log.push_back(
+        {LogLine::Level::kError,
+         absl::StrCat("digest of the stream of ", stream.origin.node,
+                      " differs after a rebase: a bug; repairing from 0")});
+  }
+  if (links_.contains(pulling.source)) {
+    SendPull(stream, pulling, pulling.source, out);
+  } else {
+    ChooseSource(stream, out);
+  }
+}
+
+void Replication::OnCheckpoint(LinkId id, const CheckpointFrame& frame,
+                               Output& out) {
+  if (FindLink(id) == nullptr) return;
+  Stream* stream = roll_.FindStream(frame.stream);
+  if (stream == nullptr || stream->own || stream->rebasing) return;
+  Pulling& pulling = pulling_[frame.stream];
+  if (pulling.source != id || stream->vv != frame.seq) return;
+  pulling.checkpoint = frame;
+  Compare(*stream, frame, out);
+}
+
+void Replication::Compare(Stream& stream, const CheckpointFrame& frame,
+                          Output& out) {
+  ++counters_.checkpoints;
+  if (roll_.store().Digest(stream.idx) == frame.digest) return;
+  ++counters_.digest_mismatches;
+  out.log.push_back(
+      {LogLine::Level::kError,
+       absl::StrCat("digest of the stream of ", stream.origin.node,
+                    " differs at seq ", frame.seq.value,
+                    ": a bug; repairing by a rebase from 0")});
+  Pulling& pulling = pulling_[stream.id()];
+  pulling.force = true;
+  SendPull(stream, pulling, pulling.source, out);
+}
+
+// -------------------------------------------------------------------- tick
+
+void Replication::Tick(Output& out) {
+  Instant now = roll_.now().mono;
+  std::vector<Stream*> streams;
+  roll_.ForEachStream([&](Stream& stream) {
+    if (!stream.own) streams.push_back(&stream);
+  });
+  for (Stream* stream : streams) CheckProgress(*stream, out);
+  if (now >= next_positions_) {
+    next_positions_ = now + kPositionsInterval;
+    for (auto& [id, link] : links_) SendPositions(link, false, out);
+  }
+  for (auto& [id, link] : links_) {
+    bool progress = link.sent == link.acked || link.acked != link.acked_before;
+    link.acked_before = link.acked;
+    membership_.OnLinkProgress(id, progress, roll_.now());
+  }
+}
+
+std::vector<std::pair<std::string, uint64_t>> Replication::Counters() const {
+  return {{"deltas_in", counters_.deltas_in},
+          {"mutations_in", counters_.mutations_in},
+          {"duplicate_deltas", counters_.duplicates},
+          {"delta_gaps", counters_.gaps},
+          {"deltas_out", counters_.deltas_out},
+          {"bulk_bytes_out", counters_.bulk_bytes_out},
+          {"bulk_bytes_in", counters_.bulk_bytes_in},
+          {"pulls", counters_.pulls},
+          {"source_changes", counters_.source_changes},
+          {"rebases_in", counters_.rebases_in},
+          {"rebases_out", counters_.rebases_out},
+          {"rebase_restarts", counters_.rebase_restarts},
+          {"checkpoints", counters_.checkpoints},
+          {"digest_mismatches", counters_.digest_mismatches},
+          {"bad_peer_frames", counters_.bad_frames},
+          {"log_bytes", roll_.log().bytes()}};
+}
+
+}  // namespace muster::core

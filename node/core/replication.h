@@ -1,0 +1,178 @@
+// Replication: how the streams of the roll come to be the same on all nodes.
+//
+// Every node tells its peers where it stands (positions). For each stream of
+// another origin it names one *source* among its links and pulls: from then on
+// the source sends that stream's mutations as they come, from its log; if the
+// log does not reach, a rebase first. So a stream reaches a node once, from
+// its origin if there is a link to it, else by relay.
+//
+//   A --positions--> B        B --pull(A's stream, after 7)--> A
+//                             A --delta 8..9-----------------> B
+//                             A --delta 10-------------------> B  ...
+//
+// Flow: bulk (deltas and rebase frames) that a peer has not acknowledged is
+// bounded by window_bytes a link. Nothing is queued: a link's place in a
+// stream is a cursor into the log, read when the window allows; if the log has
+// passed on, the peer is rebased.
+//
+// Invariants: R1, R2, R6, R7, R9 of docs/architecture.md, namely
+//   1. The VV of a stream moves only to the last of a run of mutations applied
+//      in order without a gap, or at the end of a rebase.
+//   2. A stream in the middle of a rebase is served to nobody, and changed by
+//      no other link than the rebase's.
+//   3. Bytes in flight on a link <= window_bytes + one frame.
+// Cost: a delta costs its mutations; a tick costs links x streams that changed.
+#ifndef MUSTER_NODE_CORE_REPLICATION_H_
+#define MUSTER_NODE_CORE_REPLICATION_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "crdt/log.h"
+#include "node/core/membership.h"
+#include "node/core/options.h"
+#include "node/core/output.h"
+#include "node/core/rebase.h"
+#include "node/core/roll.h"
+
+namespace muster::core {
+
+class Replication {
+ public:
+  Replication(const Options& options, Roll& roll, Membership& membership);
+
+  // ---- links (between kLinked and kUnlinked of the membership) ----
+  void OnLinked(LinkId link, const crdt::Origin& origin, Output& out);
+  void OnUnlinked(LinkId link, Output& out);
+
+  // ---- frames; from unknown links they are ignored ----
+  void OnPositions(LinkId link, const PositionsFrame& frame, Output& out);
+  void OnPull(LinkId link, const PullFrame& frame, Output& out);
+  void OnDelta(LinkId link, const DeltaFrame& frame, Output& out);
+  void OnRebase(LinkId link, const RebaseFrame& frame, Output& out);
+  void OnCheckpoint(LinkId link, const CheckpointFrame& frame, Output& out);
+  void OnAck(LinkId link, const AckFrame& frame, Output& out);
+
+  // ---- streams ----
+  // The stream is gone from the roll, or must not be served any more.
+  void OnStreamGone(const crdt::StreamId& id);
+  void Tick(Output& out);
+  // Sends what the windows allow. Call after each input.
+  void Pump(Output& out);
+  // A slice of sweeping; true if more is left.
+  bool RunJob(Output& out);
+
+  // Every wanted stream that a linked peer first told of is here as far as it
+  // then was, and every link has told.
+  bool CaughtUp() const;
+  size_t links() const { return links_.size(); }
+  // Name of the node a stream comes from, or empty.
+  std::string SourceOf(const Stream& stream) const;
+  std::vector<std::pair<std::string, uint64_t>> Counters() const;
+
+ private:
+  struct PeerPosition {
+    crdt::Seq seq;
+    crdt::Seq first_seq;  // As the peer first told.
+    bool wanted = false;
+    bool rebasing = false;
+  };
+  // A stream that a peer pulls from us.
+  struct Serving {
+    crdt::MutationLog::Cursor cursor;
+    std::unique_ptr<RebaseSender> rebase;
+    uint64_t rebase_id = 0;
+    bool paused = false;  // A rebase is done; the peer pulls when it is ready.
+    crdt::Seq checkpointed;      // Last one sent.
+    Instant next_checkpoint{0};  // Of the own stream.
+  };
+  struct Link {
+    LinkId id = 0;
+    crdt::Origin origin;
+    bool heard_positions = false;
+    std::map<crdt::StreamId, PeerPosition> positions;
+    std::map<crdt::StreamId, Serving> serving;
+    std::map<crdt::StreamId, crdt::Seq> told;  // Positions last sent.
+    uint64_t sent = 0;                         // Bulk bytes.
+    uint64_t acked = 0;
+    uint64_t acked_before = 0;  // At the last tick.
+    uint64_t received = 0;
+    bool ack_due = false;
+    Instant last_send{0};
+  };
+  // A stream that we pull.
+  struct Pulling {
+    LinkId source = 0;
+    uint64_t rebase_id = 0;
+    Instant since{0};  // Of the pull or the last progress.
+    Instant last_pull{0};
+    bool force = false;  // Rebase from 0: the digest did not match.
+    std::unique_ptr<RebaseReceiver> rebase;
+    std::optional<CheckpointFrame> checkpoint;  // To be passed on.
+  };
+
+  Link* FindLink(LinkId link);
+  bool LearnStream(const StreamPosition& position);
+  bool MayServe(const Stream& stream) const;
+
+  // Choosing sources.
+  void ChooseSource(Stream& stream, Output& out);
+  LinkId BestSource(const Stream& stream, LinkId not_this) const;
+  LinkId DirectLink(const Stream& stream) const;
+  crdt::Seq Furthest(const Stream& stream) const;
+  void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
+  void CheckProgress(Stream& stream, Output& out);
+  void AbandonRebase(Stream& stream, Pulling& pulling);
+  void StopServing(const crdt::StreamId& id);
+
+  // Applying.
+  bool ApplyRun(Stream& stream, absl::string_view bytes, crdt::Seq first,
+                uint32_t count);
+  void BadPeer(LinkId link, const std::string& what, Output& out);
+  void Compare(Stream& stream, const CheckpointFrame& frame, Output& out);
+  void FinishRebase(Stream& stream, Pulling& pulling, Output& out);
+
+  // Sending.
+  void Send(Link& link, Output& out, Frame frame) const;
+  void SendPositions(Link& link, bool full, Output& out);
+  void PumpLink(Link& link, Output& out);
+  void StartRebase(Stream& stream, Serving& serving, crdt::Seq have);
+  bool PumpStream(Link& link, Stream& stream, Serving& serving, Output& out);
+  bool PumpRebase(Link& link, Serving& serving, Output& out);
+  void SendCheckpoint(Link& link, Stream& stream, Serving& serving,
+                      Output& out);
+
+  const ReplicationOptions options_;
+  const size_t max_streams_;
+  Roll& roll_;
+  Membership& membership_;
+  std::map<LinkId, Link> links_;
+  std::map<crdt::StreamId, Pulling> pulling_;
+  // The last run read from the log, shared by the links that stand alike.
+  struct {
+    crdt::StreamIdx stream = crdt::kNone;
+    crdt::LifeId life;
+    crdt::Seq log_last;
+    crdt::Seq first;
+    uint32_t count = 0;
+    std::shared_ptr<const std::string> bytes;
+    crdt::MutationLog::Cursor after;
+  } last_run_;
+  uint64_t next_rebase_id_ = 1;
+  Instant next_positions_{0};
+  struct {
+    uint64_t deltas_in = 0, mutations_in = 0, duplicates = 0, gaps = 0;
+    uint64_t deltas_out = 0, bulk_bytes_out = 0, bulk_bytes_in = 0;
+    uint64_t pulls = 0, source_changes = 0;
+    uint64_t rebases_in = 0, rebases_out = 0, rebase_restarts = 0;
+    uint64_t checkpoints = 0, digest_mismatches = 0, bad_frames = 0;
+  } counters_;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_REPLICATION_H_

@@ -1,0 +1,164 @@
+// The sending half of replication: serving streams within the windows.
+#include <algorithm>
+#include <utility>
+
+#include "node/core/replication.h"
+
+namespace muster::core {
+
+using crdt::Seq;
+using crdt::StreamId;
+
+namespace {
+
+// While a link waits for an acknowledgement, fewer mutations than this wait
+// with it, for at most kMaxWait.
+constexpr uint64_t kWorthSending = 128;
+constexpr absl::Duration kMaxWait = absl::Milliseconds(3);
+
+}  // namespace
+
+void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
+  Link* link = FindLink(id);
+  if (link == nullptr) return;
+  link->serving.erase(frame.stream);
+  if (frame.cancel) return;
+  Stream* stream = roll_.FindStream(frame.stream);
+  if (stream == nullptr || !MayServe(*stream) || frame.after > stream->vv) {
+    return;
+  }
+  Serving& serving = link->serving[frame.stream];
+  serving.rebase_id = frame.rebase_id;
+  serving.cursor = {frame.after};
+  if (frame.force_rebase || !roll_.log().Reaches(stream->idx, frame.after)) {
+    StartRebase(*stream, serving, frame.force_rebase ? Seq() : frame.after);
+  }
+  PumpLink(*link, out);
+}
+
+void Replication::StartRebase(Stream& stream, Serving& serving, Seq have) {
+  ++counters_.rebases_out;
+  serving.rebase =
+      std::make_unique<RebaseSender>(roll_, stream, serving.rebase_id, have);
+}
+
+void Replication::OnAck(LinkId id, const AckFrame& frame, Output& out) {
+  Link* link = FindLink(id);
+  if (link == nullptr || frame.bulk_bytes > link->sent) return;
+  link->acked = std::max(link->acked, frame.bulk_bytes);
+  PumpLink(*link, out);
+}
+
+void Replication::Pump(Output& out) {
+  for (auto& [id, link] : links_) {
+    if (link.ack_due) {
+      link.ack_due = false;
+      Send(link, out, {0, AckFrame{link.received}});
+    }
+    PumpLink(link, out);
+  }
+}
+
+void Replication::PumpLink(Link& link, Output& out) {
+  // Deltas first; rebases share what the window leaves, turn by turn.
+  for (bool rebases : {false, true}) {
+    bool more = true;
+    while (more && link.sent - link.acked < options_.window_bytes) {
+      more = false;
+      for (auto it = link.serving.begin(); it != link.serving.end();) {
+        auto at = it++;
+        Stream* stream = roll_.FindStream(at->first);
+        if (stream == nullptr || !MayServe(*stream)) {
+          link.serving.erase(at);
+          continue;
+        }
+        Serving& serving = at->second;
+        if (serving.paused || (serving.rebase != nullptr) != rebases) continue;
+        more |= rebases ? PumpRebase(link, serving, out)
+                        : PumpStream(link, *stream, serving, out);
+        if (link.sent - link.acked >= options_.window_bytes) break;
+      }
+    }
+  }
+}
+
+// Sends one run of the log; false if there is nothing to send now.
+bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
+                             Output& out) {
+  crdt::MutationLog& log = roll_.log();
+  Seq at = serving.cursor.at;
+  if (!log.Reaches(stream.idx, at)) {
+    StartRebase(stream, serving, at);
+    return false;
+  }
+  uint64_t pending = log.last(stream.idx).value - at.value;
+  if (pending == 0) {
+    SendCheckpoint(link, stream, serving, out);
+    return false;
+  }
+  if (link.sent != link.acked && pending < kWorthSending &&
+      roll_.now().mono - link.last_send < kMaxWait) {
+    return false;
+  }
+  if (last_run_.stream != stream.idx || last_run_.first != at.Next() ||
+      last_run_.life != stream.origin.life ||
+      last_run_.log_last != log.last(stream.idx)) {
+    auto run = log.Read(stream.idx, serving.cursor, kBulkFrameBytes);
+    last_run_ = {stream.idx,
+                 stream.origin.life,
+                 log.last(stream.idx),
+                 run->first,
+                 run->count,
+                 std::make_shared<const std::string>(std::move(run->bytes)),
+                 serving.cursor};
+  } else {
+    serving.cursor = last_run_.after;
+  }
+  DeltaFrame frame{stream.id(), last_run_.first, last_run_.count,
+                   last_run_.bytes};
+  link.sent += frame.mutations->size();
+  link.last_send = roll_.now().mono;
+  ++counters_.deltas_out;
+  counters_.bulk_bytes_out += frame.mutations->size();
+  Send(link, out, {0, std::move(frame)});
+  return true;
+}
+
+bool Replication::PumpRebase(Link& link, Serving& serving, Output& out) {
+  std::optional<RebaseFrame> frame = serving.rebase->Next();
+  if (serving.rebase->done()) {
+    // The receiver sweeps, then pulls what follows.
+    serving.rebase.reset();
+    serving.paused = true;
+  }
+  if (!frame.has_value()) return false;
+  link.sent += frame->payload->size();
+  link.last_send = roll_.now().mono;
+  counters_.bulk_bytes_out += frame->payload->size();
+  Send(link, out, {0, *std::move(frame)});
+  return true;
+}
+
+// The owner's word on what its stream should look like here, at least every
+// checkpoint_interval; relays pass on the last one they were sent.
+void Replication::SendCheckpoint(Link& link, Stream& stream, Serving& serving,
+                                 Output& out) {
+  CheckpointFrame frame;
+  if (stream.own) {
+    if (roll_.now().mono < serving.next_checkpoint) return;
+    serving.next_checkpoint = roll_.now().mono + options_.checkpoint_interval;
+    frame = {stream.id(), stream.vv, roll_.store().Digest(stream.idx)};
+  } else {
+    auto pulling = pulling_.find(stream.id());
+    if (pulling == pulling_.end() || !pulling->second.checkpoint.has_value() ||
+        pulling->second.checkpoint->seq != serving.cursor.at ||
+        serving.checkpointed == serving.cursor.at) {
+      return;
+    }
+    frame = *pulling->second.checkpoint;
+  }
+  serving.checkpointed = frame.seq;
+  Send(link, out, {0, frame});
+}
+
+}  // namespace muster::core

@@ -1,0 +1,277 @@
+#include "node/core/roll.h"
+
+#include <algorithm>
+
+#include "crdt/check.h"
+
+namespace muster::core {
+namespace {
+
+using crdt::kNone;
+using crdt::Mutation;
+using crdt::RowIdx;
+using crdt::SessionIdx;
+using crdt::SessionState;
+
+}  // namespace
+
+Roll::Roll(const Options& options, uint64_t hash_seed)
+    : options_(options.sessions),
+      store_(hash_seed),
+      log_(options.replication.log_bytes) {}
+
+// ----------------------------------------------------------------- streams
+
+Stream* Roll::FindStream(const crdt::StreamId& id) {
+  auto it = streams_.find(id);
+  return it == streams_.end() ? nullptr : it->second.get();
+}
+
+Stream* Roll::AddStream(const crdt::Origin& origin, bool own,
+                        Instant advanced) {
+  auto stream = std::make_unique<Stream>();
+  stream->origin = origin;
+  stream->own = own;
+  stream->advanced = advanced;
+  stream->idx = store_.AddStream(origin.life.hi);
+  log_.Reset(stream->idx, crdt::Seq());
+  if (by_idx_.size() <= stream->idx) by_idx_.resize(stream->idx + 1);
+  by_idx_[stream->idx] = stream.get();
+  Stream* raw = stream.get();
+  MUSTER_CHECK(streams_.emplace(raw->id(), std::move(stream)).second);
+  return raw;
+}
+
+void Roll::ForEachStream(absl::FunctionRef<void(Stream&)> visit) {
+  for (auto& [id, stream] : streams_) visit(*stream);
+}
+
+void Roll::SetHidden(Stream& stream, bool hidden) {
+  if (stream.hidden == hidden) return;
+  stream.hidden = hidden;
+  // Until the job has looked at the sessions' grace.
+  stream.wanted_until_us = lived_us_ + 2'000'000;
+  jobs_.emplace_back(Job::Kind::kStream, stream.idx);
+}
+
+void Roll::Drop(Stream& stream) {
+  auto it = streams_.find(stream.id());
+  dropping_.push_back(std::move(it->second));
+  streams_.erase(it);
+  stream.dropping = true;
+  stream.hidden = true;
+  jobs_.emplace_back(Job::Kind::kDrop, stream.idx);
+}
+
+bool Roll::HasWanted(const Stream& stream) const {
+  return !stream.hidden || stream.wanted_until_us > lived_us_;
+}
+
+// --------------------------------------------------------------- mutations
+
+Roll::Applied Roll::Apply(Stream& stream, const Mutation& mutation) {
+  switch (mutation.kind) {
+    case Mutation::Kind::kPutSession:
+      return PutSession(stream, mutation);
+    case Mutation::Kind::kPutEntry:
+      return PutEntry(stream, mutation);
+    case Mutation::Kind::kRemoveSession:
+      return RemoveSession(stream, mutation.id);
+    case Mutation::Kind::kRemoveEntry:
+      return RemoveEntry(stream, mutation.id);
+  }
+  return Applied::kBad;
+}
+
+Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation) {
+  const crdt::SessionContent& content = mutation.session;
+  SessionIdx i = store_.FindSession(stream.idx, mutation.id);
+  bool is_new = i == kNone;
+  if (!is_new) {
+    if (store_.session(i).session != content.session) {
+      return Applied::kBad;
+    }
+    DetachSessionCursors(i);
+  }
+  i = store_.PutSession(stream.idx, mutation.id, mutation.seq, content);
+  crdt::PresenceStore::Session& session = store_.session(i);
+  session.flags &= ~kExpired;
+  store_.set_session_round(i, stream.round);
+  if (!stream.own) SetGraceDeadline(i, stream);
+  bool sole =
+      store_.FirstCopy(content.session) == i && store_.NextCopy(i) == kNone;
+  if (!sole) {
+    OnCopiesChanged(content.session);
+  } else if (!is_new) {
+    QueueSession(i);
+  }
+  return Applied::kOk;
+}
+
+Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation) {
+  const crdt::EntryContent& content = mutation.entry;
+  RowIdx row = store_.FindEntry(stream.idx, mutation.id);
+  if (row == kNone) {
+    SessionIdx session = store_.FindSession(stream.idx, content.session);
+    if (session == kNone) return Applied::kBad;
+    row = store_.AddEntry(session, mutation.id, mutation.seq, content);
+    store_.set_round(row, stream.round);
+    ReconcileRow(row);
+    return Applied::kOk;
+  }
+  if (store_.session(store_.session_of(row)).id != content.session ||
+      store_.topic(row) != content.topic || store_.key(row) != content.key) {
+    return Applied::kBad;
+  }
+  store_.set_round(row, stream.round);
+  crdt::Seq had = store_.seq(row);
+  bool same = had == mutation.seq && store_.meta(row) == content.meta &&
+              store_.has_explicit_ref(row) == !content.ref.IsNone();
+  if (mutation.seq < had) return Applied::kOk;
+  DetachCursors(row);
+  if (same) {
+    store_.MoveToSeqTail(row);
+    return Applied::kOk;
+  }
+  if (!store_.shown(row)) ReconcileRow(row);
+  store_.UpdateEntry(row, mutation.seq, content.meta, content.ref);
+  return Applied::kOk;
+}
+
+Roll::Applied Roll::RemoveSession(Stream& stream, crdt::ElementId id) {
+  SessionIdx i = store_.FindSession(stream.idx, id);
+  if (i == kNone) return Applied::kOk;
+  while (store_.FirstRowOf(i) != kNone) RemoveRow(store_.FirstRowOf(i));
+  RemoveSessionRecord(i);
+  return Applied::kOk;
+}
+
+void Roll::RemoveSessionRecord(SessionIdx i) {
+  crdt::SessionId sid = store_.session(i).session;
+  DetachSessionCursors(i);
+  losers_.erase(std::remove(losers_.begin(), losers_.end(), i), losers_.end());
+  store_.RemoveSession(i);
+  if (store_.FirstCopy(sid) != kNone) OnCopiesChanged(sid);
+}
+
+Roll::Applied Roll::RemoveEntry(Stream& stream, crdt::ElementId id) {
+  RowIdx row = store_.FindEntry(stream.idx, id);
+  if (row == kNone) return Applied::kOk;
+  SessionIdx session = store_.session_of(row);
+  // While another copy takes over, the entry goes on being shown until the
+  // other copy's row takes its place.
+  if (store_.shown(row) && Wanted(session) != Want::kShow) {
+    SessionIdx winner = InForce(store_.session(session).session);
+    if (store_.session(session).state() == SessionState::kMoved ||
+        (winner != session && winner != kNone)) {
+      DetachCursors(row);
+      store_.Detach(row);
+      if (winner != session) QueueSession(session);
+      return Applied::kOk;
+    }
+  }
+  RemoveRow(row);
+  return Applied::kOk;
+}
+
+void Roll::RemoveRow(RowIdx row) {
+  if (!store_.detached(row)) DetachCursors(row);
+  if (!jobs_.empty() && jobs_.front().row == row) {
+    jobs_.front().row = store_.NextRowOf(row);
+  }
+  store_.RemoveEntry(row);
+}
+
+bool Roll::Sweep(Stream& stream, SeqCursor& at) {
+  for (int i = 0; i < 512; ++i) {
+    if (at.row != kNone) {
+      RowIdx row = at.row;
+      at.row = store_.NextRowBySeq(row);
+      if (store_.round(row) != stream.round) {
+        RemoveEntry(stream, store_.id(row));
+      }
+    } else if (at.session != kNone) {
+      SessionIdx session = at.session;
+      at.session = store_.NextSessionBySeq(session);
+      if (store_.session_round(session) != stream.round) {
+        RemoveSession(stream, store_.session(session).id);
+      }
+    } else {
+      return true;
+    }
+  }
+  return false;
+}
+
+// --------------------------------------------------------------- cursors
+
+void Roll::AddCursor(SeqCursor* cursor) { cursors_.push_back(cursor); }
+
+void Roll::RemoveCursor(SeqCursor* cursor) {
+  cursors_.erase(std::remove(cursors_.begin(), cursors_.end(), cursor),
+                 cursors_.end());
+}
+
+void Roll::DetachCursors(RowIdx row) {
+  for (SeqCursor* cursor : cursors_) {
+    if (cursor->row == row) cursor->row = store_.NextRowBySeq(row);
+  }
+}
+
+void Roll::DetachSessionCursors(SessionIdx session) {
+  for (SeqCursor* cursor : cursors_) {
+    if (cursor->session == session) {
+      cursor->session = store_.NextSessionBySeq(session);
+    }
+  }
+}
+
+// ---------------------------------------------------------------- time
+
+void Roll::SetTime(Now now, absl::Duration stalled) {
+  now_ = now;
+  stalled_us_ += absl::ToInt64Microseconds(stalled);
+  lived_us_ = now.mono.us - stalled_us_;
+  store_.SetTime(now.wall_us);
+}
+
+void Roll::SetDeadline(SessionIdx i, int64_t lived_us) {
+  crdt::PresenceStore::Session& session = store_.session(i);
+  bool armed = (session.flags & kArmed) != 0;
+  bool sooner = lived_us != 0 && lived_us < session.deadline_us;
+  session.deadline_us = lived_us;
+  if (lived_us == 0 || (armed && !sooner)) return;
+  session.flags |= kArmed;
+  deadlines_.insert({lived_us, session.stream, session.id});
+}
+
+bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
+  for (size_t n = 0; n < limit; ++n) {
+    if (deadlines_.empty() || std::get<0>(*deadlines_.begin()) > lived_us_) {
+      return false;
+    }
+    auto [at, stream_idx, id] = *deadlines_.begin();
+    deadlines_.erase(deadlines_.begin());
+    SessionIdx i = store_.FindSession(stream_idx, id);
+    if (i == kNone) continue;
+    crdt::PresenceStore::Session& session = store_.session(i);
+    session.flags &= ~kArmed;
+    if (session.deadline_us == 0) continue;
+    if (session.deadline_us > lived_us_) {
+      // It was put off since; a beat costs nothing but this.
+      session.flags |= kArmed;
+      deadlines_.insert({session.deadline_us, stream_idx, id});
+      continue;
+    }
+    const Stream& stream = *by_idx_[stream_idx];
+    if (stream.own) {
+      own.push_back(id);
+    } else if (stream.hidden || session.state() == SessionState::kMoved) {
+      session.flags |= kExpired;
+      QueueSession(i);
+    }
+  }
+  return true;
+}
+
+}  // namespace muster::core

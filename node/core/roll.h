@@ -1,0 +1,181 @@
+// The roll: the streams this node holds, their elements, and what is shown of
+// them.
+//
+// Mutations come in one at a time (Apply) and change the store; the roll
+// decides what that shows. A session may have several *copies*, one an origin;
+// the highest (epoch, resume, origin) is in force. An entry is shown if its
+// copy is in force and not expired, and its stream is not hidden (or the
+// session's grace is not over). What a mutation changes for one entry is done
+// at once; what it changes for a whole session or stream is a job:
+//
+//   Apply(put session) --copies changed--> jobs: winner, then losers
+//   SetHidden(stream) ------------------> job: every session of the stream
+//   deadline passed --------------------> job: that session
+//
+// A job makes shown equal to wanted, row by row; running it twice changes
+// nothing. When a copy takes over, each of its rows takes the place of the
+// row with the same ref (Transfer): nothing is reported.
+//
+// Invariants:
+//   1. When no job is left, a row is shown iff Wanted(its session) is kShow
+//      (kKeep: either).
+//   2. A row of a losing or moved copy that its owner removes stays, detached,
+//      until the job of its session has run.
+//   3. Mutations of a stream are applied in seq order, each once (the callers
+//      check the VV; Apply is idempotent for elements at or above the seq).
+// Cost: Apply is O(1) (see presence_store.h) plus the copies of one session.
+// Time: deadlines are in *lived* microseconds: the monotonic clock less the
+// stalls of this process, so that a suspended node expires nobody early.
+#ifndef MUSTER_NODE_CORE_ROLL_H_
+#define MUSTER_NODE_CORE_ROLL_H_
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
+#include "absl/functional/function_ref.h"
+#include "crdt/log.h"
+#include "crdt/presence_store.h"
+#include "node/core/options.h"
+#include "node/core/stream.h"
+#include "node/core/time.h"
+
+namespace muster::core {
+
+// A place in a stream's elements in seq order; it moves on when its element
+// is removed or changed.
+struct SeqCursor {
+  crdt::StreamIdx stream = crdt::kNone;
+  crdt::SessionIdx session = crdt::kNone;
+  crdt::RowIdx row = crdt::kNone;
+};
+
+class Roll {
+ public:
+  Roll(const Options& options, uint64_t hash_seed);
+
+  crdt::PresenceStore& store() { return store_; }
+  const crdt::PresenceStore& store() const { return store_; }
+  crdt::MutationLog& log() { return log_; }
+
+  // ---- streams ----
+  Stream* FindStream(const crdt::StreamId& id);
+  Stream* StreamAt(crdt::StreamIdx idx) { return by_idx_[idx]; }
+  const Stream* StreamAt(crdt::StreamIdx idx) const { return by_idx_[idx]; }
+  // REQUIRES: it is not known yet.
+  Stream* AddStream(const crdt::Origin& origin, bool own, Instant advanced);
+  // In the order of their ids.
+  void ForEachStream(absl::FunctionRef<void(Stream&)> visit);
+  size_t stream_count() const { return streams_.size(); }
+  // Hides or shows a stream: at once for reads, as a job for watchers.
+  void SetHidden(Stream& stream, bool hidden);
+  // Forgets a stream and all its elements, as a job.
+  void Drop(Stream& stream);
+  // Whether a session of it is shown, or may be within its grace.
+  bool HasWanted(const Stream& stream) const;
+
+  // ---- mutations ----
+  enum class Applied { kOk, kBad };
+  // kBad: it names a session that does not exist, or an element of another
+  // kind; nothing is changed. Does not move the VV.
+  Applied Apply(Stream& stream, const crdt::Mutation& mutation);
+  // Removes elements that were not named in the rebase round, a slice;
+  // true when done.
+  bool Sweep(Stream& stream, SeqCursor& at);
+
+  // ---- sessions ----
+  // The copy in force: the highest that is not pending, or kNone.
+  crdt::SessionIdx InForce(crdt::SessionId session) const;
+  // The copy of one stream, or kNone.
+  crdt::SessionIdx CopyOf(crdt::SessionId session,
+                          crdt::StreamIdx stream) const;
+  bool HigherCopy(crdt::SessionIdx a, crdt::SessionIdx b) const;
+  enum class Want { kHide, kShow, kKeep };
+  Want Wanted(crdt::SessionIdx session) const;
+  // For reads: shown, and not hidden by its stream's flag.
+  bool Visible(crdt::RowIdx row) const;
+  // Own copies that lost against a higher one since the last call.
+  std::vector<crdt::SessionIdx> TakeLosers();
+
+  // ---- time ----
+  void SetTime(Now now, absl::Duration stalled);
+  int64_t lived_us() const { return lived_us_; }
+  Now now() const { return now_; }
+  // Sets the deadline of a session; 0 is none.
+  void SetDeadline(crdt::SessionIdx session, int64_t lived_us);
+  // Deadlines that have passed: own sessions are appended to `own` (by
+  // element id), others expire. At most `limit`; true if there may be more.
+  bool RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own);
+
+  // ---- jobs ----
+  // A slice of the oldest job, about `rows` rows; true if more is left.
+  bool RunJob(size_t rows);
+  bool idle() const { return jobs_.empty(); }
+
+  void AddCursor(SeqCursor* cursor);
+  void RemoveCursor(SeqCursor* cursor);
+
+  // Sessions' flags in the store.
+  static constexpr uint32_t kExpired = 1;
+  static constexpr uint32_t kArmed = kExpired << 1;
+  static constexpr uint32_t kQueued = kExpired << 2;
+  static constexpr uint32_t kLost = kExpired << 3;
+
+ private:
+  struct Job {
+    enum class Kind { kSession, kStream, kDrop };
+    Job(Kind k, crdt::StreamIdx s, crdt::ElementId id = {})
+        : kind(k), stream(s), session(id) {}
+
+    Kind kind;
+    crdt::StreamIdx stream;
+    crdt::ElementId session;  // kSession.
+    crdt::RowIdx row = crdt::kNone;
+    bool started = false;
+    std::unique_ptr<SeqCursor> cursor;  // kStream, kDrop.
+  };
+
+  Applied PutSession(Stream& stream, const crdt::Mutation& mutation);
+  Applied PutEntry(Stream& stream, const crdt::Mutation& mutation);
+  Applied RemoveSession(Stream& stream, crdt::ElementId id);
+  Applied RemoveEntry(Stream& stream, crdt::ElementId id);
+  void RemoveRow(crdt::RowIdx row);
+  void RemoveSessionRecord(crdt::SessionIdx session);
+
+  void OnCopiesChanged(crdt::SessionId session);
+  void SetGraceDeadline(crdt::SessionIdx session, Stream& stream);
+  void QueueSession(crdt::SessionIdx session);
+  void ReconcileRow(crdt::RowIdx row);
+  crdt::RowIdx RowToReplace(crdt::RowIdx row) const;
+  bool RunSessionJob(Job& job, size_t rows);
+  bool RunStreamJob(Job& job, size_t rows);
+  bool RunDropJob(Job& job, size_t rows);
+  void DetachCursors(crdt::RowIdx row);
+  void DetachSessionCursors(crdt::SessionIdx session);
+
+  const SessionOptions options_;
+  crdt::PresenceStore store_;
+  crdt::MutationLog log_;
+  std::map<crdt::StreamId, std::unique_ptr<Stream>> streams_;
+  std::vector<std::unique_ptr<Stream>> dropping_;
+  std::vector<Stream*> by_idx_;
+  std::deque<Job> jobs_;
+  std::vector<SeqCursor*> cursors_;
+  std::vector<crdt::SessionIdx> losers_;
+  // (lived_us, stream, element): one an armed session.
+  absl::btree_set<std::tuple<int64_t, crdt::StreamIdx, crdt::ElementId>>
+      deadlines_;
+  Now now_;
+  int64_t stalled_us_ = 0;
+  int64_t lived_us_ = 0;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_ROLL_H_

@@ -1,0 +1,50 @@
+// One stream as this node holds it: how far it has applied it, whether it is
+// shown, and from whom it comes.
+#ifndef MUSTER_NODE_CORE_STREAM_H_
+#define MUSTER_NODE_CORE_STREAM_H_
+
+#include <cstdint>
+#include <string>
+
+#include "crdt/presence_store.h"
+#include "crdt/types.h"
+#include "node/core/frames.h"
+#include "node/core/time.h"
+
+namespace muster::core {
+
+struct Stream {
+  // ---- fixed ----
+  crdt::Origin origin;
+  crdt::StreamKind kind = crdt::StreamKind::kPresence;
+  crdt::StreamIdx idx = crdt::kNone;  // In the store and the log.
+  bool own = false;
+
+  // ---- how far ----
+  crdt::Seq vv;  // Every mutation up to it is applied; none after it, but in
+                 // the middle of a rebase.
+  // The last advance of the origin's beat number, on this node's clock.
+  Instant advanced{0};
+
+  // ---- shown or not ----
+  // No live evidence, or not caught up since it came back: sessions without
+  // grace are not shown, the others until their grace is over.
+  bool hidden = false;
+  crdt::Seq show_at;     // Hidden until vv reaches it.
+  bool waiting = false;  // Alive again, but vv < show_at.
+  bool ended = false;    // A later life of the node was admitted.
+  bool dropping = false;
+  // Hidden: until then, in lived microseconds, a session with grace may be
+  // shown.
+  int64_t wanted_until_us = 0;
+
+  // ---- rebase ----
+  bool rebasing = false;  // Receiving one: serve it to nobody.
+  uint16_t round = 0;     // Elements named or put in this round carry it.
+
+  crdt::StreamId id() const { return {origin.life, kind}; }
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_STREAM_H_
