@@ -75,7 +75,7 @@ std::optional<RebaseFrame> RebaseSender::Log() {
   auto run = log.Read(stream_.idx, log_cursor_, kBulkFrameBytes / 2);
   if (run.has_value()) {
     RebaseFrame frame = Make(Kind::kDelta, std::move(run->bytes), run->count);
-    frame.seq = run->first;
+    frame.seq = crdt::Seq(run->first.value + run->count - 1);
     return frame;
   }
   phase_ = Phase::kDone;
@@ -214,7 +214,7 @@ RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
 }
 
 RebaseReceiver::Outcome RebaseReceiver::Log(const RebaseFrame& frame) {
-  if (frame.seq != at_.Next()) return Outcome::kBad;
+  if (frame.seq.value != at_.value + frame.count) return Outcome::kBad;
   absl::string_view bytes = *frame.payload;
   Mutation mutation;
   for (uint32_t n = 0; n < frame.count; ++n) {
