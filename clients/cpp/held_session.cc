@@ -16,7 +16,9 @@ constexpr absl::Duration kCloseTimeout = absl::Seconds(2);
 
 HeldSession::HeldSession(Connection* connection, Options options,
                          std::vector<HeldEntry> entries)
-    : connection_(connection), options_(std::move(options)) {
+    : connection_(connection),
+      options_(std::move(options)),
+      runner_(connection, options_.give_up) {
   slots_.reserve(entries.size());
   for (HeldEntry& entry : entries) {
     slots_.push_back({std::move(entry), "", false});
@@ -25,78 +27,42 @@ HeldSession::HeldSession(Connection* connection, Options options,
 
 HeldSession::~HeldSession() = default;
 
-bool HeldSession::stopped() const {
-  absl::MutexLock lock(&mutex_);
-  return stopped_;
-}
-
-void HeldSession::Stop() {
-  absl::MutexLock lock(&mutex_);
-  stopped_ = true;
-  if (context_ != nullptr) context_->TryCancel();
-}
-
 size_t HeldSession::held() const {
   return std::count_if(slots_.begin(), slots_.end(),
                        [](const Slot& slot) { return !slot.ref.empty(); });
 }
 
 absl::Status HeldSession::Run(const Observer& observer) {
-  Failover failover(connection_, options_.give_up);
-  while (!stopped()) {
-    const size_t i = failover.current();
-    Reach reach = Reach::kNothing;
-    const absl::Status ended = RunOnce(i, observer, &reach);
-    if (stopped()) break;
-    if (reach == Reach::kServed) {
-      observer.on_note(absl::StrCat("lost ", connection_->address(i), ": ",
-                                    ReasonOf(ended)));
-    }
-    if (absl::IsNotFound(ended)) {
-      // The session has ended meanwhile: a new one takes its place.
-      token_.clear();
-      resume_number_ = 0;
-      for (Slot& slot : slots_) slot.ref.clear();
-    }
-    const absl::Status status = failover.Next(ended, reach);
-    if (!status.ok()) {
-      Close();
-      return status;
-    }
-  }
+  const absl::Status status = runner_.Run(
+      [&](const std::shared_ptr<grpc::Channel>& channel,
+          grpc::ClientContext* context,
+          bool* served) { return RunOnce(channel, context, observer, served); },
+      observer.on_note);
   Close();
-  return absl::OkStatus();
+  return status;
 }
 
-absl::Status HeldSession::RunOnce(size_t i, const Observer& observer,
-                                  Reach* reach) {
-  if (!connection_->WaitConnected(i)) {
-    return absl::UnavailableError("cannot connect");
-  }
-  *reach = Reach::kConnected;
-  grpc::ClientContext context;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (stopped_) return absl::OkStatus();
-    context_ = &context;
-  }
-  const auto stub = v1::Presence::NewStub(connection_->channel(i));
-  const auto stream = stub->Session(&context);
+absl::Status HeldSession::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
+                                  grpc::ClientContext* context,
+                                  const Observer& observer, bool* served) {
+  const auto stream = v1::Presence::NewStub(channel)->Session(context);
   moving_ = false;
-  Serve(stream.get(), observer, reach);
-  if (moving_) context.TryCancel();
-  const grpc::Status status = stream->Finish();
-  if (*reach == Reach::kServed) connection_->Prefer(i);
-  absl::MutexLock lock(&mutex_);
-  context_ = nullptr;
-  if (moving_) return absl::UnavailableError("the node is going away");
-  return FromGrpc(status);
+  Serve(stream.get(), observer, served);
+  if (moving_) context->TryCancel();
+  const absl::Status ended = FromGrpc(stream->Finish());
+  if (absl::IsNotFound(ended)) {
+    // The session has ended meanwhile: a new one takes its place.
+    token_.clear();
+    resume_number_ = 0;
+    for (Slot& slot : slots_) slot.ref.clear();
+  }
+  return moving_ ? absl::UnavailableError("the node is going away") : ended;
 }
 
 void HeldSession::Serve(Stream* stream, const Observer& observer,
-                        Reach* reach) {
+                        bool* served) {
   if (!Begin(stream)) return;
-  *reach = Reach::kServed;
+  *served = true;
   if (!TrackMissing(stream, observer)) return;
   observer.on_held(held());
   v1::SessionResponse response;
@@ -160,7 +126,8 @@ bool HeldSession::TrackMissing(Stream* stream, const Observer& observer) {
     }
     if (batch.empty()) break;
     v1::SessionResponse response;
-    if (stopped() || moving_ || !Exchange(stream, &request, &response)) {
+    if (runner_.stopped() || moving_ ||
+        !Exchange(stream, &request, &response)) {
       return false;
     }
     Acknowledge(batch, response, observer);

@@ -34,12 +34,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "clients/cpp/connection.h"
-#include "clients/cpp/failover.h"
+#include "clients/cpp/stream_runner.h"
 #include "muster/v1/presence.grpc.pb.h"
 
 namespace muster::client {
@@ -74,7 +72,7 @@ class HeldSession {
 
   // Returns OK after Stop.
   absl::Status Run(const Observer& observer);
-  void Stop();
+  void Stop() { runner_.Stop(); }
 
  private:
   using Stream =
@@ -85,11 +83,12 @@ class HeldSession {
     bool refused = false;
   };
 
-  // One stream at address `i`, to its end.
-  absl::Status RunOnce(size_t i, const Observer& observer, Reach* reach);
-  // Opens or resumes, tracks what is missing, holds. Returns when the stream
-  // ends or the node says that it is going away.
-  void Serve(Stream* stream, const Observer& observer, Reach* reach);
+  // One stream: opens or resumes, tracks what is missing, holds.
+  absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
+                       grpc::ClientContext* context, const Observer& observer,
+                       bool* served);
+  // Returns when the stream ends or the node says that it is going away.
+  void Serve(Stream* stream, const Observer& observer, bool* served);
   bool Begin(Stream* stream);
   bool TrackMissing(Stream* stream, const Observer& observer);
   // Sends `request` and reads its answer; false if the stream has ended.
@@ -100,11 +99,11 @@ class HeldSession {
                    const Observer& observer);
   // Closes the session, wherever it lives.
   void Close();
-  bool stopped() const;
   size_t held() const;
 
   Connection* const connection_;
   const Options options_;
+  StreamRunner runner_;
 
   // Run's only.
   std::vector<Slot> slots_;
@@ -112,10 +111,6 @@ class HeldSession {
   uint64_t resume_number_ = 0;
   uint64_t request_number_ = 0;
   bool moving_ = false;  // The node of this stream is going away.
-
-  mutable absl::Mutex mutex_;
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
 }  // namespace muster::client

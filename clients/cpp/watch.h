@@ -12,16 +12,15 @@
 #include <grpcpp/grpcpp.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "clients/cpp/connection.h"
-#include "clients/cpp/failover.h"
 #include "clients/cpp/roll.h"
+#include "clients/cpp/stream_runner.h"
 #include "muster/v1/presence.pb.h"
 
 namespace muster::client {
@@ -42,21 +41,16 @@ class Watch {
 
   // Returns OK after Stop.
   absl::Status Run(const Observer& observer);
-  void Stop();
+  void Stop() { runner_.Stop(); }
 
  private:
-  // One stream at address `i`, to its end.
-  absl::Status RunOnce(size_t i, const Observer& observer, Reach* reach);
-  bool stopped() const;
+  absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
+                       grpc::ClientContext* context, const Observer& observer,
+                       bool* served);
 
-  Connection* const connection_;
-  const absl::Duration give_up_;
-  v1::WatchRequest request_;  // Run's only.
-  Roll roll_;                 // Run's only.
-
-  mutable absl::Mutex mutex_;
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  StreamRunner runner_;
+  v1::WatchRequest request_;  // Run's only, as is the roll.
+  Roll roll_;
 };
 
 }  // namespace muster::client

@@ -1,0 +1,54 @@
+// Runs a long-lived stream against one node of a connection, and again
+// against the next when it ends, until it is stopped or gives up (Failover).
+//
+// Threads: Run blocks; Stop may be called from any other thread.
+#ifndef MUSTER_CLIENTS_CPP_STREAM_RUNNER_H_
+#define MUSTER_CLIENTS_CPP_STREAM_RUNNER_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "clients/cpp/connection.h"
+#include "clients/cpp/failover.h"
+
+namespace muster::client {
+
+class StreamRunner {
+ public:
+  // One stream, from its first to its last message. Sets `*served` once the
+  // node has done what was asked. Returns how the stream ended.
+  using RunStream =
+      std::function<absl::Status(const std::shared_ptr<grpc::Channel>&,
+                                 grpc::ClientContext*, bool* served)>;
+
+  // `connection` outlives the runner.
+  StreamRunner(Connection* connection, absl::Duration give_up);
+
+  // Returns OK after Stop. `on_note` hears, for people, of a node lost.
+  absl::Status Run(const RunStream& stream,
+                   const std::function<void(const std::string&)>& on_note);
+  // Cancels the stream that runs.
+  void Stop();
+  bool stopped() const;
+
+ private:
+  absl::Status RunOnce(size_t i, const RunStream& stream, Reach* reach);
+
+  Connection* const connection_;
+  const absl::Duration give_up_;
+
+  mutable absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace muster::client
+
+#endif  // MUSTER_CLIENTS_CPP_STREAM_RUNNER_H_

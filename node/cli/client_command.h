@@ -1,0 +1,50 @@
+// What the commands of a client have in common: the command line, the
+// connection, and where output goes.
+#ifndef MUSTER_NODE_CLI_CLIENT_COMMAND_H_
+#define MUSTER_NODE_CLI_CLIENT_COMMAND_H_
+
+#include <ostream>
+
+#include "absl/status/status.h"
+#include "clients/cpp/connection.h"
+#include "node/cli/command_line.h"
+#include "node/cli/exit_code.h"
+#include "node/cli/interrupt.h"
+
+namespace muster::cli {
+
+struct ClientCommand {
+  const CommandLine& line;
+  client::Connection& connection;
+  std::ostream& out;
+  std::ostream& err;
+  Interrupt& interrupt;
+};
+
+// Says what went wrong, if anything.
+inline ExitCode Report(const absl::Status& status, std::ostream& err) {
+  if (!status.ok()) err << "muster: " << status.message() << '\n';
+  return ExitCodeOf(status);
+}
+
+// node/cli/read_commands.cc
+ExitCode RunList(const ClientCommand& command);
+ExitCode RunGet(const ClientCommand& command);
+ExitCode RunCount(const ClientCommand& command);
+ExitCode RunTopics(const ClientCommand& command);
+ExitCode RunTopicsOf(const ClientCommand& command);
+ExitCode RunExplain(const ClientCommand& command);
+
+// node/cli/cluster_commands.cc
+ExitCode RunMembers(const ClientCommand& command);
+ExitCode RunStatus(const ClientCommand& command);
+ExitCode RunDrain(const ClientCommand& command);
+
+// Until interrupted.
+ExitCode RunWatch(const ClientCommand& command);
+ExitCode RunTrack(const ClientCommand& command);
+ExitCode RunTop(const ClientCommand& command);
+
+}  // namespace muster::cli
+
+#endif  // MUSTER_NODE_CLI_CLIENT_COMMAND_H_

@@ -1,0 +1,66 @@
+// The command line of `muster` as values.
+//
+//   muster serve --node a --join h1:7400,h2:7400
+//   muster list room --at h1:7400 --json
+#ifndef MUSTER_NODE_CLI_COMMAND_LINE_H_
+#define MUSTER_NODE_CLI_COMMAND_LINE_H_
+
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "node/cli/exit_code.h"
+#include "node/config.h"
+
+namespace muster::cli {
+
+enum class Command {
+  kServe,
+  kConfigDoc,
+  kMembers,
+  kList,
+  kGet,
+  kCount,
+  kTopics,
+  kTopicsOf,
+  kExplain,
+  kWatch,
+  kTrack,
+  kTop,
+  kStatus,
+  kDrain,
+};
+
+struct CommandLine {
+  Command command = Command::kServe;
+
+  ConfigSources config;  // serve
+
+  // Of all commands of a client.
+  std::vector<std::string> at;
+  bool json = false;
+
+  std::string topic;
+  std::string key;
+  std::string prefix;
+  std::vector<std::string> topics;  // watch
+  std::vector<std::string> keys;    // watch
+  bool counts = false;              // watch
+  uint32_t interval_ms = 1000;      // watch --counts
+  std::string meta;                 // track
+  uint32_t grace_ms = 0;            // track
+  bool follow = false;              // members
+  bool once = false;                // top
+};
+
+// Help goes to `out`, complaints to `err`; then the exit code is set in
+// `*exit` and there is nothing to run.
+std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv,
+                                            std::ostream& out,
+                                            std::ostream& err, ExitCode* exit);
+
+}  // namespace muster::cli
+
+#endif  // MUSTER_NODE_CLI_COMMAND_LINE_H_

@@ -1,0 +1,52 @@
+// How a node is set up: the values of every flag and key of the config file.
+//
+// The table in node/config_table.cc names each value once; the flags of
+// `muster serve`, the keys of the file, the help text and
+// docs/configuration.md are made from it.
+//
+// Precedence: default < config file < environment < flag.
+#ifndef MUSTER_NODE_CONFIG_H_
+#define MUSTER_NODE_CONFIG_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "node/runtime.h"
+#include "node/service/limits.h"
+
+namespace muster {
+
+inline constexpr char kDefaultAddress[] = "127.0.0.1:7400";
+inline constexpr char kSecretVariable[] = "MUSTER_CLUSTER_SECRET";
+
+struct Config {
+  Config() { runtime.listen = kDefaultAddress; }
+
+  RuntimeOptions runtime;  // With core::Options.
+  service::Limits limits;
+  std::string log_level = "info";
+};
+
+// What a command line gives: the path of the config file, or "", and flag
+// names without dashes with their text, in order.
+struct ConfigSources {
+  std::string file;
+  std::vector<std::pair<std::string, std::string>> flags;
+  // Value of kSecretVariable, or "".
+  std::string secret_variable;
+};
+
+// The values in force. Errors are INVALID_ARGUMENT, NOT_FOUND for a file that
+// is not there, and say where: "node.toml:7: beat_interval_ms = 5: must be …".
+absl::StatusOr<Config> LoadConfig(const ConfigSources& sources);
+
+// The page docs/configuration.md.
+std::string ConfigPage();
+
+}  // namespace muster
+
+#endif  // MUSTER_NODE_CONFIG_H_

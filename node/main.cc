@@ -1,0 +1,72 @@
+// muster: a presence cluster node and its client, in one binary.
+#include <iostream>
+#include <optional>
+
+#include "node/cli/client_command.h"
+#include "node/cli/command_line.h"
+#include "node/config.h"
+#include "node/serve.h"
+
+namespace {
+
+using muster::cli::ClientCommand;
+using muster::cli::Command;
+using muster::cli::ExitCode;
+
+ExitCode RunClient(const muster::cli::CommandLine& line) {
+  // Before the connection, which starts threads.
+  muster::cli::Interrupt interrupt;
+  muster::client::ConnectionOptions options;
+  options.addresses = line.at;
+  muster::client::Connection connection(options);
+  const ClientCommand command{line, connection, std::cout, std::cerr,
+                              interrupt};
+  switch (line.command) {
+    case Command::kMembers:
+      return RunMembers(command);
+    case Command::kList:
+      return RunList(command);
+    case Command::kGet:
+      return RunGet(command);
+    case Command::kCount:
+      return RunCount(command);
+    case Command::kTopics:
+      return RunTopics(command);
+    case Command::kTopicsOf:
+      return RunTopicsOf(command);
+    case Command::kExplain:
+      return RunExplain(command);
+    case Command::kWatch:
+      return RunWatch(command);
+    case Command::kTrack:
+      return RunTrack(command);
+    case Command::kTop:
+      return RunTop(command);
+    case Command::kStatus:
+      return RunStatus(command);
+    case Command::kDrain:
+      return RunDrain(command);
+    case Command::kServe:
+    case Command::kConfigDoc:
+      break;
+  }
+  return muster::cli::kBadUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ExitCode exit = muster::cli::kDone;
+  const std::optional<muster::cli::CommandLine> line =
+      muster::cli::ParseCommandLine(argc, argv, std::cout, std::cerr, &exit);
+  if (!line.has_value()) return exit;
+  switch (line->command) {
+    case Command::kServe:
+      return muster::RunServe(line->config, std::cout);
+    case Command::kConfigDoc:
+      std::cout << muster::ConfigPage();
+      return exit;
+    default:
+      return RunClient(*line);
+  }
+}

@@ -1,0 +1,75 @@
+#include "node/serve.h"
+
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "node/runtime.h"
+#include "node/service/client_services.h"
+
+namespace muster {
+namespace {
+
+using cli::ExitCode;
+
+void SetUpLog(const Config& config) {
+  auto logger = spdlog::stderr_color_mt("muster");
+  logger->set_pattern(
+      "%Y-%m-%dT%H:%M:%S.%eZ %^%-7l%$ " + config.runtime.core.node + ": %v",
+      spdlog::pattern_time_type::utc);
+  logger->set_level(spdlog::level::from_str(config.log_level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+// A configuration that cannot be used is bad usage; anything else is a node
+// that cannot run.
+ExitCode CodeOf(const absl::Status& status) {
+  if (status.ok()) return cli::kDone;
+  const bool usage =
+      absl::IsInvalidArgument(status) || absl::IsNotFound(status);
+  return usage ? cli::kBadUsage : cli::kAnswerIsNo;
+}
+
+ExitCode Complain(const absl::Status& status) {
+  if (!status.ok()) std::cerr << "muster: " << status.message() << std::endl;
+  return CodeOf(status);
+}
+
+ExitCode RunNode(Config config, std::ostream& out) {
+  config.runtime.handle_signals = true;
+  service::ServiceOptions options;
+  options.node = config.runtime.core.node;
+  options.cluster = config.runtime.core.cluster;
+  options.version = MUSTER_VERSION;
+  options.limits = config.limits;
+  // The services need the runtime at their start and must outlive it.
+  std::unique_ptr<service::ClientServices> services;
+  Runtime runtime(config.runtime);
+  services = std::make_unique<service::ClientServices>(options, &runtime);
+  absl::Status status = runtime.Start(services->all(), services->sink());
+  if (!status.ok()) return Complain(status);
+  out << "ready node=" << config.runtime.core.node
+      << " grpc=" << runtime.listen_address() << std::endl;
+  status = runtime.Wait();
+  if (status.ok()) return cli::kDone;
+  std::cerr << "muster: " << status.message() << std::endl;
+  return cli::kAnswerIsNo;
+}
+
+}  // namespace
+
+ExitCode RunServe(const ConfigSources& sources, std::ostream& out) {
+  absl::StatusOr<Config> config = LoadConfig(sources);
+  if (!config.ok()) return Complain(config.status());
+  // A client that hangs up is an error of its own call, not of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  SetUpLog(*config);
+  return RunNode(*std::move(config), out);
+}
+
+}  // namespace muster

@@ -1,0 +1,165 @@
+#include "tests/cli/fake_node.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace muster::client {
+
+std::string FakeWorld::Track(const v1::TrackOp& op) {
+  absl::MutexLock lock(&mutex_);
+  const std::string ref = absl::StrCat("ref", ++next_);
+  entries_[ref] = op.key();
+  return ref;
+}
+
+bool FakeWorld::Holds(const std::string& ref) const {
+  absl::MutexLock lock(&mutex_);
+  return entries_.contains(ref);
+}
+
+void FakeWorld::Forget(const std::string& key) {
+  absl::MutexLock lock(&mutex_);
+  std::erase_if(entries_, [&](const auto& e) { return e.second == key; });
+}
+
+void FakeWorld::EndSession(const std::string& token) {
+  absl::MutexLock lock(&mutex_);
+  ended_.insert(token);
+  entries_.clear();
+}
+
+bool FakeWorld::HasEnded(const std::string& token) const {
+  absl::MutexLock lock(&mutex_);
+  return ended_.contains(token);
+}
+
+size_t FakeWorld::entries() const {
+  absl::MutexLock lock(&mutex_);
+  return entries_.size();
+}
+
+FakeNode::FakeNode(std::string name, FakeWorld* world)
+    : name_(std::move(name)), world_(world) {
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
+                           &port);
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+  address_ = absl::StrCat("127.0.0.1:", port);
+}
+
+FakeNode::~FakeNode() { Kill(); }
+
+void FakeNode::Kill() {
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+}
+
+void FakeNode::Drain() {
+  absl::MutexLock lock(&mutex_);
+  v1::SessionResponse response;
+  response.set_moving(true);
+  for (auto* stream : streams_) stream->Write(response);
+}
+
+void FakeNode::SetWatch(WatchScript script) {
+  absl::MutexLock lock(&mutex_);
+  watch_ = std::move(script);
+}
+
+void FakeNode::SetCount(grpc::Status status) {
+  absl::MutexLock lock(&mutex_);
+  count_ = std::move(status);
+}
+
+void FakeNode::Refuse(const std::string& key) {
+  absl::MutexLock lock(&mutex_);
+  refused_.insert(key);
+}
+
+std::vector<v1::SessionRequest> FakeNode::requests() const {
+  absl::MutexLock lock(&mutex_);
+  return requests_;
+}
+
+grpc::Status FakeNode::Session(
+    grpc::ServerContext*,
+    grpc::ServerReaderWriter<v1::SessionResponse, v1::SessionRequest>* stream) {
+  v1::SessionRequest request;
+  grpc::Status status;
+  while (status.ok() && stream->Read(&request)) {
+    v1::SessionResponse response;
+    status = Answer(request, &response);
+    absl::MutexLock lock(&mutex_);
+    streams_.insert(stream);
+    if (status.ok()) stream->Write(response);
+  }
+  absl::MutexLock lock(&mutex_);
+  streams_.erase(stream);
+  return status;
+}
+
+grpc::Status FakeNode::Answer(const v1::SessionRequest& request,
+                              v1::SessionResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  requests_.push_back(request);
+  response->set_number(request.number());
+  if (request.has_open()) {
+    response->mutable_opened()->set_token("token of " + name_);
+  }
+  if (request.has_resume()) {
+    if (world_->HasEnded(request.resume().token())) {
+      return {grpc::StatusCode::NOT_FOUND, "the session has ended"};
+    }
+    response->mutable_resumed()->mutable_session()->set_resume_number(
+        request.resume().resume_number());
+    for (const v1::Entry& entry : request.resume().entries()) {
+      if (!world_->Holds(entry.ref())) {
+        response->mutable_resumed()->add_missing_refs(entry.ref());
+      }
+    }
+  }
+  for (int i = 0; i < request.track_size(); ++i) {
+    if (!refused_.contains(request.track(i).key())) {
+      response->add_tracked_refs(world_->Track(request.track(i)));
+      continue;
+    }
+    response->add_tracked_refs("");
+    v1::OpError* error = response->add_track_errors();
+    error->set_index(static_cast<uint32_t>(i));
+    error->set_code(grpc::StatusCode::INVALID_ARGUMENT);
+    error->set_message("refused");
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::CloseSession(grpc::ServerContext*,
+                                    const v1::CloseSessionRequest* request,
+                                    v1::CloseSessionResponse*) {
+  world_->EndSession(request->token());
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNode::Watch(grpc::ServerContext* context,
+                             const v1::WatchRequest* request,
+                             grpc::ServerWriter<v1::WatchResponse>* writer) {
+  WatchScript script;
+  {
+    absl::MutexLock lock(&mutex_);
+    script = watch_;
+  }
+  if (!script) return {grpc::StatusCode::UNIMPLEMENTED, "no script"};
+  return script(*request, context, writer);
+}
+
+grpc::Status FakeNode::Count(grpc::ServerContext*, const v1::CountRequest*,
+                             v1::CountResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  response->set_entries(world_->entries());
+  return count_;
+}
+
+}  // namespace muster::client

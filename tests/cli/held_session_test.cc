@@ -1,0 +1,198 @@
+#include "clients/cpp/held_session.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/cli/fake_node.h"
+
+namespace muster::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::vector<HeldEntry> Entries(size_t n) {
+  std::vector<HeldEntry> entries;
+  for (size_t i = 0; i < n; ++i) {
+    entries.push_back({"room", absl::StrCat("u", i), "{}"});
+  }
+  return entries;
+}
+
+// A session that runs on a thread, and what it says.
+class Running {
+ public:
+  Running(std::vector<std::string> addresses, std::vector<HeldEntry> entries)
+      : connection_({std::move(addresses)}),
+        session_(&connection_, {.grace = absl::Seconds(5)},
+                 std::move(entries)) {
+    thread_ = std::thread([this] {
+      HeldSession::Observer observer;
+      observer.on_held = [this](size_t held) {
+        absl::MutexLock lock(&mutex_);
+        held_.push_back(held);
+      };
+      observer.on_refused = [this](const HeldEntry& entry,
+                                   const absl::Status& status) {
+        absl::MutexLock lock(&mutex_);
+        refused_.push_back(absl::StrCat(entry.key, ": ", status.message()));
+      };
+      observer.on_note = [this](const std::string& note) {
+        absl::MutexLock lock(&mutex_);
+        notes_.push_back(note);
+      };
+      const absl::Status status = session_.Run(observer);
+      absl::MutexLock lock(&mutex_);
+      result_ = status;
+      done_ = true;
+    });
+  }
+  ~Running() {
+    session_.Stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // Waits until the session has been held `n` times.
+  std::vector<size_t> WaitHeld(size_t n) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return held_.size() >= n || done_;
+    };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
+    return held_;
+  }
+  absl::Status Stop() {
+    session_.Stop();
+    return Join();
+  }
+  absl::Status Join() {
+    thread_.join();
+    absl::MutexLock lock(&mutex_);
+    return result_;
+  }
+  std::vector<std::string> refused() {
+    absl::MutexLock lock(&mutex_);
+    return refused_;
+  }
+  std::vector<std::string> notes() {
+    absl::MutexLock lock(&mutex_);
+    return notes_;
+  }
+
+ private:
+  Connection connection_;
+  HeldSession session_;
+  std::thread thread_;
+  absl::Mutex mutex_;
+  std::vector<size_t> held_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> refused_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> notes_ ABSL_GUARDED_BY(mutex_);
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status result_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST(HeldSessionTest, TracksInBatchesAndSaysOnceThatAllIsHeld) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  Running session({node.address()}, Entries(1200));
+  EXPECT_THAT(session.WaitHeld(1), ElementsAre(1200));
+  std::vector<int> sizes;
+  for (const auto& request : node.requests()) {
+    sizes.push_back(request.track_size());
+  }
+  EXPECT_THAT(sizes, ElementsAre(0, 500, 500, 200));
+  EXPECT_EQ(node.requests()[0].open().grace_ms(), 5000u);
+  EXPECT_TRUE(session.Stop().ok());
+}
+
+TEST(HeldSessionTest, StopEndsTheEntriesAtOnce) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  Running session({node.address()}, Entries(3));
+  session.WaitHeld(1);
+  EXPECT_EQ(world.entries(), 3u);
+  EXPECT_TRUE(session.Stop().ok());
+  EXPECT_EQ(world.entries(), 0u);
+  EXPECT_TRUE(world.HasEnded("token of a"));
+}
+
+TEST(HeldSessionTest, ResumesElsewhereAndTracksAgainOnlyWhatIsMissing) {
+  FakeWorld world;
+  auto a = std::make_unique<FakeNode>("a", &world);
+  FakeNode b("b", &world);
+  Running session({a->address(), b.address()}, Entries(3));
+  session.WaitHeld(1);
+  world.Forget("u1");
+  a->Kill();
+  EXPECT_THAT(session.WaitHeld(2), ElementsAre(3, 3));
+  const std::vector<v1::SessionRequest> requests = b.requests();
+  ASSERT_EQ(requests.size(), 2u);
+  EXPECT_EQ(requests[0].resume().token(), "token of a");
+  EXPECT_EQ(requests[0].resume().resume_number(), 1u);
+  EXPECT_EQ(requests[0].resume().entries_size(), 3);
+  ASSERT_EQ(requests[1].track_size(), 1);
+  EXPECT_EQ(requests[1].track(0).key(), "u1");
+  EXPECT_EQ(session.notes().size(), 1u);
+  EXPECT_EQ(world.entries(), 3u);
+}
+
+TEST(HeldSessionTest, MovesWhenItsNodeSaysThatItIsGoingAway) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  Running session({a.address(), b.address()}, Entries(2));
+  session.WaitHeld(1);
+  a.Drain();
+  EXPECT_THAT(session.WaitHeld(2), ElementsAre(2, 2));
+  EXPECT_EQ(b.requests().size(), 1u);
+  EXPECT_EQ(world.entries(), 2u);
+}
+
+TEST(HeldSessionTest, ASessionThatHasEndedIsBegunAnew) {
+  FakeWorld world;
+  auto a = std::make_unique<FakeNode>("a", &world);
+  FakeNode b("b", &world);
+  Running session({a->address(), b.address()}, Entries(2));
+  session.WaitHeld(1);
+  world.EndSession("token of a");
+  a->Kill();
+  EXPECT_THAT(session.WaitHeld(2), ElementsAre(2, 2));
+  EXPECT_EQ(world.entries(), 2u);
+  EXPECT_TRUE(session.Stop().ok());
+  EXPECT_TRUE(world.HasEnded("token of b"));
+}
+
+TEST(HeldSessionTest, AnEntryThatIsRefusedIsReportedAndTheOthersAreHeld) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.Refuse("u1");
+  Running session({node.address()}, Entries(3));
+  EXPECT_THAT(session.WaitHeld(1), ElementsAre(2));
+  EXPECT_THAT(session.refused(), ElementsAre("u1: refused"));
+}
+
+TEST(HeldSessionTest, WithNoNodeToReachItGivesUpAtOnce) {
+  FakeWorld world;
+  std::string address;
+  {
+    FakeNode gone("a", &world);
+    address = gone.address();
+  }
+  Running session({address}, Entries(1));
+  EXPECT_THAT(session.WaitHeld(1), IsEmpty());
+  const absl::Status status = session.Join();
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("no node can be reached (" + address));
+}
+
+}  // namespace
+}  // namespace muster::client
