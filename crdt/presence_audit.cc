@@ -20,6 +20,27 @@ size_t PresenceStore::bytes() const {
          shared_.size() * kSharedNodeBytes;
 }
 
+std::string PresenceStore::AuditSession(SessionIdx session) const {
+  uint32_t rows = 0;
+  RowIdx previous = kNone;
+  for (RowIdx i = FirstRowOf(session); i != kNone; i = NextRowOf(i)) {
+    if (rows_[i].session != session || rows_[i].session_prev != previous) {
+      return "1: list of a session";
+    }
+    previous = i;
+    ++rows;
+  }
+  if (rows != sessions_[session].entries) return "1: rows of a session";
+  SessionIdx copy = FirstCopy(sessions_[session].session);
+  while (copy != kNone && copy != session) copy = NextCopy(copy);
+  if (copy == kNone) return "1: session not found by session id";
+  auto shared = shared_.find(*sessions_[session].shared);
+  if (shared == shared_.end() || &shared->first != sessions_[session].shared) {
+    return "1: shared content";
+  }
+  return "";
+}
+
 std::string PresenceStore::AuditStream(StreamIdx stream) const {
   const Stream& s = streams_[stream];
   uint64_t digest = 0;
@@ -43,32 +64,44 @@ std::string PresenceStore::AuditStream(StreamIdx stream) const {
     if (FindSession(stream, sessions_[i].id) != i) {
       return "1: session not found by id";
     }
+    if (std::string wrong = AuditSession(i); !wrong.empty()) return wrong;
   }
   if (digest != s.digest) return "3: digest";
   if (entries != s.entries || sessions != s.sessions) return "1: stream count";
   return "";
 }
 
+std::string PresenceStore::AuditRow(RowIdx row) const {
+  bool hidden_seen = false;
+  bool found = false;
+  for (RowIdx i = FirstOfPair(topic(row), key(row)); i != kNone;
+       i = NextOfPair(i)) {
+    found |= i == row;
+    if (shown(i) && hidden_seen) return "5: hidden row before a shown one";
+    hidden_seen |= !shown(i);
+  }
+  if (!found) return "1: row not found by pair";
+  RowIdx i = FirstOfKey(key(row));
+  while (i != kNone && i != row) i = NextOfKey(i);
+  return i == kNone ? "1: row not found by key" : "";
+}
+
 std::string PresenceStore::AuditTopics() const {
+  uint64_t rows = 0;
   uint64_t shown_total = 0;
   uint64_t keys_total = 0;
+  absl::btree_set<Ref> refs;
   for (const auto& [name, topic] : topics_by_name_) {
     uint32_t shown_here = 0;
-    absl::btree_set<std::string> keys;
+    absl::btree_set<absl::string_view> keys;
+    if (FindTopic(name) != topic) return "1: topic not found by name";
     for (RowIdx i : orders_[topics_[topic].order]) {
-      if (shown(i)) {
-        ++shown_here;
-        keys.insert(std::string(key(i)));
-      }
-      bool hidden_seen = false;
-      bool found = false;
-      for (RowIdx j = FirstOfPair(name, key(i)); j != kNone;
-           j = NextOfPair(j)) {
-        found |= i == j;
-        if (shown(j) && hidden_seen) return "5: hidden row before a shown one";
-        hidden_seen |= !shown(j);
-      }
-      if (!found) return "1: row not found by pair";
+      ++rows;
+      if (std::string wrong = AuditRow(i); !wrong.empty()) return wrong;
+      if (!shown(i)) continue;
+      ++shown_here;
+      keys.insert(key(i));
+      if (!refs.insert(ref(i)).second) return "6: a ref is shown twice";
     }
     if (shown_here != topics_[topic].shown_entries) return "4: topic entries";
     if (keys.size() != topics_[topic].shown_keys) return "4: topic keys";
@@ -78,17 +111,23 @@ std::string PresenceStore::AuditTopics() const {
   if (shown_total != shown_entries_ || keys_total != shown_keys_) {
     return "4: totals";
   }
-  return "";
+  return rows == rows_.size() ? "" : "1: a row is in no topic's order";
 }
 
 std::string PresenceStore::Audit() const {
+  size_t entries = 0;
+  size_t sessions = 0;
   for (StreamIdx stream = 0; stream < streams_.size(); ++stream) {
     if (std::find(free_streams_.begin(), free_streams_.end(), stream) !=
         free_streams_.end()) {
       continue;
     }
     if (std::string wrong = AuditStream(stream); !wrong.empty()) return wrong;
+    entries += streams_[stream].entries;
+    sessions += streams_[stream].sessions;
   }
+  if (entries != by_id_.size()) return "1: rows found by id";
+  if (sessions != sessions_.size()) return "1: a session is in no stream";
   return AuditTopics();
 }
 

@@ -16,7 +16,7 @@
 //
 // Invariants (Audit() checks them all, for tests):
 //   1. A live row is in every index; a detached one in all but id and seq.
-//   2. The seq list of a stream is strictly ascending.
+//   2. The seq list of a stream is strictly ascending (once a rebase is over).
 //   3. digest(stream) is the sum of the hashes of its live elements.
 //   4. counts equal the number of shown rows, of topics, keys and the whole.
 //   5. In a (topic, key) group shown rows come before hidden ones.
@@ -381,7 +381,9 @@ class PresenceStore {
   TopicIdx InternTopic(absl::string_view name);
   void ReleaseTopic(TopicIdx topic);
 
+  std::string AuditSession(SessionIdx session) const;
   std::string AuditStream(StreamIdx stream) const;
+  std::string AuditRow(RowIdx row) const;
   std::string AuditTopics() const;
 
   const uint64_t hash_seed_;
