@@ -26,7 +26,8 @@ Holding HoldingOf(const v1::StatusResponse& status) {
 }  // namespace
 
 NodeClient::NodeClient(const std::string& address)
-    : channel_(Connect(address)),
+    : address_(address),
+      channel_(Connect(address)),
       presence_(v1::Presence::NewStub(channel_)),
       cluster_(v1::Cluster::NewStub(channel_)) {}
 

@@ -25,6 +25,7 @@ class NodeClient {
  public:
   explicit NodeClient(const std::string& address);
 
+  const std::string& address() const { return address_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   v1::Presence::Stub& presence() { return *presence_; }
 
@@ -38,6 +39,7 @@ class NodeClient {
                   std::string* page_token);
 
  private:
+  const std::string address_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::Presence::Stub> presence_;
   std::unique_ptr<v1::Cluster::Stub> cluster_;

@@ -6,6 +6,7 @@
 #include "bench/cluster.h"
 #include "bench/presence_rows.h"
 #include "bench/report.h"
+#include "bench/steady.h"
 
 namespace muster::bench {
 namespace {
@@ -17,6 +18,7 @@ struct Command {
   const char* help;
   Benchmark run;
   std::vector<size_t> entries;
+  const char* things = "entries";
 };
 
 const Command kCommands[] = {
@@ -57,7 +59,7 @@ int Main(int argc, char** argv) {
   for (const Command& command : kCommands) {
     if (!app.got_subcommand(command.name)) continue;
     if (settings.entries.empty()) settings.entries = command.entries;
-    Report report(command.name, commit);
+    Report report(command.name, commit, command.things);
     command.run(settings, report);
     std::fputs(report.Table().c_str(), stdout);
     if (json) std::puts(report.Json().c_str());

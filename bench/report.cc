@@ -113,36 +113,38 @@ bool Goal::Met(double measured) const {
   return false;
 }
 
-Report::Report(std::string name, std::string commit)
-    : name_(std::move(name)), commit_(std::move(commit)) {}
+Report::Report(std::string name, std::string commit, std::string things)
+    : name_(std::move(name)),
+      commit_(std::move(commit)),
+      things_(std::move(things)) {}
 
-void Report::Add(const Measure& measure, size_t entries, double value,
+void Report::Add(const Measure& measure, size_t count, double value,
                  Goal goal) {
   auto row = std::find_if(rows_.begin(), rows_.end(), [&](const Row& r) {
     return r.measure.id == measure.id;
   });
   if (row == rows_.end()) row = rows_.insert(row, Row{measure, {}});
-  Cell& cell = row->cells[entries];
+  Cell& cell = row->cells[count];
   cell.runs.push_back(value);
   cell.goal = goal;
 }
 
 std::string Report::Table() const {
-  std::set<size_t> sizes;
+  std::set<size_t> columns;
   for (const Row& row : rows_) {
-    for (const auto& [entries, cell] : row.cells) sizes.insert(entries);
+    for (const auto& [count, cell] : row.cells) columns.insert(count);
   }
   std::vector<std::vector<std::string>> table(1, {name_});
-  for (size_t entries : sizes) {
-    table[0].push_back(absl::StrCat(WithCommas(entries), " entries"));
+  for (size_t count : columns) {
+    table[0].push_back(absl::StrCat(WithCommas(count), " ", things_));
     table[0].push_back("ours must");
     table[0].push_back("");
   }
   for (const Row& row : rows_) {
     std::vector<std::string>& line = table.emplace_back();
     line.push_back(row.measure.text);
-    for (size_t entries : sizes) {
-      const auto cell = row.cells.find(entries);
+    for (size_t count : columns) {
+      const auto cell = row.cells.find(count);
       if (cell == row.cells.end()) {
         line.insert(line.end(), 3, "");
         continue;
@@ -168,12 +170,12 @@ std::string Report::Json() const {
   fields["machine"].set_string_value(Machine());
   auto& rows = *fields["rows"].mutable_list_value();
   for (const Row& row : rows_) {
-    for (const auto& [entries, cell] : row.cells) {
+    for (const auto& [count, cell] : row.cells) {
       auto& out = *rows.add_values()->mutable_struct_value()->mutable_fields();
       const double median = Median(cell.runs);
       out["measure"].set_string_value(row.measure.id);
       out["unit"].set_string_value(row.measure.unit);
-      out["entries"].set_number_value(static_cast<double>(entries));
+      out[things_].set_number_value(static_cast<double>(count));
       out["median"].set_number_value(median);
       for (double run : cell.runs) {
         out["runs"].mutable_list_value()->add_values()->set_number_value(run);

@@ -1,5 +1,5 @@
 // What a benchmark found, as one table for people and one JSON object for
-// programs: for each measure and number of entries the median of the runs,
+// programs: for each measure and number of things the median of the runs,
 // with its goal.
 #ifndef MUSTER_BENCH_REPORT_H_
 #define MUSTER_BENCH_REPORT_H_
@@ -30,12 +30,13 @@ struct Measure {
 
 class Report {
  public:
-  // `name` is that of the benchmark; `commit` what was measured.
-  Report(std::string name, std::string commit);
+  // `name` is that of the benchmark; `commit` what was measured; `things` what
+  // there are as many of as a column says.
+  Report(std::string name, std::string commit, std::string things = "entries");
 
-  // Rows are shown in the order in which they were first added. `entries` is
-  // the column.
-  void Add(const Measure& measure, size_t entries, double value, Goal goal);
+  // Rows are shown in the order in which they were first added. `count` of
+  // the things is the column.
+  void Add(const Measure& measure, size_t count, double value, Goal goal);
 
   // The machine, the commit and the table.
   std::string Table() const;
@@ -54,6 +55,7 @@ class Report {
 
   const std::string name_;
   const std::string commit_;
+  const std::string things_;
   std::vector<Row> rows_;
 };
 
