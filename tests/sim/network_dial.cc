@@ -145,6 +145,13 @@ void Network::Connected(Process& from, const std::string& address,
   });
 }
 
+core::PeerHello Network::HelloOf(Process& process) const {
+  core::PeerHello hello;
+  hello.origin = process.replica().origin();
+  hello.address = process.host.address;
+  return hello;
+}
+
 bool Network::Established(const ConnRef& conn) {
   Process& from = *conn->ends[0].process;
   Dialer* dialer = FindAttempt(from, conn->dialed, conn->attempt);
