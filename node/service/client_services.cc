@@ -1,0 +1,58 @@
+#include "node/service/client_services.h"
+
+#include <google/protobuf/stubs/logging.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+
+#include <utility>
+
+#include "node/service/cluster_service.h"
+#include "node/service/context.h"
+#include "node/service/health.h"
+#include "node/service/member_watch.h"
+#include "node/service/presence_service.h"
+#include "node/service/sink.h"
+
+namespace muster::service {
+
+struct ClientServices::Parts {
+  Parts(ServiceOptions options, int threads, CorePort* core)
+      : sink(core, &offload, &health, &members),
+        context{std::move(options.node),
+                std::move(options.cluster),
+                std::move(options.version),
+                options.limits,
+                *core,
+                offload,
+                sink},
+        presence(&context),
+        cluster(&context, &members),
+        health_service(&health, &offload),
+        offload(threads) {}
+
+  Health health;
+  MemberWatches members;
+  Sink sink;
+  Context context;
+  PresenceService presence;
+  ClusterService cluster;
+  HealthService health_service;
+  // Last: its tasks use the others.
+  Offload offload;
+};
+
+ClientServices::ClientServices(ServiceOptions options, CorePort* core)
+    : parts_(std::make_unique<Parts>(options, options.threads, core)) {
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  // What a client sends malformed it is told; the log is not its to fill.
+  google::protobuf::SetLogHandler(nullptr);
+}
+
+ClientServices::~ClientServices() = default;
+
+std::vector<grpc::Service*> ClientServices::all() {
+  return {&parts_->presence, &parts_->cluster, &parts_->health_service};
+}
+
+ServiceSink* ClientServices::sink() { return &parts_->sink; }
+
+}  // namespace muster::service

@@ -1,0 +1,54 @@
+// All that a node offers to clients: muster.v1.Presence and Cluster,
+// grpc.health.v1 and reflection.
+//
+//   Runtime runtime(options);
+//   service::ClientServices services({.node = "a", ...}, &runtime);
+//   runtime.Start(services.all(), services.sink());
+//
+// Lifetime: must outlive the server that serves it and the loop that calls its
+// sink, and be destroyed after both have stopped.
+#ifndef MUSTER_NODE_SERVICE_CLIENT_SERVICES_H_
+#define MUSTER_NODE_SERVICE_CLIENT_SERVICES_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "node/core_port.h"
+#include "node/service/limits.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace muster::service {
+
+struct ServiceOptions {
+  std::string node;
+  std::string cluster;
+  std::string version;
+  Limits limits;
+  // Threads that encode and write answers.
+  int threads = 2;
+};
+
+class ClientServices {
+ public:
+  // `core` outlives the services' use of it. Turns reflection on for every
+  // server of this process that is built from now on.
+  ClientServices(ServiceOptions options, CorePort* core);
+  ~ClientServices();
+  ClientServices(const ClientServices&) = delete;
+  ClientServices& operator=(const ClientServices&) = delete;
+
+  std::vector<grpc::Service*> all();
+  ServiceSink* sink();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace muster::service
+
+#endif  // MUSTER_NODE_SERVICE_CLIENT_SERVICES_H_

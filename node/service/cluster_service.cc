@@ -1,0 +1,120 @@
+#include "node/service/cluster_service.h"
+
+#include <unistd.h>
+
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "node/codec/client_codec.h"
+#include "node/service/unary.h"
+
+namespace muster::service {
+namespace {
+
+// Resident memory of this process, in bytes; 0 if the system does not say.
+uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t pages = 0;
+  uint64_t resident = 0;
+  statm >> pages >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+std::string EncodeMembers(const std::vector<core::MemberView>& members) {
+  v1::MembersResponse response;
+  for (const core::MemberView& member : members) {
+    codec::ToProto(member, response.add_members());
+  }
+  return response.SerializeAsString();
+}
+
+struct StatusAnswer {
+  core::StatusView status;
+  std::string address;
+};
+
+std::string EncodeStatus(const Context& context, const StatusAnswer& answer) {
+  v1::StatusResponse response;
+  codec::ToProto(answer.status, &response);
+  const RuntimeStats stats = context.core.Stats();
+  response.set_node(context.node);
+  response.set_cluster(context.cluster);
+  response.set_version(context.version);
+  response.set_address(answer.address);
+  response.set_rss_bytes(ResidentBytes());
+  response.set_uptime_ms(absl::ToInt64Milliseconds(stats.uptime));
+  response.set_loop_lag_us(absl::ToInt64Microseconds(stats.loop_lag));
+  response.set_loop_lag_max_us(absl::ToInt64Microseconds(stats.loop_lag_max));
+  for (const auto& [name, value] : stats.counters) {
+    (*response.mutable_counters())[name] = value;
+  }
+  return response.SerializeAsString();
+}
+
+// Like AskCore, but whether or not the node serves presence.
+template <class Ask, class Encode>
+void AskAlways(Context& context, UnaryReply reply, Ask ask, Encode encode) {
+  context.core.Post([&context, reply = std::move(reply), ask = std::move(ask),
+                     encode = std::move(encode)](core::Replica& replica,
+                                                 core::Now now) mutable {
+    AnswerLater(context, std::move(reply), ask(replica, now),
+                std::move(encode));
+  });
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ClusterService::Members(Call*, const Buffer*,
+                                                  Buffer* response) {
+  UnaryCall call = ServeUnary(response);
+  AskAlways(
+      context_, std::move(call.reply),
+      [](core::Replica& replica, core::Now now) {
+        return absl::StatusOr<std::vector<core::MemberView>>(
+            replica.Members(now));
+      },
+      EncodeMembers);
+  return call.reactor;
+}
+
+RawWriteReactor* ClusterService::WatchMembers(Call*, const Buffer*) {
+  return ServeWrites(std::make_shared<MemberStream>(
+      &context_.core, &context_.offload, &watches_));
+}
+
+grpc::ServerUnaryReactor* ClusterService::Status(Call*, const Buffer*,
+                                                 Buffer* response) {
+  UnaryCall call = ServeUnary(response);
+  AskAlways(
+      context_, std::move(call.reply),
+      [](core::Replica& replica, core::Now now) {
+        StatusAnswer answer{replica.Status(now), ""};
+        for (const core::MemberView& member : replica.Members(now)) {
+          if (member.self) answer.address = member.address;
+        }
+        return absl::StatusOr<StatusAnswer>(std::move(answer));
+      },
+      [this](const StatusAnswer& answer) {
+        return EncodeStatus(context_, answer);
+      });
+  return call.reactor;
+}
+
+grpc::ServerUnaryReactor* ClusterService::Drain(Call*, const Buffer*,
+                                                Buffer* response) {
+  UnaryCall call = ServeUnary(response);
+  AskAlways(
+      context_, std::move(call.reply),
+      [](core::Replica& replica, core::Now now) -> absl::StatusOr<bool> {
+        replica.Drain(now);
+        return true;
+      },
+      [](bool) { return std::string(); });
+  return call.reactor;
+}
+
+}  // namespace muster::service

@@ -1,0 +1,21 @@
+// Errors as gRPC clients see them: the same code and message, and with
+// UNAVAILABLE a google.rpc.RetryInfo, so that generic clients know that and
+// when to try again.
+#ifndef MUSTER_NODE_SERVICE_GRPC_STATUS_H_
+#define MUSTER_NODE_SERVICE_GRPC_STATUS_H_
+
+#include <grpcpp/support/status.h>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace muster::service {
+
+// What RetryInfo names.
+inline constexpr absl::Duration kRetryDelay = absl::Milliseconds(200);
+
+grpc::Status ToGrpc(const absl::Status& status);
+
+}  // namespace muster::service
+
+#endif  // MUSTER_NODE_SERVICE_GRPC_STATUS_H_

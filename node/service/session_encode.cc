@@ -1,0 +1,112 @@
+#include "node/codec/client_codec.h"
+#include "node/codec/ref_text.h"
+#include "node/codec/wire.h"
+#include "node/service/session_work.h"
+
+namespace muster::service {
+namespace {
+
+using codec::WireWriter;
+
+v1::OpenSessionResponse Opened(const SessionPart& part,
+                               absl::string_view node) {
+  v1::OpenSessionResponse opened;
+  codec::ToProto(part.info, part.token, node, &opened);
+  return opened;
+}
+
+v1::ResumeResponse Resumed(const SessionPart& part, absl::string_view node) {
+  v1::ResumeResponse resumed;
+  *resumed.mutable_session() = Opened(part, node);
+  for (const crdt::Ref& ref : part.missing) {
+    resumed.add_missing_refs(codec::RefText(ref));
+  }
+  return resumed;
+}
+
+void WriteStart(const SessionPart& part, absl::string_view node,
+                int opened_field, int resumed_field, WireWriter& out) {
+  if (part.start == SessionPart::Start::kOpen) {
+    out.Bytes(opened_field, Opened(part, node).SerializeAsString());
+  } else if (part.start == SessionPart::Start::kResume) {
+    out.Bytes(resumed_field, Resumed(part, node).SerializeAsString());
+  }
+}
+
+void WriteResult(const SessionPart& part, absl::string_view node,
+                 WireWriter& out) {
+  using Result = v1::SessionPartResult;
+  const size_t mark = out.Begin(v1::SessionsResponse::kResultsFieldNumber);
+  if (part.status.ok()) {
+    WriteStart(part, node, Result::kOpenedFieldNumber,
+               Result::kResumedFieldNumber, out);
+    const core::ApplyReply& reply = part.reply;
+    WriteRefRests(Result::kTrackedRefsFieldNumber, reply.tracked, out);
+    WriteRefs(Result::kUpdatedRefsFieldNumber, reply.updated, out);
+    WriteErrors(Result::kUntrackErrorsFieldNumber, reply.untrack_errors, out);
+    WriteErrors(Result::kUpdateErrorsFieldNumber, reply.update_errors, out);
+    WriteErrors(Result::kTrackErrorsFieldNumber, reply.track_errors, out);
+  } else {
+    out.Varint(Result::kCodeFieldNumber,
+               static_cast<uint64_t>(part.status.code()));
+    out.BytesIfSet(Result::kMessageFieldNumber, part.status.message());
+  }
+  out.End(mark);
+}
+
+// The life that all tracked refs have in common; 0 if there are none.
+uint64_t TrackedLife(const std::vector<SessionPart>& parts, size_t used) {
+  for (size_t i = 0; i < used; ++i) {
+    for (const crdt::Ref& ref : parts[i].reply.tracked) {
+      if (!ref.IsNone()) return ref.life;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::string SessionWork::EncodeSession(absl::string_view node) const {
+  using Response = v1::SessionResponse;
+  std::string bytes;
+  WireWriter out(&bytes);
+  out.VarintIfSet(Response::kNumberFieldNumber, number);
+  out.VarintIfSet(Response::kMovingFieldNumber, moving);
+  if (used_ == 0) return bytes;
+  const SessionPart& part = parts_[0];
+  const core::ApplyReply& reply = part.reply;
+  bytes.reserve((reply.tracked.size() + reply.updated.size()) *
+                codec::kMaxRefText);
+  WriteStart(part, node, Response::kOpenedFieldNumber,
+             Response::kResumedFieldNumber, out);
+  WriteRefs(Response::kTrackedRefsFieldNumber, reply.tracked, out);
+  WriteRefs(Response::kUpdatedRefsFieldNumber, reply.updated, out);
+  WriteErrors(Response::kUntrackErrorsFieldNumber, reply.untrack_errors, out);
+  WriteErrors(Response::kUpdateErrorsFieldNumber, reply.update_errors, out);
+  WriteErrors(Response::kTrackErrorsFieldNumber, reply.track_errors, out);
+  return bytes;
+}
+
+std::string SessionWork::EncodeSessions(absl::string_view node) const {
+  using Response = v1::SessionsResponse;
+  std::string bytes;
+  WireWriter out(&bytes);
+  out.VarintIfSet(Response::kNumberFieldNumber, number);
+  const uint64_t life = TrackedLife(parts_, used_);
+  if (life != 0) {
+    out.Bytes(Response::kRefPrefixFieldNumber, codec::RefPrefix(life));
+  }
+  for (size_t i = 0; i < used_; ++i) WriteResult(parts_[i], node, out);
+  for (const EndedSlot& slot : ended) {
+    const size_t mark = out.Begin(Response::kEndedFieldNumber);
+    out.VarintIfSet(v1::EndedSlot::kSlotFieldNumber, slot.slot);
+    out.VarintIfSet(v1::EndedSlot::kCodeFieldNumber,
+                    static_cast<uint64_t>(slot.status.code()));
+    out.BytesIfSet(v1::EndedSlot::kMessageFieldNumber, slot.status.message());
+    out.End(mark);
+  }
+  out.VarintIfSet(Response::kMovingFieldNumber, moving);
+  return bytes;
+}
+
+}  // namespace muster::service

@@ -1,0 +1,372 @@
+#include "node/service/session_stream.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "node/service/sink.h"
+
+namespace muster::service {
+namespace {
+
+// Operations, or sessions disconnected, in one step of the loop.
+constexpr size_t kStepBudget = 500;
+// Slots named in one message of ended sessions.
+constexpr size_t kEndedPerMessage = 500;
+// Works kept for use again by a stream that carries many sessions.
+constexpr size_t kSpareWorks = 2;
+
+}  // namespace
+
+SessionStream::SessionStream(Kind kind, Context* context)
+    : StreamWriter(&context->offload), kind_(kind), context_(*context) {}
+
+std::shared_ptr<SessionStream> SessionStream::Self() {
+  return std::static_pointer_cast<SessionStream>(shared_from_this());
+}
+
+// ------------------------------------------------------------- gRPC threads
+
+void SessionStream::OnStarted() {
+  context_.core.Post([self = Self()](core::Replica&, core::Now) {
+    self->index_ = self->context_.sink.sessions().Add(self);
+  });
+  Read();
+}
+
+SessionStream::Work SessionStream::NewWork() {
+  MutexLock lock(mutex());
+  if (spare_.empty()) return std::make_unique<SessionWork>();
+  Work work = std::move(spare_.back());
+  spare_.pop_back();
+  return work;
+}
+
+bool SessionStream::MayRead() const {
+  return in_flight_ < context_.limits.max_stream_requests &&
+         in_flight_bytes_ < context_.limits.max_stream_bytes;
+}
+
+void SessionStream::OnRead(std::string bytes) {
+  Work work = NewWork();
+  if (kind_ == Kind::kSession) {
+    work->DecodeSession(std::move(bytes), context_.limits);
+  } else {
+    work->DecodeSessions(std::move(bytes), context_.limits);
+  }
+  const bool fatal = !work->fatal.ok();
+  bool read_on;
+  {
+    MutexLock lock(mutex());
+    ++in_flight_;
+    in_flight_bytes_ += work->bytes();
+    read_on = MayRead();
+    paused_ = !read_on;
+  }
+  context_.core.Post([self = Self(), work = std::move(work)](
+                         core::Replica& replica, core::Now now) mutable {
+    self->Take(replica, now, std::move(work));
+  });
+  if (read_on && !fatal) Read();
+}
+
+void SessionStream::OnReadsDone() {
+  auto work = std::make_unique<SessionWork>();
+  work->last = true;
+  context_.core.Post([self = Self(), work = std::move(work)](
+                         core::Replica& replica, core::Now now) mutable {
+    self->Take(replica, now, std::move(work));
+  });
+}
+
+bool SessionStream::HasNext() const { return !ready_.empty(); }
+
+std::optional<Outgoing> SessionStream::TakeNext() {
+  Work work;
+  {
+    MutexLock lock(mutex());
+    if (ready_.empty()) return std::nullopt;
+    work = std::move(ready_.front());
+    ready_.pop_front();
+    sending_ = work->part_count() > 0 || work->number != 0 ? 1 : 0;
+    sending_bytes_ = work->bytes();
+  }
+  Outgoing message;
+  message.head = kind_ == Kind::kSession ? work->EncodeSession(context_.node)
+                                         : work->EncodeSessions(context_.node);
+  if (kind_ == Kind::kSessions) {
+    work->Clear();
+    MutexLock lock(mutex());
+    if (spare_.size() < kSpareWorks) spare_.push_back(std::move(work));
+  }
+  return message;
+}
+
+void SessionStream::OnSent() {
+  bool read_on;
+  {
+    MutexLock lock(mutex());
+    in_flight_ -= std::exchange(sending_, 0);
+    in_flight_bytes_ -= std::exchange(sending_bytes_, 0);
+    read_on = paused_ && MayRead();
+    if (read_on) paused_ = false;
+  }
+  if (read_on) Read();
+}
+
+void SessionStream::OnClosed() {
+  context_.core.Post([self = Self()](core::Replica& replica, core::Now now) {
+    self->Close(replica, now);
+  });
+}
+
+// -------------------------------------------------------------- loop thread
+
+void SessionStream::Take(core::Replica& replica, core::Now now, Work work) {
+  if (over_) return;
+  order_.push_back(std::move(work));
+  to_do_.push_back(order_.back().get());
+  Run(replica, now);
+}
+
+void SessionStream::Run(core::Replica& replica, core::Now now) {
+  size_t budget = kStepBudget;
+  while (!over_ && !to_do_.empty()) {
+    if (!RunWork(replica, now, *to_do_.front(), &budget)) break;
+    to_do_.pop_front();
+    Emit();
+  }
+  if (over_ || to_do_.empty() || run_posted_) return;
+  run_posted_ = true;
+  context_.core.Post([self = Self()](core::Replica& replica, core::Now now) {
+    self->run_posted_ = false;
+    self->Run(replica, now);
+  });
+}
+
+bool SessionStream::RunWork(core::Replica& replica, core::Now now,
+                            SessionWork& work, size_t* budget) {
+  if (work.fatal.ok() && work.next_part == 0 && !work.last) {
+    work.fatal = replica.Serving();
+  }
+  if (!work.fatal.ok()) {
+    work.next_part = work.part_count();
+    return true;
+  }
+  while (work.next_part < work.part_count()) {
+    if (*budget == 0) return false;
+    SessionPart& part = work.part(work.next_part++);
+    *budget -= std::min(*budget, 1 + part.ops.size());
+    RunOrWait(replica, now, {&work, &part});
+  }
+  return true;
+}
+
+void SessionStream::RunOrWait(core::Replica& replica, core::Now now,
+                              PartAt at) {
+  const auto resuming = resuming_.find(at.second->slot);
+  if (resuming == resuming_.end()) {
+    RunPart(replica, now, at);
+  } else {
+    resuming->second.waiting.push_back(at);
+    ++at.first->waiting;
+  }
+}
+
+absl::Status SessionStream::CheckSlot(const SessionPart& part) const {
+  const bool free = slots_.Get(part.slot).IsZero();
+  const bool starts = part.start != SessionPart::Start::kNone;
+  if (free == starts) return absl::OkStatus();
+  if (kind_ == Kind::kSession) {
+    return absl::InvalidArgumentError(
+        starts ? "open or resume is set again; only the first request of a "
+                 "Session stream has one"
+               : "neither open nor resume is set; the first request of a "
+                 "Session stream must have one");
+  }
+  if (starts) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("slot ", part.slot, " holds a session already"));
+  }
+  return absl::NotFoundError(absl::StrCat("slot ", part.slot,
+                                          " holds no session; open or resume "
+                                          "one in it first"));
+}
+
+void SessionStream::RunPart(core::Replica& replica, core::Now now, PartAt at) {
+  SessionPart& part = *at.second;
+  if (part.status.ok()) part.status = CheckSlot(part);
+  if (!part.status.ok()) return;
+  if (part.start == SessionPart::Start::kResume) {
+    StartResume(replica, now, at);
+    return;
+  }
+  if (part.start == SessionPart::Start::kOpen) {
+    absl::StatusOr<core::SessionInfo> info =
+        replica.OpenSession(part.open, now);
+    part.status = info.status();
+    if (!info.ok()) return;
+    part.info = *info;
+    slots_.Set(part.slot, part.info.session);
+    context_.sink.sessions().Hold(part.info.session, index_, part.slot);
+  }
+  ApplyOps(replica, now, part);
+}
+
+void SessionStream::ApplyOps(core::Replica& replica, core::Now now,
+                             SessionPart& part) {
+  const crdt::SessionId session = slots_.Get(part.slot);
+  if (!part.ops.empty()) {
+    part.ops.request().session = session;
+    absl::StatusOr<core::ApplyReply> reply =
+        replica.Apply(part.ops.request(), now);
+    part.status = reply.status();
+    if (!reply.ok()) return;
+    part.reply = *std::move(reply);
+    part.ops.Complete(&part.reply);
+  }
+  if (!part.close) return;
+  part.status = replica.CloseSession(session, now);
+  context_.sink.sessions().Release(session, absl::OkStatus());
+  slots_.Free(part.slot);
+}
+
+// A resume is answered some slices later; until then its slot is taken.
+void SessionStream::StartResume(core::Replica& replica, core::Now now,
+                                PartAt at) {
+  SessionPart& part = *at.second;
+  resuming_[part.slot].session = part.open.session;
+  ++at.first->waiting;
+  context_.sink.sessions().BeginResume(part.open.session);
+  const core::RequestId id = context_.sink.ExpectReply(
+      [self = Self(), at](absl::StatusOr<core::ResumeReply> reply) {
+        self->OnResumed(at, std::move(reply));
+      });
+  replica.Resume(id, part.resume->request, now);
+}
+
+void SessionStream::OnResumed(PartAt at,
+                              absl::StatusOr<core::ResumeReply> reply) {
+  SessionPart& part = *at.second;
+  SessionRegistry& registry = context_.sink.sessions();
+  const crdt::SessionId session = part.open.session;
+  const bool left = registry.EndResume(session);
+  resuming_[part.slot].answered = true;
+  part.status = reply.status();
+  if (reply.ok()) {
+    part.info = reply->info;
+    part.missing = std::move(reply->missing);
+  }
+  if (reply.ok() && closed_) {
+    // Close has disconnected it already.
+    registry.Release(session, absl::AbortedError("session moved: it was "
+                                                 "resumed over another "
+                                                 "stream of this node"));
+  } else if (reply.ok()) {
+    slots_.Set(part.slot, session);
+    registry.Hold(session, index_, part.slot);
+  }
+  context_.core.Post([self = Self(), at, disconnect = left && !reply.ok()](
+                         core::Replica& replica, core::Now now) {
+    if (disconnect) replica.Disconnect(at.second->open.session, now);
+    self->AfterResume(replica, now, at);
+  });
+}
+
+void SessionStream::AfterResume(core::Replica& replica, core::Now now,
+                                PartAt at) {
+  auto node = resuming_.extract(at.second->slot);
+  if (over_) return;
+  if (at.second->status.ok()) ApplyOps(replica, now, *at.second);
+  --at.first->waiting;
+  for (const PartAt& waiting : node.mapped().waiting) {
+    RunOrWait(replica, now, waiting);
+    --waiting.first->waiting;
+  }
+  Emit();
+}
+
+// -------------------------------------------------- answers, and the end
+
+void SessionStream::Emit() {
+  while (!over_ && !order_.empty() && order_.front()->Complete() &&
+         (to_do_.empty() || to_do_.front() != order_.front().get())) {
+    Work work = std::move(order_.front());
+    order_.pop_front();
+    if (kind_ == Kind::kSession && work->part_count() > 0 && work->fatal.ok()) {
+      work->fatal = work->part(0).status;
+    }
+    if (!work->fatal.ok() || work->last) {
+      EndAfterAnswers(work->fatal);
+    } else {
+      Queue(std::move(work));
+    }
+  }
+}
+
+void SessionStream::Queue(Work work) {
+  {
+    MutexLock lock(mutex());
+    ready_.push_back(std::move(work));
+  }
+  Wake();
+}
+
+void SessionStream::EndAfterAnswers(const absl::Status& status) {
+  over_ = true;
+  End(status);
+}
+
+void SessionStream::OnSlotEnded(uint32_t slot, const absl::Status& why) {
+  slots_.Free(slot);
+  if (over_) return;
+  if (kind_ == Kind::kSession) {
+    EndAfterAnswers(why);
+    return;
+  }
+  const bool append = !order_.empty() && !order_.back()->ended.empty() &&
+                      order_.back()->ended.size() < kEndedPerMessage;
+  if (!append) order_.push_back(std::make_unique<SessionWork>());
+  order_.back()->ended.push_back({slot, why});
+  Emit();
+}
+
+void SessionStream::OnDraining() {
+  if (over_) return;
+  auto work = std::make_unique<SessionWork>();
+  work->moving = true;
+  Queue(std::move(work));
+  EndAfterAnswers(absl::UnavailableError(absl::StrCat(
+      "node ", context_.node, " is draining; resume at another one")));
+}
+
+void SessionStream::Close(core::Replica& replica, core::Now now) {
+  over_ = true;
+  closed_ = true;
+  for (const auto& [slot, resuming] : resuming_) {
+    if (!resuming.answered) replica.Disconnect(resuming.session, now);
+  }
+  DisconnectSome(replica, now);
+}
+
+void SessionStream::DisconnectSome(core::Replica& replica, core::Now now) {
+  SessionRegistry& registry = context_.sink.sessions();
+  size_t budget = kStepBudget;
+  for (; disconnected_ < slots_.end() && budget > 0; ++disconnected_) {
+    const crdt::SessionId session = slots_.Get(disconnected_);
+    if (session.IsZero()) continue;
+    if (!registry.Holds(session, index_, disconnected_)) continue;
+    --budget;
+    registry.Release(session, absl::OkStatus());
+    if (!registry.Leave(session)) replica.Disconnect(session, now);
+  }
+  if (disconnected_ == slots_.end()) {
+    registry.Remove(index_);
+    return;
+  }
+  context_.core.Post([self = Self()](core::Replica& replica, core::Now now) {
+    self->DisconnectSome(replica, now);
+  });
+}
+
+}  // namespace muster::service

@@ -1,0 +1,122 @@
+// A call of Session (one session) or Sessions (many, by slot).
+//
+//   gRPC thread   OnRead: decode, check, Post ──┐
+//   loop thread   Take: parts in order, each to the core; a resume waits for
+//                 its answer, and so do later parts for its slot
+//   any thread    TakeNext: encode, write
+//
+// Invariants
+//   1. Answers leave in the order of their requests, whatever finishes first.
+//   2. Requests read and not answered are bounded (Limits::max_stream_...);
+//      past that the stream is not read.
+//   3. When the call is over, each session it still holds is disconnected,
+//      unless another stream has taken it or is about to.
+//
+// Threads: as marked. The loop's part needs no lock.
+#ifndef MUSTER_NODE_SERVICE_SESSION_STREAM_H_
+#define MUSTER_NODE_SERVICE_SESSION_STREAM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "node/service/context.h"
+#include "node/service/session_work.h"
+#include "node/service/slot_table.h"
+#include "node/service/stream_writer.h"
+
+namespace muster::service {
+
+class SessionStream final : public StreamWriter {
+ public:
+  enum class Kind { kSession, kSessions };
+  SessionStream(Kind kind, Context* context);
+
+  // ---- StreamHandler ----
+  void OnRead(std::string bytes) override;
+  void OnReadsDone() override;
+
+  // ---- loop thread ----
+  // The session in `slot` is not this stream's any more.
+  void OnSlotEnded(uint32_t slot, const absl::Status& why);
+  void OnDraining();
+
+ protected:
+  void OnStarted() override;
+  bool HasNext() const override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex());
+  std::optional<Outgoing> TakeNext() override;
+  void OnSent() override;
+  void OnClosed() override;
+
+ private:
+  using Work = std::unique_ptr<SessionWork>;
+  // A part of a work; both stay where they are until the part is done.
+  using PartAt = std::pair<SessionWork*, SessionPart*>;
+  // A slot whose session is being resumed.
+  struct Resuming {
+    crdt::SessionId session;
+    bool answered = false;
+    std::deque<PartAt> waiting;
+  };
+
+  std::shared_ptr<SessionStream> Self();
+  Work NewWork() ABSL_LOCKS_EXCLUDED(mutex());
+  bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex());
+
+  // ---- loop thread ----
+  void Take(core::Replica& replica, core::Now now, Work work);
+  // Works through what is to do, up to a budget.
+  void Run(core::Replica& replica, core::Now now);
+  // False: the budget is used up.
+  bool RunWork(core::Replica& replica, core::Now now, SessionWork& work,
+               size_t* budget);
+  void RunOrWait(core::Replica& replica, core::Now now, PartAt at);
+  void RunPart(core::Replica& replica, core::Now now, PartAt at);
+  absl::Status CheckSlot(const SessionPart& part) const;
+  void StartResume(core::Replica& replica, core::Now now, PartAt at);
+  void OnResumed(PartAt at, absl::StatusOr<core::ResumeReply> reply);
+  void AfterResume(core::Replica& replica, core::Now now, PartAt at);
+  void ApplyOps(core::Replica& replica, core::Now now, SessionPart& part);
+  // Hands on what is complete, in order.
+  void Emit();
+  void Queue(Work work) ABSL_LOCKS_EXCLUDED(mutex());
+  void EndAfterAnswers(const absl::Status& status);
+  void Close(core::Replica& replica, core::Now now);
+  void DisconnectSome(core::Replica& replica, core::Now now);
+
+  const Kind kind_;
+  Context& context_;
+
+  // Loop thread only.
+  uint32_t index_ = 0;   // In the registry.
+  bool over_ = false;    // Nothing more is taken.
+  bool closed_ = false;  // The call is over.
+  bool run_posted_ = false;
+  SlotTable slots_;
+  uint32_t disconnected_ = 0;       // Slots below are dealt with (Close).
+  std::deque<Work> order_;          // Not answered yet.
+  std::deque<SessionWork*> to_do_;  // Of these, not worked through yet.
+  std::map<uint32_t, Resuming> resuming_;  // By slot.
+
+  // Complete, to be encoded and written.
+  std::deque<Work> ready_ ABSL_GUARDED_BY(mutex());
+  // Requests read and not answered.
+  size_t in_flight_ ABSL_GUARDED_BY(mutex()) = 0;
+  size_t in_flight_bytes_ ABSL_GUARDED_BY(mutex()) = 0;
+  bool paused_ ABSL_GUARDED_BY(mutex()) = false;
+  // Of the message that is being written: its request.
+  size_t sending_ ABSL_GUARDED_BY(mutex()) = 0;
+  size_t sending_bytes_ ABSL_GUARDED_BY(mutex()) = 0;
+  std::vector<Work> spare_ ABSL_GUARDED_BY(mutex());
+};
+
+}  // namespace muster::service
+
+#endif  // MUSTER_NODE_SERVICE_SESSION_STREAM_H_

@@ -1,0 +1,77 @@
+// What the loop tells the services, passed on to who waits for it: answers to
+// resumes, sessions that ended, watch events, changes of members and health.
+//
+// Threads: all but WatchSent is for the loop thread only.
+#ifndef MUSTER_NODE_SERVICE_SINK_H_
+#define MUSTER_NODE_SERVICE_SINK_H_
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "node/core_port.h"
+#include "node/mutex.h"
+#include "node/service/offload.h"
+#include "node/service/session_registry.h"
+
+namespace muster::service {
+
+class Health;
+class MemberWatches;
+class SharedBatch;
+class WatchStream;
+
+class Sink final : public ServiceSink {
+ public:
+  Sink(CorePort* core, Offload* offload, Health* health,
+       MemberWatches* members);
+
+  // ---- for the services, on the loop thread ----
+  SessionRegistry& sessions() { return sessions_; }
+  using OnReply = absl::AnyInvocable<void(absl::StatusOr<core::ResumeReply>)>;
+  // The answer to a Resume that is about to be asked for.
+  core::RequestId ExpectReply(OnReply on_reply);
+  void AddWatch(core::WatchId id, std::shared_ptr<WatchStream> stream);
+  void RemoveWatch(core::WatchId id);
+
+  // ---- for the services, on any thread ----
+  // `batches` more of a watch have been written, or dropped.
+  void WatchSent(core::WatchId id, size_t batches);
+
+  // ---- ServiceSink ----
+  void OnStarted(grpc::Server&) override {}
+  void OnReplies(std::vector<core::AsyncReply> replies) override;
+  void OnSessionsEnded(std::vector<core::SessionEnded> ended) override;
+  void OnWatchEvents(std::vector<core::WatchEvent> events) override;
+  void OnMembersChanged(const core::Replica& replica, core::Now now) override;
+  void OnReadyChanged(bool ready) override;
+  void OnDraining() override;
+
+ private:
+  using Streams = std::vector<std::shared_ptr<WatchStream>>;
+  void PumpInChunks(Streams streams);
+  void ReportSent(core::Replica& replica, core::Now now);
+
+  CorePort* const core_;
+  Offload* const offload_;
+  Health* const health_;
+  MemberWatches* const members_;
+
+  // Loop thread only.
+  SessionRegistry sessions_;
+  core::RequestId last_request_ = 0;
+  absl::flat_hash_map<core::RequestId, OnReply> replies_;
+  absl::flat_hash_map<core::WatchId, std::shared_ptr<WatchStream>> watches_;
+
+  // Reports of many watches reach the core as one step.
+  Mutex mutex_;
+  std::vector<std::pair<core::WatchId, size_t>> sent_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace muster::service
+
+#endif  // MUSTER_NODE_SERVICE_SINK_H_

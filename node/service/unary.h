@@ -1,0 +1,45 @@
+// What the unary calls have in common: parse and check on a gRPC thread, ask
+// the replica on the loop thread, encode and answer on another.
+#ifndef MUSTER_NODE_SERVICE_UNARY_H_
+#define MUSTER_NODE_SERVICE_UNARY_H_
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "node/service/context.h"
+#include "node/service/reactors.h"
+
+namespace muster::service {
+
+// Answers with `encode(*answer)`, or fails with the answer's status; on
+// another thread.
+template <class Answer, class Encode>
+void AnswerLater(Context& context, UnaryReply reply, Answer answer,
+                 Encode encode) {
+  context.offload.Urgent([reply = std::move(reply), answer = std::move(answer),
+                          encode = std::move(encode)]() mutable {
+    if (answer.ok()) {
+      Send(std::move(reply), encode(*answer));
+    } else {
+      Fail(std::move(reply), answer.status());
+    }
+  });
+}
+
+// `ask(replica, now)` gives an absl::StatusOr of what `encode` makes bytes of.
+template <class Ask, class Encode>
+void AskCore(Context& context, UnaryReply reply, Ask ask, Encode encode) {
+  context.core.Post([&context, reply = std::move(reply), ask = std::move(ask),
+                     encode = std::move(encode)](core::Replica& replica,
+                                                 core::Now now) mutable {
+    using Answer = decltype(ask(replica, now));
+    const absl::Status serving = replica.Serving();
+    AnswerLater(context, std::move(reply),
+                serving.ok() ? ask(replica, now) : Answer(serving),
+                std::move(encode));
+  });
+}
+
+}  // namespace muster::service
+
+#endif  // MUSTER_NODE_SERVICE_UNARY_H_
