@@ -121,7 +121,10 @@ void ReplicaPair::RunUntil(const std::string& what,
     if (now_.mono > limit) Die(absl::StrCat("a minute passed without ", what));
     now_.mono = now_.mono + kTick;
     now_.wall_us += absl::ToInt64Microseconds(kTick);
-    for (Side& side : sides_) side.replica.Tick(now_);
+    for (Side& side : sides_) {
+      side.replica.Tick(now_);
+      side.replica.RunJobs(now_);
+    }
     Settle();
   }
 }
