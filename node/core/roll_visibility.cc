@@ -140,7 +140,8 @@ void Roll::QueueSession(SessionIdx i) {
 }
 
 // The shown row of another copy whose place this row takes: the one with its
-// ref, else one of the same (topic, key) that no row of this copy names.
+// ref; or, if this row was updated since it was adopted, one of the same
+// (topic, key) that no row of this copy names.
 RowIdx Roll::RowToReplace(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
   crdt::SessionId sid = store_.session(session).session;
@@ -160,7 +161,10 @@ RowIdx Roll::RowToReplace(RowIdx row) const {
     if (store_.ref(i) == ref) return i;
     other = i;
   }
-  if (other == kNone) return kNone;
+  if (other == kNone || ref.id.value == ref.seq.value ||
+      store_.has_explicit_ref(row)) {
+    return kNone;
+  }
   crdt::Ref taken = store_.ref(other);
   for (RowIdx i = store_.FirstOfPair(topic, key); i != kNone;
        i = store_.NextOfPair(i)) {
