@@ -52,6 +52,7 @@ class LocalSessions {
   void OnLosers(const std::vector<crdt::SessionIdx>& losers, Output& out);
   // One slice of the oldest job; true if more is left.
   bool RunJob(Output& out);
+  bool has_work() const { return !endings_.empty() || !adoptions_.empty(); }
   size_t count() const { return live_; }
 
  private:

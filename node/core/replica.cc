@@ -46,7 +46,8 @@ void Replica::Impl::End() {
   }
   replication.Pump(out);
   hub.Flush(roll.now(), out);
-  out.more_work |= !roll.idle() || hub.has_work();
+  out.more_work |= !roll.idle() || hub.has_work() || replication.has_work() ||
+                   (sessions.has_value() && sessions->has_work());
 }
 
 void Replica::Impl::HandleEvents() {

@@ -358,20 +358,21 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   }
 }
 
+bool Replication::has_work() const {
+  return std::any_of(pulling_.begin(), pulling_.end(), [](const auto& p) {
+    return p.second.rebase != nullptr && p.second.rebase->ended();
+  });
+}
+
 bool Replication::RunJob(Output& out) {
-  bool more = false;
   for (auto& [id, pulling] : pulling_) {
     if (pulling.rebase == nullptr || !pulling.rebase->ended()) continue;
     Stream* stream = roll_.FindStream(id);
     if (stream == nullptr) continue;
-    if (pulling.rebase->Sweep()) {
-      FinishRebase(*stream, pulling, out);
-    } else {
-      more = true;
-    }
-    return true;
+    if (pulling.rebase->Sweep()) FinishRebase(*stream, pulling, out);
+    break;
   }
-  return more;
+  return has_work();
 }
 
 void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {

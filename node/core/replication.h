@@ -65,6 +65,7 @@ class Replication {
   void Pump(Output& out);
   // A slice of sweeping; true if more is left.
   bool RunJob(Output& out);
+  bool has_work() const;
 
   // Every wanted stream that a linked peer first told of is here as far as it
   // then was, and every link has told.
