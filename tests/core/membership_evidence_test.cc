@@ -1,0 +1,168 @@
+// What is evidence of life, and what is passed on.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/core/lone_member.h"
+
+namespace muster::core {
+namespace {
+
+using absl::Milliseconds;
+using absl::Seconds;
+using Kind = MembershipEvent::Kind;
+
+class MembershipEvidenceTest : public LoneMember {};
+
+TEST_F(MembershipEvidenceTest, AFirstNumberIsEvidenceOnlyIfItIsYoung) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  a_.OnMembers(1, Members("c", 3, 70, Seconds(2)), now(), out_);
+  EXPECT_FALSE(a_.IsAlive(kC));
+  EXPECT_EQ(Seconds(2), a_.AgeOf(kC, now()));
+  a_.OnBeatReport(1, {kC, 71, Milliseconds(10)}, now(), out_);
+  EXPECT_TRUE(a_.IsAlive(kC));
+  a_.OnMembers(1, Members("d", 4, 70, Milliseconds(1900)), now(), out_);
+  EXPECT_TRUE(a_.IsAlive({4, 4}));
+}
+
+TEST_F(MembershipEvidenceTest, ARepeatedNumberIsNoEvidenceHoweverYoung) {
+  uint64_t b = 1;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);
+  ASSERT_TRUE(a_.IsAlive(kC));
+  for (int i = 0; i < 12; ++i) {
+    RunWithBeats(1, b, Milliseconds(250));
+    a_.OnBeatReport(1, {kC, 70, {}}, now(), out_);
+  }
+  EXPECT_TRUE(a_.IsAlive(kB));
+  EXPECT_FALSE(a_.IsAlive(kC)) << "b vouches with the same number for ever";
+  EXPECT_EQ(Seconds(3), a_.AgeOf(kC, now()));
+}
+
+TEST_F(MembershipEvidenceTest, AgesPassedOnGoOnCountingAndAreNotRestarted) {
+  uint64_t b = 1;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnMembers(1, Members("c", 3, 70, Milliseconds(700)), now(), out_);
+  RunWithBeats(1, b, Milliseconds(500));
+  // A later number that is older than what we have does not make it younger.
+  a_.OnBeatReport(1, {kC, 71, Seconds(3)}, now(), out_);
+  EXPECT_EQ(Milliseconds(1200), a_.AgeOf(kC, now()));
+  out_ = {};
+  RunWithBeats(1, b, Milliseconds(500));
+  a_.OnAsk(1, {kC, 0}, now(), out_);
+  const auto& answer = std::get<BeatReport>(out_.frames.back().frame.body);
+  EXPECT_EQ(71u, answer.number);
+  EXPECT_EQ(Milliseconds(1700), answer.age);
+}
+
+TEST_F(MembershipEvidenceTest, AStallMovesVerdictsButNotTheAgesPassedOn) {
+  uint64_t b = 1;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  at_ = at_ + Seconds(60);
+  Tick();
+  EXPECT_TRUE(a_.IsAlive(kB));
+  EXPECT_EQ(Seconds(60), a_.AgeOf(kB, now()));
+  Run(Milliseconds(900));
+  EXPECT_EQ(0u, Seen(Kind::kSuspect, 2));
+  Run(Milliseconds(700));
+  EXPECT_EQ(1u, Seen(Kind::kDown, 2)) << "but it is judged in the end";
+}
+
+TEST_F(MembershipEvidenceTest, WhatWasReadAfterAStallMayBeAsOldAsTheStall) {
+  uint64_t b = 1;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  at_ = at_ + Seconds(60);
+  a_.OnFrameBeat(1, ++b, now(), out_);
+  EXPECT_EQ(Seconds(60), a_.AgeOf(kB, now()));
+  EXPECT_EQ(0u, Seen(Kind::kDown, 2));
+  Run(Milliseconds(100));
+  a_.OnFrameBeat(1, ++b, now(), out_);
+  EXPECT_EQ(absl::ZeroDuration(), a_.AgeOf(kB, now()));
+}
+
+TEST_F(MembershipEvidenceTest,
+       AnAskIsAnsweredAtOnceAndAgainWithTheNextBeatOverBothWays) {
+  uint64_t c = 10;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  a_.OnFrameBeat(2, c, now(), out_);
+  out_ = {};
+  a_.OnAsk(1, {kC, 9}, now(), out_);
+  ASSERT_EQ(1u, out_.frames.size());
+  EXPECT_EQ(1u, out_.frames[0].link);
+  Run(Milliseconds(100));
+  out_ = {};
+  a_.OnFrameBeat(2, ++c, now(), out_);
+  ASSERT_EQ(1u, out_.frames.size());
+  EXPECT_EQ(11u, std::get<BeatReport>(out_.frames[0].frame.body).number);
+  ASSERT_EQ(1u, out_.beats.size());
+  EXPECT_EQ("b:1", out_.beats[0].address);
+  EXPECT_EQ(11u, out_.beats[0].beat.others.at(0).number);
+  // Not after 350 ms.
+  Run(Milliseconds(260));
+  out_ = {};
+  a_.OnFrameBeat(2, ++c, now(), out_);
+  EXPECT_TRUE(out_.frames.empty());
+}
+
+TEST_F(MembershipEvidenceTest,
+       ABeatFromBeforeTheLinkClosedDoesNotUndoARefusal) {
+  uint64_t b = 1;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  a_.OnFrameBeat(2, 10, now(), out_);
+  RunWithBeats(1, b, Milliseconds(250));
+  out_ = {};
+  a_.OnLinkDown(2, now(), out_);
+  ASSERT_EQ(1u, out_.probes.size());
+  EXPECT_EQ("c:1", out_.probes[0].address);
+  a_.OnProbe(out_.probes[0].token, /*refused=*/true, now(), out_);
+  RunWithBeats(1, b, Milliseconds(500));
+  ASSERT_FALSE(a_.IsAlive(kC));
+  a_.OnBeatReport(1, {kC, 11, Milliseconds(550)}, now(), out_);
+  EXPECT_FALSE(a_.IsAlive(kC));
+  a_.OnBeatReport(1, {kC, 12, Milliseconds(50)}, now(), out_);
+  EXPECT_TRUE(a_.IsAlive(kC));
+}
+
+TEST_F(MembershipEvidenceTest, AConnectThatIsAcceptedIsNoProofOfAnything) {
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  a_.OnFrameBeat(2, 10, now(), out_);
+  a_.OnLinkDown(2, now(), out_);
+  a_.OnProbe(out_.probes[0].token, /*refused=*/false, now(), out_);
+  Run(Milliseconds(900));
+  EXPECT_TRUE(a_.IsAlive(kC));
+}
+
+TEST_F(MembershipEvidenceTest, UnknownLinksDatagramsAndTokensAreIgnored) {
+  out_ = {};
+  a_.OnFrameBeat(77, 5, now(), out_);
+  a_.OnMembers(77, Members("c", 3, 70, {}), now(), out_);
+  a_.OnAsk(77, {kC, 0}, now(), out_);
+  a_.OnBeatReport(77, {kC, 9, {}}, now(), out_);
+  a_.OnLeaving(77, now(), out_);
+  a_.OnLinkDown(77, now(), out_);
+  a_.OnProbe(77, true, now(), out_);
+  a_.OnHelloProbe(77, kC, now(), out_);
+  a_.OnDatagram({Hello("c", 3).origin, 9, {}, {}}, now(), out_);
+  EXPECT_TRUE(out_.frames.empty());
+  EXPECT_EQ(1u, a_.View(now()).size());
+  EXPECT_EQ(absl::InfiniteDuration(), a_.AgeOf(kC, now()));
+  EXPECT_EQ(0u, a_.LinkTo(kC));
+  EXPECT_EQ(nullptr, a_.OriginOf(77));
+}
+
+TEST_F(MembershipEvidenceTest, TheBeatThatBringsItBackNamesItsPresenceSeq) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  Run(Seconds(4));
+  ASSERT_EQ(1u, Seen(Kind::kDown, 2));
+  a_.OnDatagram({Hello("b", 2).origin, 9, crdt::Seq(42), {}}, now(), out_);
+  ASSERT_EQ(2u, Seen(Kind::kAlive, 2));
+  EXPECT_EQ(42u, events_.back().presence_seq.value);
+}
+
+}  // namespace
+}  // namespace muster::core

@@ -1,0 +1,185 @@
+// Which of several links is used, and links that hang.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "node/core/peer_links.h"
+#include "tests/core/lone_member.h"
+#include "tests/core/member_world.h"
+
+namespace muster::core {
+namespace {
+
+using absl::Milliseconds;
+using absl::Seconds;
+using Kind = MembershipEvent::Kind;
+using ::testing::Contains;
+using ::testing::Not;
+
+Link MakeLink(bool outbound, Instant up, Instant received) {
+  Link link;
+  link.hello.outbound = outbound;
+  link.up = up;
+  link.received = received;
+  return link;
+}
+
+TEST(PeerLinksTest, OfTwoDialsThatCrossedTheDecidersOwnIsKept) {
+  Instant now{100'000'000};
+  Link inbound = MakeLink(false, now, now);
+  Link outbound = MakeLink(true, now, now);
+  EXPECT_EQ(PeerLinks::Choice::kTakeNew,
+            PeerLinks::Choose(inbound, outbound, now));
+  EXPECT_EQ(PeerLinks::Choice::kKeepOld,
+            PeerLinks::Choose(outbound, inbound, now));
+}
+
+TEST(PeerLinksTest, APeerThatDialsLateHasLostTheOldLink) {
+  Instant now{100'000'000};
+  Link old = MakeLink(true, now - Seconds(60), now - Milliseconds(100));
+  EXPECT_EQ(PeerLinks::Choice::kTakeNew,
+            PeerLinks::Choose(old, MakeLink(false, now, now), now));
+}
+
+TEST(PeerLinksTest, ASecondDialIsForNothingWhileTheFirstLinkIsHeard) {
+  Instant now{100'000'000};
+  Link heard = MakeLink(true, now - Seconds(60), now - Milliseconds(300));
+  Link silent = MakeLink(true, now - Seconds(60), now - Seconds(2));
+  Link fresh = MakeLink(true, now, now);
+  EXPECT_EQ(PeerLinks::Choice::kKeepOld, PeerLinks::Choose(heard, fresh, now));
+  EXPECT_EQ(PeerLinks::Choice::kTakeNew, PeerLinks::Choose(silent, fresh, now));
+}
+
+class MembershipLinksTest : public LoneMember {};
+
+TEST_F(MembershipLinksTest, TheDeciderUsesTheNewLinkAndClosesTheOld) {
+  // "a" is lower than "b": it decides.
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+  out_ = {};
+  PeerHello hello = Hello("b", 2);
+  hello.outbound = true;
+  hello.dialed = "b:1";
+  a_.OnLinkUp(2, hello, now(), out_);
+  EXPECT_EQ(2u, a_.LinkTo(kB));
+  EXPECT_EQ(nullptr, a_.OriginOf(1));
+  ASSERT_EQ(1u, out_.closes.size());
+  EXPECT_EQ(1u, out_.closes[0].link);
+  EXPECT_FALSE(out_.closes[0].permanent);
+  std::vector<LinkId> told;
+  for (auto& event : a_.TakeEvents()) {
+    if (event.kind == Kind::kLinked) told.push_back(event.link);
+    if (event.kind == Kind::kUnlinked) told.push_back(100 + event.link);
+  }
+  EXPECT_THAT(told, ::testing::ElementsAre(1, 101, 2));
+}
+
+class MembershipFollowerTest : public LoneMember {
+ protected:
+  MembershipFollowerTest() : LoneMember(Named("x")) {}
+};
+
+TEST_F(MembershipFollowerTest, ItMovesWhenTheFirstFrameComesOnTheNewLink) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  EXPECT_EQ(1u, a_.LinkTo(kB)) << "it takes the first at once";
+  a_.OnFrameBeat(1, 1, now(), out_);
+  a_.OnLinkUp(2, Hello("b", 2), now(), out_);
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+  a_.OnFrameBeat(2, 1, now(), out_);
+  EXPECT_EQ(2u, a_.LinkTo(kB));
+  // A frame that was still on its way on the old one changes nothing.
+  a_.OnFrameBeat(1, 1, now(), out_);
+  EXPECT_EQ(2u, a_.LinkTo(kB));
+  EXPECT_TRUE(out_.closes.empty()) << "closing is for the lower name";
+}
+
+TEST_F(MembershipLinksTest, BulkThatIsNotAcknowledgedWhileBeatsArriveIsAStall) {
+  uint64_t b = 0;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  a_.OnLinkProgress(1, false, now());
+  RunWithBeats(1, b, Milliseconds(750));
+  a_.OnLinkProgress(1, true, now());
+  a_.OnLinkProgress(1, false, now());
+  out_ = {};
+  RunWithBeats(1, b, Milliseconds(750));
+  EXPECT_TRUE(out_.closes.empty()) << "an ack starts the time afresh";
+  RunWithBeats(1, b, Milliseconds(500));
+  ASSERT_EQ(1u, out_.closes.size());
+  EXPECT_FALSE(out_.closes[0].permanent);
+  ASSERT_TRUE(out_.dial.has_value());
+  EXPECT_THAT(*out_.dial, Contains("b:1"));
+  EXPECT_EQ(0u, a_.LinkTo(kB));
+  EXPECT_TRUE(a_.IsAlive(kB));
+}
+
+TEST_F(MembershipFollowerTest, WhoClosesAStalledLinkDialsWhateverItsName) {
+  uint64_t b = 0;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  a_.OnLinkProgress(1, false, now());
+  out_ = {};
+  RunWithBeats(1, b, Milliseconds(1250));
+  ASSERT_EQ(1u, out_.closes.size());
+  ASSERT_TRUE(out_.dial.has_value());
+  EXPECT_THAT(*out_.dial, Contains("b:1"));
+}
+
+TEST_F(MembershipLinksTest, ASilentPeersUnacknowledgedBulkIsNoStall) {
+  uint64_t b = 0;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  a_.OnLinkProgress(1, false, now());
+  out_ = {};
+  Run(Seconds(60));
+  EXPECT_FALSE(a_.IsAlive(kB));
+  EXPECT_TRUE(out_.closes.empty()) << "down closes nothing";
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+}
+
+TEST_F(MembershipLinksTest, ALinkThatSaysNothingWhileDatagramsArriveIsAStall) {
+  uint64_t beat = 1;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(1, beat, now(), out_);
+  out_ = {};
+  for (int i = 0; i < 5; ++i) {
+    Run(Milliseconds(250));
+    a_.OnDatagram({Hello("b", 2).origin, ++beat, {}, {}}, now(), out_);
+  }
+  ASSERT_EQ(1u, out_.closes.size());
+  EXPECT_EQ(1u, Counter("links_stalled"));
+}
+
+TEST_F(MembershipLinksTest, ALinkedAddressIsNotDialledAndComesBackAfterLoss) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);
+  ASSERT_TRUE(out_.dial.has_value());
+  EXPECT_THAT(*out_.dial, Contains("c:1"));
+  EXPECT_THAT(*out_.dial, Not(Contains("b:1")));
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  EXPECT_TRUE(out_.dial->empty());
+  a_.OnLinkDown(1, now(), out_);
+  EXPECT_THAT(*out_.dial, ::testing::ElementsAre("b:1"));
+}
+
+TEST_F(MembershipLinksTest, MembersAreToldOnceInFullAndThenAsTheyChange) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  a_.OnFrameBeat(2, 1, now(), out_);
+  Run(Milliseconds(50));
+  out_ = {};
+  a_.OnMembers(2, Members("d", 4, 70, {}), now(), out_);
+  Run(Milliseconds(50));
+  size_t frames = 0;
+  for (const SendFrame& frame : out_.frames) {
+    auto* members = std::get_if<MembersFrame>(&frame.frame.body);
+    if (members == nullptr) continue;
+    ++frames;
+    ASSERT_EQ(1u, members->members.size()) << "only what changed";
+    EXPECT_EQ("d", members->members[0].origin.node);
+  }
+  EXPECT_EQ(2u, frames);
+}
+
+}  // namespace
+}  // namespace muster::core
