@@ -14,6 +14,7 @@ namespace {
 
 // How often peers are told of streams they do not pull from us.
 constexpr absl::Duration kPositionsInterval = absl::Milliseconds(50);
+constexpr absl::Duration kFullPositionsInterval = absl::Seconds(5);
 constexpr absl::Duration kPullAgain = absl::Milliseconds(100);
 
 }  // namespace
@@ -234,6 +235,7 @@ void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
   pulling.rebase.reset();
   pulling.rebase_id = 0;
   stream.rebasing = false;
+  roll_.OnRebased(stream);
   ++counters_.rebase_restarts;
 }
 
@@ -380,6 +382,7 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
   uint64_t digest = pulling.rebase->final_digest();
   pulling.rebase.reset();
   stream.rebasing = false;
+  roll_.OnRebased(stream);
   roll_.log().Reset(stream.idx, stream.vv);
   bool equal = roll_.store().Digest(stream.idx) == digest;
   bool was_forced = pulling.force;
@@ -435,7 +438,9 @@ void Replication::Tick(Output& out) {
   for (Stream* stream : streams) CheckProgress(*stream, out);
   if (now >= next_positions_) {
     next_positions_ = now + kPositionsInterval;
-    for (auto& [id, link] : links_) SendPositions(link, false, out);
+    bool full = now >= next_full_positions_;
+    if (full) next_full_positions_ = now + kFullPositionsInterval;
+    for (auto& [id, link] : links_) SendPositions(link, full, out);
   }
   for (auto& [id, link] : links_) {
     bool progress = link.sent == link.acked || link.acked != link.acked_before;

@@ -165,6 +165,7 @@ class Replication {
   } last_run_;
   uint64_t next_rebase_id_ = 1;
   Instant next_positions_{0};
+  Instant next_full_positions_{0};
   struct {
     uint64_t deltas_in = 0, mutations_in = 0, duplicates = 0, gaps = 0;
     uint64_t deltas_out = 0, bulk_bytes_out = 0, bulk_bytes_in = 0;

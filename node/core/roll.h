@@ -75,6 +75,8 @@ class Roll {
   size_t stream_count() const { return streams_.size(); }
   // Hides or shows a stream: at once for reads, as a job for watchers.
   void SetHidden(Stream& stream, bool hidden);
+  // A rebase of it is over: what waited for its end is settled, as a job.
+  void OnRebased(Stream& stream);
   // Forgets a stream and all its elements, as a job.
   void Drop(Stream& stream);
   // Whether a session of it is shown, or may be within its grace.

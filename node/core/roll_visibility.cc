@@ -57,7 +57,14 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
     return Want::kHide;
   }
   if (stream.hidden && session.shared->grace_ms == 0) return Want::kHide;
-  if (InForce(session.session) != i) return Want::kHide;
+  SessionIdx winner = InForce(session.session);
+  if (winner != i) {
+    // In a rebase records come before entries: until its end, the rows that
+    // are to take the places of these may be still to come.
+    bool coming = winner != kNone &&
+                  by_idx_[store_.session(winner).stream]->rebasing;
+    return coming ? Want::kKeep : Want::kHide;
+  }
   return state == SessionState::kMoved ? Want::kKeep : Want::kShow;
 }
 
@@ -236,6 +243,10 @@ bool Roll::RunSessionJob(Job& job, size_t rows) {
   return job.row == kNone;
 }
 
+void Roll::OnRebased(Stream& stream) {
+  jobs_.emplace_back(Job::Kind::kStream, stream.idx);
+}
+
 bool Roll::RunStreamJob(Job& job, size_t rows) {
   Stream* stream = by_idx_[job.stream];
   if (stream == nullptr) return true;
@@ -252,6 +263,11 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
     crdt::PresenceStore::Session& session = store_.session(i);
     if (!stream->hidden) session.flags &= ~kExpired;
     if (!stream->own) SetGraceDeadline(i, *stream);
+    if (store_.FirstCopy(session.session) != i ||
+        store_.NextCopy(i) != kNone) {
+      OnCopiesChanged(session.session);
+      continue;
+    }
     // One that is queued already may have to wait for another copy.
     if (session.entries == 0 || (session.flags & kQueued) != 0) continue;
     if (session.entries > 64) {
