@@ -157,10 +157,11 @@ TEST(MalformedMutationTest, NoPrefixOfAValidOneIsValid) {
   moved.state = SessionState::kMoved;
   moved.moved_life = {3, UINT64_MAX};
   moved.moved_seq = Seq(1 << 20);
+  const std::string meta(200, 'm');
   EntryContent entry{ElementId(1),
                      "room:\xc3\xa9",
                      "user:7",
-                     std::string(200, 'm'),
+                     meta,
                      {8, ElementId(300), Seq(400)}};
   const Seq seq(1000);
   std::vector<std::string> valid(4);
