@@ -109,7 +109,7 @@ core::Options Plan::NodeOptions(int node, int hosts) const {
   options.watch.max_queued = max_queued;
   const int named = join_all ? hosts : std::min(hosts, 2);
   for (int i = 0; i < named; ++i) {
-    options.join.push_back(absl::StrCat("h", i, ":7000"));
+    options.join.push_back(AddressOf(i));
   }
   return options;
 }

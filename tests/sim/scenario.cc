@@ -28,7 +28,7 @@ core::Options Cluster::OptionsOf(int index) const {
   core::Options options;
   options.node = std::string(1, static_cast<char>('a' + index));
   for (int i = 0; i < nodes_; ++i) {
-    options.join.push_back(absl::StrCat("h", i, ":7000"));
+    options.join.push_back(AddressOf(i));
   }
   if (edit_ != nullptr) edit_(options);
   return options;

@@ -9,6 +9,10 @@
 
 namespace muster::sim {
 
+std::string AddressOf(int host) {
+  return absl::StrCat("10.0.", host / 250, ".", host % 250 + 1, ":7000");
+}
+
 Process::Process(World& world, Host& host, int number, core::Options options,
                  crdt::LifeId life, uint64_t seed)
     : number(number),
@@ -228,7 +232,7 @@ bool World::RunUntilTrue(const std::function<bool()>& done, SimTime limit,
 Host& World::AddHost() {
   auto host = std::make_unique<Host>();
   host->index = static_cast<int>(hosts_.size());
-  host->address = absl::StrCat("h", host->index, ":7000");
+  host->address = AddressOf(host->index);
   network_->path(host->index, host->index);
   by_address_[host->address] = host.get();
   hosts_.push_back(std::move(host));

@@ -52,9 +52,12 @@ struct Clock {
   }
 };
 
+// Where a host listens.
+std::string AddressOf(int host);
+
 struct Host {
   int index = 0;
-  std::string address;  // "h0:7000"
+  std::string address;
   Clock clock;
   Process* process = nullptr;  // That listens on the address, or null.
   bool powered = true;         // Off: not even a refusal comes back.
