@@ -1,0 +1,202 @@
+#include "transport/peer/dialer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <mutex>
+
+#include "tests/transport/fake_node.h"
+#include "transport/peer/address.h"
+
+namespace muster::peer {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// ---------------------------------------------------------------- addresses
+
+TEST(AddressTest, HostAndPortAreTakenApart) {
+  EXPECT_EQ(ParseHostPort("x", "host:7700")->host, "host");
+  EXPECT_EQ(ParseHostPort("x", "host:7700")->port, 7700);
+  EXPECT_EQ(ParseHostPort("x", "[::1]:7700")->host, "::1");
+  EXPECT_EQ(ParseHostPort("x", "127.0.0.1:0")->port, 0);
+  EXPECT_EQ(ParseHostPort("x", "host", true)->port, 0);
+  EXPECT_EQ(ParseHostPort("x", "[::1]", true)->host, "::1");
+  EXPECT_EQ(ToText(HostPort{"::1", 7}), "[::1]:7");
+}
+
+TEST(AddressTest, WhatIsNoAddressIsNamed) {
+  for (const char* bad : {"", "host", ":1", "host:", "host:x", "host:65536",
+                          "::1:7700", "[::1:7700", "a]:1", "host:-1"}) {
+    absl::StatusOr<HostPort> parsed = ParseHostPort("--listen", bad);
+    EXPECT_TRUE(absl::IsInvalidArgument(parsed.status())) << bad;
+    EXPECT_EQ(std::string(parsed.status().message()),
+              std::string("--listen: \"") + bad + "\" is not HOST:PORT");
+  }
+}
+
+TEST(AddressTest, LoopbackIsKnownInEachForm) {
+  EXPECT_TRUE(IsLoopbackText("127.0.0.1:1"));
+  EXPECT_TRUE(IsLoopbackText("127.1.2.3:1"));
+  EXPECT_TRUE(IsLoopbackText("[::1]:1"));
+  EXPECT_TRUE(IsLoopbackText("[::ffff:127.0.0.1]:1"));
+  EXPECT_FALSE(IsLoopbackText("10.0.0.1:1"));
+  EXPECT_FALSE(IsLoopbackText("[::ffff:10.0.0.1]:1"));
+  EXPECT_FALSE(IsLoopbackText("localhost:1"));
+}
+
+TEST(AddressTest, LocalhostResolvesAndNonsenseDoesNot) {
+  Resolved found = ResolveNow("localhost:7700");
+  ASSERT_TRUE(found.ok()) << found.status();
+  for (const auto& endpoint : *found) {
+    EXPECT_TRUE(IsLoopback(endpoint.address()));
+    EXPECT_EQ(endpoint.port(), 7700);
+  }
+  EXPECT_FALSE(ResolveNow("no.such.host.invalid:7700").ok());
+}
+
+// ------------------------------------------------------------------- dialer
+
+class DialerTest : public ::testing::Test, public Dialer::Actions {
+ protected:
+  DialerTest()
+      : loop_(std::make_shared<Loop>()), dialer_(loop_, *this, /*seed=*/1) {
+    loop_->Start();
+  }
+  ~DialerTest() override {
+    Do([&] { dialer_.Stop(); });
+    loop_->Stop();
+  }
+
+  void Do(std::function<void()> body) {
+    std::promise<void> done;
+    loop_->Post([&] {
+      body();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+  size_t attempts() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return endpoints_.size();
+  }
+  std::vector<std::string> endpoints() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return endpoints_;
+  }
+  // Every attempt fails at once, until `n` were made.
+  void FailUntil(size_t n) {
+    for (size_t failed = 0; failed < n; ++failed) {
+      ASSERT_TRUE(Await([&] { return attempts() > failed; }));
+      Do([&] { dialer_.OnOver(failed + 1, {.why = "refused"}); });
+    }
+  }
+
+  // Dialer::Actions
+  uint64_t StartAttempt(const std::string&,
+                        const Dialer::Endpoint& endpoint) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    endpoints_.push_back(ToText(endpoint));
+    return endpoints_.size();
+  }
+  void AbortAttempt(uint64_t attempt) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    aborted_.push_back(attempt);
+  }
+  bool IsLinked(crdt::LifeId life) const override {
+    return !life.IsZero() && life == linked_;
+  }
+  std::string Forbidden(const Dialer::Endpoint& endpoint) const override {
+    return endpoint.port() == 13 ? "unlucky" : "";
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> endpoints_;
+  std::vector<uint64_t> aborted_;
+  crdt::LifeId linked_;  // The loop's.
+  const std::shared_ptr<Loop> loop_;
+  Dialer dialer_;
+};
+
+TEST_F(DialerTest, EachAddressIsDialledOnce) {
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:2", "127.0.0.1:1"}); });
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1", "127.0.0.1:2"}); });
+  EXPECT_THAT(endpoints(), ElementsAre("127.0.0.1:1", "127.0.0.1:2"));
+}
+
+TEST_F(DialerTest, ANameIsDialledAtEachOfItsEndpoints) {
+  Do([&] { dialer_.SetAddresses({"localhost:5"}); });
+  size_t known = ResolveNow("localhost:5")->size();
+  EXPECT_TRUE(Await([&] { return attempts() == known; }));
+}
+
+TEST_F(DialerTest, AnAttemptNoLongerWantedIsGivenUp) {
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  Do([&] { dialer_.SetAddresses({}); });
+  EXPECT_THAT(aborted_, ElementsAre(1u));
+  // Its late answer changes nothing.
+  Do([&] { dialer_.OnEstablished(1, {1, 1}); });
+  Do([&] { dialer_.OnOver(1, {.why = "late"}); });
+  EXPECT_EQ(attempts(), 1u);
+}
+
+TEST_F(DialerTest, ALinkStaysWhenItsAddressIsNoLongerWanted) {
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  Do([&] { dialer_.OnEstablished(1, {1, 1}); });
+  Do([&] { dialer_.SetAddresses({}); });
+  EXPECT_THAT(aborted_, IsEmpty());
+  // Wanted again while it holds: nothing to do.
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  EXPECT_EQ(attempts(), 1u);
+  Do([&] { dialer_.OnOver(1, {.why = "broken", .life = {1, 1}}); });
+  EXPECT_TRUE(Await([&] { return attempts() == 2; }));
+}
+
+TEST_F(DialerTest, TakingAnAddressOutAndInDialsItAfresh) {
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  FailUntil(6);
+  size_t before = attempts();
+  Do([&] { dialer_.SetAddresses({}); });
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  EXPECT_EQ(attempts(), before + 1);
+}
+
+TEST_F(DialerTest, ABeatFromAnEndpointEndsItsBackOff) {
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  FailUntil(7);
+  auto start = std::chrono::steady_clock::now();
+  size_t before = attempts();
+  ASSERT_TRUE(Await([&] {
+    Do([&] { dialer_.OnBeatFrom(NumericEndpoint("127.0.0.1:1")[0]); });
+    return attempts() > before;
+  }));
+  // The back-off after seven failures is 1.5 s at the least.
+  EXPECT_LT(std::chrono::steady_clock::now() - start,
+            std::chrono::milliseconds(1400));
+}
+
+TEST_F(DialerTest, AForbiddenEndpointIsNotDialled) {
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:13", "127.0.0.1:14"}); });
+  EXPECT_THAT(endpoints(), ElementsAre("127.0.0.1:14"));
+}
+
+TEST_F(DialerTest, ARefusedEndpointIsDialledAgainWhenItsOtherLinkIsLost) {
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1", "127.0.0.1:2"}); });
+  Do([&] {
+    linked_ = {7, 7};
+    dialer_.OnOver(1, {.why = "twice", .permanent = true, .life = {7, 7}});
+  });
+  Do([&] { dialer_.OnBeatFrom(NumericEndpoint("127.0.0.1:1")[0]); });
+  EXPECT_EQ(attempts(), 2u);
+  Do([&] {
+    linked_ = {};
+    dialer_.OnLinkLost({7, 7});
+  });
+  EXPECT_TRUE(Await([&] { return attempts() == 3; }));
+  EXPECT_EQ(endpoints().back(), "127.0.0.1:1");
+}
+
+}  // namespace
+}  // namespace muster::peer

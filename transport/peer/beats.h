@@ -1,0 +1,84 @@
+// Beats: small datagrams to and from the port that the node also listens on.
+//
+// What comes is bounded, checked (cluster, MAC, form) and handed over, or
+// dropped and counted; the first of each kind of fault is logged. What goes
+// out is never waited for: a beat that cannot be sent now is worth nothing
+// later.
+//
+// Limits: kMaxDatagramBytes, kReceiveBatch datagrams a step, kMaxNames cached
+// addresses. Threads: the loop's.
+#ifndef MUSTER_TRANSPORT_PEER_BEATS_H_
+#define MUSTER_TRANSPORT_PEER_BEATS_H_
+
+#include <array>
+#include <asio/ip/tcp.hpp>
+#include <asio/ip/udp.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "node/core/frames.h"
+#include "node/loop.h"
+#include "transport/peer/counters.h"
+#include "transport/peer/handshake.h"
+
+namespace muster::peer {
+
+class Beats {
+ public:
+  static constexpr size_t kReceiveBatch = 64;
+  static constexpr size_t kMaxNames = 4096;
+
+  // A beat and the TCP endpoint of the same address and port.
+  using OnBeat = std::function<void(const core::BeatDatagram& beat,
+                                    const asio::ip::tcp::endpoint& from)>;
+
+  Beats(std::shared_ptr<Loop> loop, const LinkPolicy& policy,
+        Counters& counters, OnBeat on_beat);
+
+  // Begins to receive on a bound socket. Before it, nothing is sent.
+  void Open(asio::ip::udp::socket socket);
+  void Send(const std::string& address, const core::BeatDatagram& beat);
+  // Handles what has arrived, without waiting.
+  void Poll();
+  void Close();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Name {
+    bool resolving = false;
+    Clock::time_point until;
+    std::optional<asio::ip::udp::endpoint> endpoint;
+  };
+
+  void Wait();
+  // False once nothing waits.
+  bool ReceiveOne();
+  void Handle(absl::string_view bytes, const asio::ip::udp::endpoint& from);
+  std::optional<asio::ip::udp::endpoint> Find(const std::string& address);
+  asio::ip::udp::endpoint Mapped(const asio::ip::tcp::endpoint& peer) const;
+  void SayOnce(const std::string& what, const std::string& detail);
+
+  const std::shared_ptr<Loop> loop_;
+  const LinkPolicy& policy_;
+  Counters& counters_;
+  const OnBeat on_beat_;
+  const uint64_t cluster_;
+  std::optional<asio::ip::udp::socket> socket_;
+  bool dual_stack_ = false;
+  std::map<std::string, Name> names_;
+  std::set<std::string> said_;
+  std::array<char, core::kMaxDatagramBytes + 1> buffer_;
+};
+
+}  // namespace muster::peer
+
+#endif  // MUSTER_TRANSPORT_PEER_BEATS_H_

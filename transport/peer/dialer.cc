@@ -1,0 +1,267 @@
+#include "transport/peer/dialer.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace muster::peer {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kMinBackOff{50};
+constexpr milliseconds kMaxBackOff{2000};
+constexpr seconds kRefusedWait{30};
+constexpr seconds kResolveEvery{30};
+constexpr seconds kGoodLink{5};
+// A beat does not hurry what was begun this recently.
+constexpr milliseconds kBeatPatience{200};
+constexpr milliseconds kAttemptPatience{700};
+
+}  // namespace
+
+Dialer::Dialer(std::shared_ptr<Loop> loop, Actions& actions, uint64_t seed)
+    : loop_(std::move(loop)),
+      actions_(actions),
+      random_(seed),
+      timer_(loop_->io()) {}
+
+void Dialer::SetAddresses(const std::vector<std::string>& addresses) {
+  std::set<std::string> wanted(addresses.begin(), addresses.end());
+  for (auto& [address, entry] : entries_) {
+    if (!wanted.contains(address)) Remove(entry);
+  }
+  for (const std::string& address : wanted) Add(address);
+  DropUnused();
+  Run();
+}
+
+void Dialer::Add(const std::string& address) {
+  auto [it, added] = entries_.try_emplace(address);
+  Entry& entry = it->second;
+  entry.wanted = true;
+  if (!added) return;
+  entry.resolve_due = Clock::now();
+  std::vector<Endpoint> numeric = NumericEndpoint(address);
+  if (numeric.empty()) return;
+  entry.numeric = true;
+  entry.targets[numeric[0]].due = Clock::now();
+  restless_.insert(numeric[0]);
+}
+
+void Dialer::Remove(Entry& entry) {
+  entry.wanted = false;
+  KeepOnly(entry, {});
+}
+
+void Dialer::KeepOnly(Entry& entry, const std::vector<Endpoint>& endpoints) {
+  std::erase_if(entry.targets, [&](auto& place) {
+    auto& [endpoint, target] = place;
+    if (target.state == State::kLinked) return false;
+    if (std::binary_search(endpoints.begin(), endpoints.end(), endpoint)) {
+      return false;
+    }
+    if (target.state == State::kDialling) {
+      attempts_.erase(target.attempt);
+      actions_.AbortAttempt(target.attempt);
+    }
+    restless_.erase(restless_.find(endpoint));
+    return true;
+  });
+}
+
+void Dialer::DropUnused() {
+  std::erase_if(entries_, [](const auto& item) {
+    return !item.second.wanted && item.second.targets.empty();
+  });
+}
+
+void Dialer::StartResolve(const std::string& address, Entry& entry) {
+  entry.resolving = true;
+  Resolve(loop_, address, [this, address](Resolved resolved) {
+    OnResolved(address, std::move(resolved));
+  });
+}
+
+void Dialer::OnResolved(const std::string& address, Resolved resolved) {
+  auto it = entries_.find(address);
+  if (it == entries_.end() || stopped_) return;
+  Entry& entry = it->second;
+  entry.resolving = false;
+  if (!resolved.ok()) {
+    std::string why(resolved.status().message());
+    if (std::exchange(entry.said, why) != why) {
+      spdlog::warn("peer address {}: {}; trying again", address, why);
+    }
+    entry.resolve_due = Clock::now() + BackOff(entry.resolve_failures++);
+    return Run();
+  }
+  entry.said.clear();
+  entry.resolve_failures = 0;
+  entry.resolve_due = Clock::now() + kResolveEvery;
+  if (resolved->size() > kMaxEndpoints) resolved->resize(kMaxEndpoints);
+  KeepOnly(entry, *resolved);
+  for (const Endpoint& endpoint : *resolved) {
+    auto [place, added] = entry.targets.try_emplace(endpoint);
+    if (!added) continue;
+    place->second.due = Clock::now();
+    restless_.insert(endpoint);
+  }
+  Run();
+}
+
+void Dialer::OnEstablished(uint64_t attempt, crdt::LifeId life) {
+  auto place = attempts_.find(attempt);
+  if (place == attempts_.end()) return;
+  Target& target =
+      entries_.at(place->second.address).targets.at(place->second.endpoint);
+  target.state = State::kLinked;
+  target.since = Clock::now();
+  target.life = life;
+  target.said.clear();
+  restless_.erase(restless_.find(place->second.endpoint));
+}
+
+void Dialer::OnOver(uint64_t attempt, const Over& over) {
+  auto it = attempts_.find(attempt);
+  if (it == attempts_.end()) return;
+  Place place = std::move(it->second);
+  attempts_.erase(it);
+  Entry& entry = entries_.at(place.address);
+  auto target = entry.targets.find(place.endpoint);
+  TargetOver(place.address, entry, target->second, place.endpoint, over);
+  if (!entry.wanted) {
+    entry.targets.erase(target);
+    restless_.erase(restless_.find(place.endpoint));
+    DropUnused();
+  }
+  Run();
+}
+
+void Dialer::TargetOver(const std::string& address, Entry& entry,
+                        Target& target, const Endpoint& endpoint,
+                        const Over& over) {
+  Clock::time_point now = Clock::now();
+  bool held = target.state == State::kLinked && now - target.since >= kGoodLink;
+  if (held) target.failures = 0;
+  if (target.state == State::kLinked) restless_.insert(endpoint);
+  target.state = State::kWaiting;
+  target.refused = over.permanent;
+  if (!over.life.IsZero()) target.life = over.life;
+  target.due = now + BackOff(target.failures++);
+  if (over.permanent) target.due = now + kRefusedWait;
+  if (!entry.numeric) {
+    entry.resolve_due = std::min(entry.resolve_due, now + seconds(2));
+  }
+  bool linked_otherwise =
+      !target.life.IsZero() && actions_.IsLinked(target.life);
+  if (linked_otherwise || target.said == over.why) return;
+  target.said = over.why;
+  spdlog::info("peer {} at {}: {}; trying again", address, ToText(endpoint),
+               over.why);
+}
+
+void Dialer::OnLinkLost(crdt::LifeId life) {
+  for (auto& [address, entry] : entries_) {
+    for (auto& [endpoint, target] : entry.targets) {
+      if (target.state != State::kWaiting || target.life != life) continue;
+      target.refused = false;
+      target.due = std::min(target.due, Clock::now() + BackOff(0));
+    }
+  }
+  Run();
+}
+
+void Dialer::OnBeatFrom(const Endpoint& endpoint) {
+  if (!restless_.contains(endpoint)) return;
+  Clock::time_point now = Clock::now();
+  for (auto& [address, entry] : entries_) {
+    auto it = entry.targets.find(endpoint);
+    if (it == entry.targets.end()) continue;
+    Target& target = it->second;
+    Clock::duration age = now - target.since;
+    if (target.state == State::kDialling && age > kAttemptPatience) {
+      attempts_.erase(target.attempt);
+      actions_.AbortAttempt(target.attempt);
+      target.state = State::kWaiting;
+      target.due = now;
+    } else if (target.state == State::kWaiting && !target.refused &&
+               age > kBeatPatience) {
+      target.due = std::min(target.due, now);
+    }
+  }
+  Run();
+}
+
+void Dialer::Stop() {
+  stopped_ = true;
+  timer_.cancel();
+}
+
+void Dialer::Start(const std::string& address, const Endpoint& endpoint,
+                   Target& target) {
+  Clock::time_point now = Clock::now();
+  std::string forbidden = actions_.Forbidden(endpoint);
+  if (!forbidden.empty()) {
+    target.due = now + kRefusedWait;
+    if (std::exchange(target.said, forbidden) == forbidden) return;
+    spdlog::error("peer {} at {} is not dialled: {}", address, ToText(endpoint),
+                  forbidden);
+    return;
+  }
+  if (!target.life.IsZero() && actions_.IsLinked(target.life)) {
+    target.due = now + kRefusedWait;
+    return;
+  }
+  target.state = State::kDialling;
+  target.since = now;
+  target.attempt = actions_.StartAttempt(address, endpoint);
+  attempts_[target.attempt] = {address, endpoint};
+}
+
+void Dialer::Run() {
+  if (stopped_) return;
+  Clock::time_point now = Clock::now();
+  Clock::time_point next = Clock::time_point::max();
+  for (auto& [address, entry] : entries_) RunEntry(address, entry, now, next);
+  SetTimer(next);
+}
+
+void Dialer::RunEntry(const std::string& address, Entry& entry,
+                      Clock::time_point now, Clock::time_point& next) {
+  if (!entry.wanted) return;
+  if (!entry.numeric && !entry.resolving) {
+    if (entry.resolve_due <= now) {
+      StartResolve(address, entry);
+    } else {
+      next = std::min(next, entry.resolve_due);
+    }
+  }
+  for (auto& [endpoint, target] : entry.targets) {
+    if (target.state != State::kWaiting) continue;
+    if (target.due <= now) Start(address, endpoint, target);
+    if (target.state == State::kWaiting) next = std::min(next, target.due);
+  }
+}
+
+void Dialer::SetTimer(Clock::time_point when) {
+  if (when == Clock::time_point::max()) {
+    timer_.cancel();
+    return;
+  }
+  timer_.expires_at(when);
+  timer_.async_wait([this](const std::error_code& error) {
+    if (!error) loop_->Step([this] { Run(); });
+  });
+}
+
+std::chrono::milliseconds Dialer::BackOff(int failures) {
+  milliseconds full = kMinBackOff * (1 << std::min(failures, 6));
+  full = std::min(full, kMaxBackOff);
+  std::uniform_int_distribution<int64_t> jitter(0, full.count() / 4);
+  return full - milliseconds(jitter(random_));
+}
+
+}  // namespace muster::peer

@@ -1,0 +1,132 @@
+// Keeps dialling a set of addresses until each has a link.
+//
+//   address "peers:7700" --resolve--> endpoints 10.0.0.1:7700, 10.0.0.2:7700
+//   each endpoint:  waiting --due--> dialling --hello, proofs--> linked
+//                      ^                |                           |
+//                      +--- back-off ---+------------- lost --------+
+//
+// The back-off doubles from 50 ms to 2 s, less up to a quarter at random, and
+// starts over after a link that held for five seconds. A beat that comes from
+// an endpoint ends its back-off, so a healed cut is noticed at once. An
+// endpoint that refused for good is asked again after 30 s. One whose life is
+// linked otherwise is left alone until that link is lost. Names are resolved
+// again every 30 s, and when one of their endpoints fails.
+//
+// Cost: O(endpoints) an event; few are. Limits: the core's member limit bounds
+// the addresses, kMaxEndpoints those of a name. Threads: the loop's.
+#ifndef MUSTER_TRANSPORT_PEER_DIALER_H_
+#define MUSTER_TRANSPORT_PEER_DIALER_H_
+
+#include <asio/ip/tcp.hpp>
+#include <asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "crdt/types.h"
+#include "node/loop.h"
+#include "transport/peer/address.h"
+
+namespace muster::peer {
+
+class Dialer {
+ public:
+  using Endpoint = asio::ip::tcp::endpoint;
+  static constexpr size_t kMaxEndpoints = 64;
+
+  // What the dialer needs of the transport.
+  class Actions {
+   public:
+    virtual ~Actions() = default;
+    // Begins a link; the answer is OnEstablished or OnOver. Returns its id.
+    virtual uint64_t StartAttempt(const std::string& address,
+                                  const Endpoint& endpoint) = 0;
+    // Gives an attempt up; OnOver does not follow.
+    virtual void AbortAttempt(uint64_t attempt) = 0;
+    virtual bool IsLinked(crdt::LifeId life) const = 0;
+    // Why the endpoint may not be dialled, or "".
+    virtual std::string Forbidden(const Endpoint& endpoint) const = 0;
+  };
+
+  Dialer(std::shared_ptr<Loop> loop, Actions& actions, uint64_t seed);
+
+  // The whole set. Links of addresses that are no longer in it stay.
+  void SetAddresses(const std::vector<std::string>& addresses);
+  void OnEstablished(uint64_t attempt, crdt::LifeId life);
+  // An attempt failed or its link was lost. `life` is zero if no hello came.
+  struct Over {
+    std::string why;
+    bool permanent = false;
+    crdt::LifeId life;
+  };
+  void OnOver(uint64_t attempt, const Over& over);
+  // A link to `life`, whoever dialled it, was lost.
+  void OnLinkLost(crdt::LifeId life);
+  void OnBeatFrom(const Endpoint& endpoint);
+  // Nothing is dialled any more.
+  void Stop();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  enum class State { kWaiting, kDialling, kLinked };
+  struct Target {
+    State state = State::kWaiting;
+    uint64_t attempt = 0;
+    // When to dial; kWaiting only.
+    Clock::time_point due;
+    Clock::time_point since;
+    int failures = 0;
+    bool refused = false;
+    crdt::LifeId life;
+    std::string said;  // The last failure that was logged.
+  };
+  struct Entry {
+    bool wanted = true;
+    bool numeric = false;
+    bool resolving = false;
+    int resolve_failures = 0;
+    Clock::time_point resolve_due;
+    std::string said;
+    std::map<Endpoint, Target> targets;
+  };
+  struct Place {
+    std::string address;
+    Endpoint endpoint;
+  };
+
+  void Add(const std::string& address);
+  void Remove(Entry& entry);
+  void StartResolve(const std::string& address, Entry& entry);
+  void OnResolved(const std::string& address, Resolved resolved);
+  void KeepOnly(Entry& entry, const std::vector<Endpoint>& endpoints);
+  void TargetOver(const std::string& address, Entry& entry, Target& target,
+                  const Endpoint& endpoint, const Over& over);
+  void Start(const std::string& address, const Endpoint& endpoint,
+             Target& target);
+  // Does what is due, and sets the timer for the rest.
+  void Run();
+  void RunEntry(const std::string& address, Entry& entry, Clock::time_point now,
+                Clock::time_point& next);
+  void SetTimer(Clock::time_point when);
+  void DropUnused();
+  std::chrono::milliseconds BackOff(int failures);
+
+  const std::shared_ptr<Loop> loop_;
+  Actions& actions_;
+  std::mt19937_64 random_;
+  asio::steady_timer timer_;
+  bool stopped_ = false;
+  std::map<std::string, Entry> entries_;
+  std::map<uint64_t, Place> attempts_;
+  // The endpoints of targets without a link: their beats matter here.
+  std::multiset<Endpoint> restless_;
+};
+
+}  // namespace muster::peer
+
+#endif  // MUSTER_TRANSPORT_PEER_DIALER_H_

@@ -1,0 +1,102 @@
+// The hello of a link, as a state machine without I/O.
+//
+//   dialler                         acceptor
+//     hello(nonce d)  ------------>
+//                     <------------ hello(nonce a)
+//     proof           ------------>                established here
+//                     <------------ proof
+//   established here
+//
+// Either side may answer with a refusal instead, and does so if the other is of
+// another cluster, speaks no common protocol version, does not know the secret,
+// or is not on loopback while nobody asks for a proof. A probe ends after the
+// acceptor's hello: the dialler only wants to know who lives there.
+//
+// Invariants
+//   1. Established only after the other side's proof was checked.
+//   2. The acceptor shows its proof only to who has shown one.
+//   3. No message is accepted out of its turn.
+#ifndef MUSTER_TRANSPORT_PEER_HANDSHAKE_H_
+#define MUSTER_TRANSPORT_PEER_HANDSHAKE_H_
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "crdt/types.h"
+#include "node/codec/peer_codec.h"
+#include "node/codec/peer_proof.h"
+#include "node/core/frames.h"
+
+namespace muster::peer {
+
+// What this node says of itself and asks of others.
+struct LinkPolicy {
+  std::string cluster;
+  std::string address;  // Advertised.
+  std::string secret;
+  bool insecure_peers = false;
+  uint32_t protocol_min = codec::kProtocolMin;
+  uint32_t protocol_max = codec::kProtocolMax;
+};
+
+// Whether a peer there may be talked to at all; else why not.
+std::optional<std::string> InsecurePeer(const LinkPolicy& policy,
+                                        bool on_loopback);
+
+class Handshake {
+ public:
+  // What to do after a message: send it, and whether it is over.
+  struct Continue {
+    std::optional<codec::EncodedFrame> send;
+  };
+  struct Established {
+    std::optional<codec::EncodedFrame> send;
+    core::PeerHello hello;
+  };
+  // This side refuses: send `refusal` and hang up.
+  struct Refuse {
+    codec::Refusal refusal;
+  };
+  // The other side has refused, or was only asked who it is.
+  struct Refused {
+    codec::Refusal refusal;
+  };
+  struct Probed {
+    crdt::LifeId life;
+  };
+  using Step = std::variant<Continue, Established, Refuse, Refused, Probed>;
+
+  // `nonce`: kNonceBytes, fresh. `probe` only with role kDialler.
+  Handshake(const LinkPolicy& policy, codec::LinkRole role, crdt::Origin self,
+            std::string nonce, bool probe);
+
+  // The dialler's first message; none for the acceptor.
+  std::optional<codec::EncodedFrame> Begin();
+  Step OnMessage(const codec::PeerMessage& message);
+  // Zero until a hello has come.
+  crdt::LifeId peer_life() const { return theirs_.origin.life; }
+
+ private:
+  enum class Expect { kHello, kProof, kHangUp };
+
+  Step OnHello(const codec::Hello& hello);
+  Step OnProof(const codec::Proof& proof);
+  std::optional<std::string> HelloFault(const codec::Hello& hello) const;
+  codec::EncodedFrame OwnHello() const;
+  codec::EncodedFrame OwnProof() const;
+  codec::ProofInput Input() const;
+  core::PeerHello Peer() const;
+
+  const LinkPolicy& policy_;
+  const codec::LinkRole role_;
+  const crdt::Origin self_;
+  const std::string nonce_;
+  const bool probe_;
+  Expect expect_ = Expect::kHello;
+  codec::Hello theirs_;
+};
+
+}  // namespace muster::peer
+
+#endif  // MUSTER_TRANSPORT_PEER_HANDSHAKE_H_
