@@ -113,15 +113,18 @@ class MemoryNet::Stream : public FrameStream,
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(wire_->mutex) {
     return wire_->ends[1 - side_].lock();
   }
-  void Take(std::string bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(wire_->mutex) {
+  void Take(std::string bytes) {
+    wire_->mutex.AssertHeld();
     inbox_.push_back(std::move(bytes));
     Pump();
   }
-  void TakeEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(wire_->mutex) {
+  void TakeEnd() {
+    wire_->mutex.AssertHeld();
     over_ = true;
     Pump();
   }
-  void TakeBreak() ABSL_EXCLUSIVE_LOCKS_REQUIRED(wire_->mutex) {
+  void TakeBreak() {
+    wire_->mutex.AssertHeld();
     over_ = true;
     inbox_.clear();
     if (handler_ == nullptr) return;

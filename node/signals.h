@@ -1,0 +1,30 @@
+// SIGTERM and SIGINT for a node: the first asks it to drain, a second one ends
+// the process at once, even if the loop is stuck.
+#ifndef MUSTER_NODE_SIGNALS_H_
+#define MUSTER_NODE_SIGNALS_H_
+
+#include <asio/posix/stream_descriptor.hpp>
+#include <functional>
+
+#include "node/loop.h"
+
+namespace muster {
+
+// At most one at a time in a process. Restores what was there before.
+// Constructed before the loop starts, destroyed after it has stopped.
+class Signals {
+ public:
+  // `on_first` is called on the loop.
+  Signals(Loop& loop, std::function<void()> on_first);
+  ~Signals();
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+ private:
+  asio::posix::stream_descriptor pipe_;
+  char byte_ = 0;
+};
+
+}  // namespace muster
+
+#endif  // MUSTER_NODE_SIGNALS_H_
