@@ -50,6 +50,7 @@ Checks::Checks(World& world, Model& model, Clients& clients)
 }
 
 Process& Checks::Start(Host& host, core::Options options) {
+  Changed();
   Process& process = world_.Start(host, std::move(options));
   // A new life of a name ends what the older ones left behind.
   for (auto& other : world_.processes()) {
@@ -295,8 +296,8 @@ bool Checks::MayHide(const Process& at, const RefKey& ref) const {
 }
 
 void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
-  if (model_.Dead(ref)) seen_dead.insert(ref);
   if (MayHide(at, ref)) return;
+  if (model_.Dead(ref)) seen_dead.insert(ref);
   if (model_.MustStay(ref)) {
     return world_.Fail(absl::StrCat("C4: ", ToString(ref), " left at ",
                                     at.name(), "#", at.number,

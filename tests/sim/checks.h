@@ -3,7 +3,8 @@
 //
 // At every change that any watcher sees:
 //   C1 no entry appears that its owner did not make, with other content;
-//   C2 what is gone from every copy, and was seen to leave, does not return;
+//   C2 what is gone from every copy, and was seen to leave for that, does not
+//      return;
 //   C3 an entry and its update are never listed together;
 //   C4 what a connected client holds does not leave, nor does an update show
 //      as leave and join, unless a fault since the last quiet point can hide

@@ -70,6 +70,7 @@ void Clients::OpenNow(Session& session, Process& at, core::Replica& replica,
   }
   session.attempts = info->resume_number;
   session.at = &at;
+  session.beaten = world_.now();
   session.number = model_.Open(at.number, RankOf(session, at), session.grace);
   if (!session.stream) Beat(session, at);
 }
@@ -84,6 +85,7 @@ void Clients::Beat(Session& session, Process& at) {
       if (session.at != &at || session.busy) return;
       const absl::Status status =
           replica.Heartbeat(session.id, session.epoch, now);
+      if (status.ok()) session.beaten = world_.now();
       if (status.ok()) return;
       if (Sure(session, at) && !replica.draining()) {
         world_.Fail(
@@ -211,7 +213,7 @@ void Clients::Disconnect(Session& session) {
     session.at = nullptr;  // Without a stream: the heartbeats stop.
     if (at != nullptr) {
       model_.Disconnected(session.number, at->number,
-                          world_.now() + session.ttl);
+                          session.beaten + session.ttl);
     }
     return;
   }
@@ -316,8 +318,10 @@ void Clients::Resumed(Process& from, Session& session, const Resuming& resuming,
   Rank rank = RankOf(session, from);
   rank.resume = reply.info.resume_number;
   rank.epoch = reply.info.epoch;
-  model_.Resumed(session.number, from.number, rank, session.grace, kept);
+  model_.Resumed(session.number, from.number, rank, session.grace, kept,
+                 world_.now());
   session.held = std::move(kept);
+  session.beaten = world_.now();
   if (!session.stream) Beat(session, from);
   if (!again.track.empty()) Apply(session, std::move(again));
 }
@@ -327,6 +331,7 @@ void Clients::ResumeRefused(Process& from, Session& session,
   session.last_error = status;
   model_.ResumeFailed(session.number, from.number);
   if (session.at == &from) session.at = nullptr;
+  StopBeating(session);
   const Model::Session& s = model_.session(session.number);
   switch (status.code()) {
     case absl::StatusCode::kNotFound: {
@@ -338,10 +343,7 @@ void Clients::ResumeRefused(Process& from, Session& session,
         world_.Fail("a live session is not found at its resume");
       }
       session.over = true;
-      for (int process : s.processes) {
-        model_.Disconnected(session.number, process, world_.now());
-      }
-      return;
+      return Abandon(session);
     }
     case absl::StatusCode::kFailedPrecondition:
       if (session.epoch >= s.highest_epoch) {
@@ -354,6 +356,25 @@ void Clients::ResumeRefused(Process& from, Session& session,
       return;
     default:
       world_.Fail(absl::StrCat("a resume failed: ", status.ToString()));
+  }
+}
+
+void Clients::StopBeating(Session& session) {
+  if (session.stream || session.number < 0) return;
+  for (int process : model_.session(session.number).processes) {
+    model_.Disconnected(session.number, process, session.beaten + session.ttl);
+  }
+}
+
+void Clients::Abandon(Session& session) {
+  if (!session.stream) return StopBeating(session);
+  for (int number : model_.session(session.number).processes) {
+    Process& process = *world_.processes()[static_cast<size_t>(number)];
+    process.Post(
+        [this, &session, &process](core::Replica& replica, core::Now now) {
+          replica.Disconnect(session.id, now);
+          model_.Disconnected(session.number, process.number, world_.now());
+        });
   }
 }
 
@@ -376,6 +397,7 @@ void Clients::OnGone(Process& process) {
     if (session->at != &process) continue;
     session->at = nullptr;
     session->busy = false;
+    StopBeating(*session);
   }
   for (auto it = resuming_.begin(); it != resuming_.end();) {
     it = it->second.session->at == nullptr && !it->second.session->busy

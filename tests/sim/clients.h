@@ -31,6 +31,7 @@ struct Session {
   uint64_t epoch = 0;
   uint64_t attempts = 0;  // Highest resume number, and attempts since.
   Process* at = nullptr;  // Null: its stream is broken, or not yet open.
+  SimTime beaten = 0;     // Its last heartbeat.
   bool busy = false;      // A resume is under way.
   bool over = false;      // Closed, or told that it has ended.
   Model::Entries held;
@@ -116,6 +117,9 @@ class Clients {
                      const absl::Status& status);
   void Beat(Session& session, Process& at);
   void Lost(Session& session, Process& at);
+  // The client has left all streams that it had, and beats no more.
+  void Abandon(Session& session);
+  void StopBeating(Session& session);
   // The model says that nothing may refuse this session here.
   bool Sure(const Session& session, const Process& at) const;
   Rank RankOf(const Session& session, const Process& at) const;

@@ -60,7 +60,6 @@ void Driver::StartAll() {
     Host& host = world_.AddHost();
     host.clock.start = rng_.Range(kSecond, 1000 * kSecond);
     host.clock.drift_ppm = rng_.Range(-plan_.drift_ppm, plan_.drift_ppm);
-    host.clock.wall_offset += rng_.Range(-kSecond, kSecond);
     name_of_host_.push_back(i);
   }
   for (int a = 0; a <= plan_.nodes; ++a) {

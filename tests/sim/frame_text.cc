@@ -174,6 +174,13 @@ std::vector<std::string> OutputText(const core::Output& output) {
   for (const core::HelloProbe& probe : output.hello_probes) {
     lines.push_back(absl::StrCat("hello probe ", probe.address));
   }
+  for (const core::AsyncReply& reply : output.replies) {
+    lines.push_back(absl::StrCat(
+        "resume ", reply.request, ": ", reply.resumed.status().ToString(),
+        " missing ", reply.resumed.ok() ? reply.resumed->missing.size() : 0,
+        " number ",
+        reply.resumed.ok() ? reply.resumed->info.resume_number : 0));
+  }
   for (const core::SessionEnded& ended : output.ended) {
     lines.push_back(absl::StrCat("session ", absl::Hex(ended.session.hi),
                                  " ended: ", ended.status.ToString()));

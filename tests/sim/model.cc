@@ -54,7 +54,7 @@ void Model::ResumeFailed(int session, int process) {
 }
 
 void Model::Resumed(int session, int process, const Rank& rank, int64_t grace,
-                    const Entries& entries) {
+                    const Entries& entries, int64_t now) {
   Session& s = At(session);
   s.grace = grace;
   Copy& copy = s.copies[process];
@@ -62,6 +62,7 @@ void Model::Resumed(int session, int process, const Rank& rank, int64_t grace,
   copy.process = process;
   copy.rank = rank;
   copy.entries = entries;
+  copy.since = now;
 }
 
 void Model::Tracked(int session, int process, const RefKey& ref,
@@ -118,8 +119,7 @@ int64_t Model::Deadline(const Session& session, const Copy& copy) const {
   if (copy.closed) return 0;
   if (copy.connected) return INT64_MAX;
   if (session.grace > 0) return copy.disconnected_at + session.grace + kLate;
-  return gone_.contains(copy.process) ? copy.disconnected_at + kDownWithin
-                                      : copy.disconnected_at;
+  return copy.disconnected_at + kDownWithin;
 }
 
 Model::Expected Model::ExpectedAt(int64_t now) const {
@@ -174,15 +174,24 @@ bool Model::Dead(const RefKey& ref) const {
   return true;
 }
 
+const Model::Copy* Model::CertainTop(const Session& session) const {
+  const Copy* top = nullptr;
+  for (const auto& [process, copy] : session.copies) {
+    if (copy.pending) return nullptr;
+    if (top == nullptr || top->rank < copy.rank) top = &copy;
+  }
+  for (const auto& [process, copy] : session.copies) {
+    if (&copy == top || copy.connected) continue;
+    if (top->since >= copy.disconnected_at + session.grace) return nullptr;
+  }
+  return top;
+}
+
 bool Model::MustStay(const RefKey& ref) const {
   const Made* made = Find(ref);
   if (made == nullptr) return false;
   const Session& s = session(made->session);
-  const Copy* top = nullptr;
-  for (const auto& [process, copy] : s.copies) {
-    if (copy.pending) return false;
-    if (top == nullptr || top->rank < copy.rank) top = &copy;
-  }
+  const Copy* top = CertainTop(s);
   return top != nullptr && top->connected && !top->closed && !s.ended &&
          Holds(*top, ref);
 }
@@ -191,13 +200,8 @@ int64_t Model::EarliestLeave(const RefKey& ref) const {
   const Made* made = Find(ref);
   if (made == nullptr) return 0;
   const Session& s = session(made->session);
-  if (s.ended) return 0;
-  const Copy* top = nullptr;
-  for (const auto& [process, copy] : s.copies) {
-    if (copy.pending) return 0;
-    if (top == nullptr || top->rank < copy.rank) top = &copy;
-  }
-  if (top == nullptr || top->closed || top->connected) return 0;
+  const Copy* top = CertainTop(s);
+  if (s.ended || top == nullptr || top->closed || top->connected) return 0;
   return Holds(*top, ref) ? top->disconnected_at + s.grace : 0;
 }
 

@@ -66,6 +66,7 @@ class Model {
     bool fresh = false;    // and there was no copy before.
     bool connected = true;
     int64_t disconnected_at = 0;
+    int64_t since = 0;  // Its client was acknowledged then.
     bool closed = false;
   };
   struct Session {
@@ -82,7 +83,7 @@ class Model {
                    const Entries& asked);
   void ResumeFailed(int session, int process);
   void Resumed(int session, int process, const Rank& rank, int64_t grace,
-               const Entries& entries);
+               const Entries& entries, int64_t now);
   void Tracked(int session, int process, const RefKey& ref,
                const Content& content);
   void Updated(int session, int process, const RefKey& old, const RefKey& ref,
@@ -128,6 +129,9 @@ class Model {
   Session& At(int session) { return sessions_[static_cast<size_t>(session)]; }
   int64_t Deadline(const Session& session, const Copy& copy) const;
   bool Holds(const Copy& copy, RefKey ref) const;
+  // The copy with the highest rank, or null: a resume is under way, or the
+  // session may have lapsed before its last one.
+  const Copy* CertainTop(const Session& session) const;
   void AddExpected(const Session& session, int64_t now,
                    Expected& expected) const;
 
