@@ -60,7 +60,8 @@ struct SessionOptions {
 
 struct WatchOptions {
   size_t max_watchers = 20'000;
-  // Changes kept for watches that resume: at least this many (and 4 MiB).
+  // Changes kept for watches that resume; 512 bytes of memory for each at most,
+  // so large ones are fewer.
   size_t history = 16'384;
   // Batches on their way to one watcher before it is moved to a fresh state.
   size_t max_queued = 64;
