@@ -1,6 +1,7 @@
 #include "node/core/replication.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "crdt/check.h"
@@ -146,7 +147,21 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
       ChooseSource(stream, out);
     }
   }
-  if (frame.full) link->heard_positions = true;
+  if (frame.full) {
+    link->heard_positions = true;
+    ForgetUnnamed(*link, frame);
+  }
+}
+
+// What a peer named before and names no more, it has dropped.
+void Replication::ForgetUnnamed(Link& link, const PositionsFrame& full) {
+  std::set<StreamId> named;
+  for (const StreamPosition& position : full.streams) {
+    named.insert({position.origin.life, position.kind});
+  }
+  std::erase_if(link.positions, [&named](const auto& item) {
+    return !named.contains(item.first);
+  });
 }
 
 bool Replication::CaughtUp() const {

@@ -118,6 +118,7 @@ class Replication {
 
   Link* FindLink(LinkId link);
   bool LearnStream(const StreamPosition& position);
+  void ForgetUnnamed(Link& link, const PositionsFrame& full);
   bool MayServe(const Stream& stream) const;
 
   // Choosing sources.
