@@ -39,6 +39,8 @@ struct RefusedCheck {
   Instant until;
   uint64_t token = 0;  // Of the connect probe.
   bool refused = false;
+  // A dying process may still accept: look again then.
+  Instant again = kNever;
 };
 
 struct Member {

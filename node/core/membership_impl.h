@@ -19,6 +19,7 @@
 
 #include <array>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -192,6 +193,9 @@ class Membership::Impl {
   bool leaving_ = false;
   bool over_ = false;  // `exit` was said.
   Instant rivals_asked_ = kLongAgo;
+  Instant forgot_ = kLongAgo;
+  // All that are alive or suspect, and maybe some that were.
+  std::set<crdt::LifeId> judged_;
   LinkId asked_last_ = 0;
   uint64_t token_ = 0;
   bool full_logged_ = false;

@@ -19,7 +19,9 @@ constexpr size_t kMaxAsked = 64;
 // How often a refusal is looked into again after a later beat.
 constexpr int kMaxChecks = 3;
 // A probe that is not answered by then never will be.
+constexpr absl::Duration kProbeAgain = absl::Milliseconds(40);
 constexpr absl::Duration kProbeLimit = absl::Seconds(1);
+constexpr absl::Duration kForgetPeriod = absl::Seconds(1);
 constexpr absl::Duration kLongestAge = absl::Hours(24 * 365);
 
 // A silence of a few lost beats is no rhythm.
@@ -92,6 +94,7 @@ void Membership::Impl::Revive(Member& member, crdt::Seq presence_seq,
     dialing_.Changed();
   }
   member.state = MemberState::kAlive;
+  judged_.insert(member.origin.life);
   Emit(Kind::kAlive, member.origin, step, LinkTo(member.origin.life),
        presence_seq);
 }
@@ -165,15 +168,17 @@ void Membership::Impl::Ask(LinkId id, const AskFrame& frame, Step& step) {
 // ---------------------------------------------------------------- verdicts
 
 void Membership::Impl::Judge(Step& step) {
+  for (auto it = judged_.begin(); it != judged_.end();) {
+    if (IsAlive(*it)) JudgeOne(*table_.Find(*it), step);
+    it = IsAlive(*it) ? std::next(it) : judged_.erase(it);
+  }
+  if (step.now.mono - forgot_ < kForgetPeriod) return;
+  forgot_ = step.now.mono;
   std::vector<crdt::LifeId> forgotten;
-  for (auto& [life, member] : table_.rows()) {
-    Instant last =
-        member.ended ? std::min(*member.ended, member.heard) : member.heard;
-    if (step.now.mono - last > times_.forget) {
-      forgotten.push_back(life);
-    } else if (!member.ended) {
-      JudgeOne(member, step);
-    }
+  for (const auto& [life, member] : table_.rows()) {
+    Instant last = member.ended ? std::min(*member.ended, member.heard)
+                                : member.heard;
+    if (step.now.mono - last > times_.forget) forgotten.push_back(life);
   }
   for (crdt::LifeId life : forgotten) Forget(life, step);
 }
@@ -195,6 +200,7 @@ void Membership::Impl::JudgeOne(Member& member, Step& step) {
     }
   }
   if (!member.check) return;
+  if (now >= member.check->again) return StartCheck(member, step);
   if (member.check->refused && now >= member.check->until) {
     Add(Count::kDownsByRefusal);
     member.refused = member.check->since;
@@ -255,11 +261,12 @@ void Membership::Impl::StartCheck(Member& member, Step& step) {
 }
 
 void Membership::Impl::Probe(uint64_t token, bool refused, Step& step) {
-  (void)step;
   for (auto& [life, member] : table_.rows()) {
     if (!member.check || member.check->token != token) continue;
     if (refused) {
       member.check->refused = true;
+    } else if (member.checks < kMaxChecks) {
+      member.check->again = step.now.mono + kProbeAgain;
     } else {
       member.check.reset();
     }
