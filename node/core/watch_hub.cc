@@ -44,9 +44,9 @@ absl::Status WatchHub::CheckVersion(const WatchRequest& request) const {
 absl::StatusOr<WatchId> WatchHub::Watch(const WatchRequest& request, Now now,
                                         Output& out) {
   if (watchers_.size() >= options_.max_watchers) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "watches: ", watchers_.size(),
-        " are open on this node, max_watchers allows ", options_.max_watchers));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("watches: this node serves ", watchers_.size(),
+                     ", its limit (--max-watchers)"));
   }
   if (absl::Status status = CheckVersion(request); !status.ok()) return status;
   absl::StatusOr<WatchScope> scope = WatchScope::From(request);

@@ -328,7 +328,7 @@ TEST(WatchHubTest, OneWatcherTooManyIsRefusedWithTheLimit) {
   const auto refused = world.hub.Watch(Topics({"c"}), world.now, world.out);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(refused.status().message(),
-            "watches: 2 are open on this node, max_watchers allows 2");
+            "watches: this node serves 2, its limit (--max-watchers)");
   EXPECT_EQ(world.store.topic_count(), 2u) << "nothing has changed";
   world.Close(first);
   EXPECT_TRUE(world.hub.Watch(Topics({"c"}), world.now, world.out).ok());
