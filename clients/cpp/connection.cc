@@ -76,32 +76,37 @@ Connection::Connection(ConnectionOptions options)
   }
 }
 
-bool Connection::WaitConnected(size_t i) const {
+absl::Status Connection::WaitConnected(size_t i) const {
   const auto deadline =
       absl::ToChronoTime(absl::Now() + options_.connect_timeout);
   grpc::Channel& channel = *channels_[i];
   grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
   while (state != GRPC_CHANNEL_READY) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE ||
-        state == GRPC_CHANNEL_SHUTDOWN ||
-        !channel.WaitForStateChange(state, deadline)) {
-      return false;
+        state == GRPC_CHANNEL_SHUTDOWN) {
+      return absl::UnavailableError("cannot connect");
+    }
+    if (!channel.WaitForStateChange(state, deadline)) {
+      return absl::DeadlineExceededError(absl::StrCat(
+          "no answer within ", absl::FormatDuration(options_.connect_timeout)));
     }
     state = channel.GetState(/*try_to_connect=*/true);
   }
-  return true;
+  return absl::OkStatus();
 }
 
 absl::Status Connection::CallAny(const AnyCall& call) {
   const absl::Time give_up = absl::Now() + options_.patience;
   while (true) {
     std::vector<std::string> failures;
-    bool reached = false;
+    bool may_come = false;
     const size_t first = preferred_;
     for (size_t n = 0; n < channels_.size(); ++n) {
       const size_t i = (first + n) % channels_.size();
-      if (!WaitConnected(i)) {
-        failures.push_back(absl::StrCat(address(i), ": cannot connect"));
+      const absl::Status connected = WaitConnected(i);
+      if (!connected.ok()) {
+        may_come = may_come || absl::IsDeadlineExceeded(connected);
+        failures.push_back(absl::StrCat(address(i), ": ", connected.message()));
         continue;
       }
       grpc::ClientContext context;
@@ -112,10 +117,10 @@ absl::Status Connection::CallAny(const AnyCall& call) {
         preferred_ = i;
         return status;
       }
-      reached = reached || absl::IsUnavailable(status);
+      may_come = may_come || absl::IsUnavailable(status);
       failures.push_back(absl::StrCat(address(i), ": ", status.message()));
     }
-    if (!reached || absl::Now() >= give_up) {
+    if (!may_come || absl::Now() >= give_up) {
       return absl::UnavailableError(absl::StrCat(
           "no node can be reached (", absl::StrJoin(failures, "; "), ")"));
     }

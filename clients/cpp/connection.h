@@ -3,9 +3,9 @@
 //
 // A call goes to the address that answered last. If that one cannot be
 // reached, or answers UNAVAILABLE (it drains, or has not caught up), the call
-// goes to the next, until one round is over. While at least one node was
-// reached and said UNAVAILABLE, rounds go on until `patience` is used up: a
-// node that has just started is ready soon.
+// goes to the next, until one round is over. Unless every address refused,
+// rounds go on until `patience` is used up: a node that has just started, or
+// is very busy, answers soon.
 //
 // Errors: what the node answered, as an absl::Status of the same code and
 // text; UNAVAILABLE naming every address if none could be reached.
@@ -78,9 +78,9 @@ class Connection {
   size_t preferred() const { return preferred_; }
   void Prefer(size_t i) { preferred_ = i % channels_.size(); }
 
-  // Waits until address `i` is connected, at most `connect_timeout`. False
-  // at once if it refuses.
-  bool WaitConnected(size_t i) const;
+  // Waits until address `i` is connected, at most `connect_timeout`. Errors:
+  // UNAVAILABLE at once if it refuses, DEADLINE_EXCEEDED if it is silent.
+  absl::Status WaitConnected(size_t i) const;
 
  private:
   using AnyCall = std::function<grpc::Status(

@@ -58,7 +58,7 @@ absl::Status Failover::Next(const absl::Status& status, Reach reach) {
         absl::StrCat(connection_->address(failed), ": ", ReasonOf(status));
     // A refusal by a node that was reached keeps its own code.
     if (reach != Reach::kNothing && !absl::IsUnavailable(status) &&
-        !status.ok()) {
+        !absl::IsDeadlineExceeded(status) && !status.ok()) {
       return absl::Status(status.code(), text);
     }
     return absl::UnavailableError(

@@ -1,9 +1,10 @@
 // Where a long-lived stream goes when it ends, and when it gives up.
 //
 // Addresses are tried in turn, starting with the one that answered last. At
-// the start one round must reach a node; a node that answers but does not
-// serve yet is waited for as long as ConnectionOptions::patience. A stream
-// that has once been served looks for a node for `give_up`.
+// the start every address refusing is the end; a node that is silent, or
+// answers but does not serve yet, is waited for as long as
+// ConnectionOptions::patience. A stream that has once been served looks for a
+// node for `give_up`.
 //
 // Threads: none; one caller at a time.
 #ifndef MUSTER_CLIENTS_CPP_FAILOVER_H_
@@ -17,7 +18,7 @@
 
 namespace muster::client {
 
-// How far one stream came.
+// How far one stream came. kConnected: at least nobody refused.
 enum class Reach { kNothing, kConnected, kServed };
 
 class Failover {

@@ -170,7 +170,7 @@ void HeldSession::Close() {
   const size_t first = connection_->preferred();
   for (size_t n = 0; n < connection_->size(); ++n) {
     const size_t i = (first + n) % connection_->size();
-    if (!connection_->WaitConnected(i)) continue;
+    if (!connection_->WaitConnected(i).ok()) continue;
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + kCloseTimeout));
     v1::CloseSessionResponse response;

@@ -39,10 +39,11 @@ absl::Status StreamRunner::Run(
 
 absl::Status StreamRunner::RunOnce(size_t i, const RunStream& stream,
                                    Reach* reach) {
-  if (!connection_->WaitConnected(i)) {
-    return absl::UnavailableError("cannot connect");
-  }
+  const absl::Status connected = connection_->WaitConnected(i);
+  if (absl::IsUnavailable(connected)) return connected;
+  // Silent or connected: there is something, which may yet answer.
   *reach = Reach::kConnected;
+  if (!connected.ok()) return connected;
   grpc::ClientContext context;
   {
     absl::MutexLock lock(&mutex_);
