@@ -27,7 +27,10 @@ uint64_t PresenceStore::HashKey(absl::string_view key) const {
 }
 
 uint64_t PresenceStore::IdHash(StreamIdx stream, ElementId id) {
-  return Mix(id.value + (uint64_t{stream} << 48));
+  // Ids that follow each other lie in buckets that do: a stream is applied in
+  // their order.
+  return Mix((id.value >> 8) + (uint64_t{stream} << 48)) << 8 |
+         (id.value & 255);
 }
 
 uint64_t PresenceStore::PairHash(TopicIdx topic, uint32_t key_hash) {

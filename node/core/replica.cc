@@ -15,6 +15,8 @@ constexpr absl::Duration kStall = absl::Milliseconds(200);
 constexpr absl::Duration kUpkeep = absl::Milliseconds(200);
 // How long a draining node goes on answering, so that its farewells arrive.
 constexpr absl::Duration kFarewell = absl::Milliseconds(150);
+// How long a node that came back by hearsay is given to say where it stands.
+constexpr absl::Duration kShowUnknown = absl::Seconds(1);
 // Rows a slice of a job looks at.
 constexpr size_t kJobRows = 512;
 
@@ -108,12 +110,28 @@ void Replica::Impl::OnAlive(const MembershipEvent& event) {
       roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
   if (stream == nullptr || stream->own || stream->ended) return;
   stream->show_at = std::max(stream->show_at, event.presence_seq);
+  stream->show_known = event.presence_seq != crdt::Seq();
   stream->waiting = true;
+  stream->waiting_since = roll.now().mono;
   ShowWhenCaughtUp(*stream);
+}
+
+void Replica::Impl::OnPresenceSeq(const BeatDatagram& beat) {
+  Stream* stream =
+      roll.FindStream({beat.origin.life, crdt::StreamKind::kPresence});
+  if (stream == nullptr || !stream->waiting) return;
+  stream->show_at = std::max(stream->show_at, beat.presence_seq);
+  stream->show_known = true;
 }
 
 void Replica::Impl::ShowWhenCaughtUp(Stream& stream) {
   if (!stream.waiting || stream.rebasing || stream.vv < stream.show_at) return;
+  // A beat that was passed on does not say how far its stream is: the node's
+  // own next words will, if it can be heard at all.
+  if (!stream.show_known &&
+      roll.now().mono - stream.waiting_since < kShowUnknown) {
+    return;
+  }
   stream.waiting = false;
   roll.SetHidden(stream, false);
 }
@@ -282,6 +300,7 @@ void Replica::OnFrame(LinkId link, Frame frame, Now now) {
 void Replica::OnDatagram(const BeatDatagram& beat, Now now) {
   impl_->Begin(now);
   impl_->membership.OnDatagram(beat, now, impl_->out);
+  impl_->OnPresenceSeq(beat);
   impl_->End();
 }
 

@@ -29,6 +29,8 @@ class Replica::Impl {
   void Tick(Now now);
   void RunJobs(Now now);
   void OnFrame(LinkId link, Frame frame);
+  // A first-hand beat says how far its sender's stream is.
+  void OnPresenceSeq(const BeatDatagram& beat);
   void Drain();
 
   absl::Status Serving() const;

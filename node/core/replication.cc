@@ -143,6 +143,10 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     Stream& stream = *roll_.FindStream(stream_id);
     const Pulling& pulling = pulling_[stream_id];
     bool direct = DirectLink(stream) == id;
+    if (stream.waiting) {
+      stream.show_at = std::max(stream.show_at, position.seq);
+      stream.show_known |= direct;
+    }
     if (pulling.source == 0 || (direct && pulling.source != id && first)) {
       ChooseSource(stream, out);
     }

@@ -31,8 +31,11 @@ struct Stream {
   // grace are not shown, the others until their grace is over.
   bool hidden = false;
   crdt::Seq show_at;     // Hidden until vv reaches it.
-  bool waiting = false;  // Alive again, but vv < show_at.
-  bool ended = false;    // A later life of the node was admitted.
+  bool waiting = false;  // Alive again, but vv < show_at, or not known.
+  // Somebody who knows has named show_at; else it is waited for, a while.
+  bool show_known = false;
+  Instant waiting_since{0};
+  bool ended = false;  // A later life of the node was admitted.
   bool dropping = false;
   // Hidden: until then, in lived microseconds, a session with grace may be
   // shown.
