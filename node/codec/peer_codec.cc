@@ -127,7 +127,8 @@ core::DeltaFrame Take(v1::Delta& from, FieldCheck& check) {
   to.stream = TakeStream(kName, from.stream(), check);
   to.first = crdt::Seq(from.first_seq());
   to.count = from.count();
-  to.mutations.reset(from.release_mutations());
+  to.mutations =
+      std::make_shared<const std::string>(std::move(*from.mutable_mutations()));
   if (!check.ok()) return to;
   check.Require({kName, -1, "mutations"},
                 crdt::ValidateMutations(*to.mutations, to.first, to.count),
@@ -172,7 +173,8 @@ core::RebaseFrame Take(v1::RebaseFrame& from, FieldCheck& check) {
   to.have = crdt::Seq(from.have());
   to.seq = crdt::Seq(from.seq());
   to.count = from.count();
-  to.payload.reset(from.release_payload());
+  to.payload =
+      std::make_shared<const std::string>(std::move(*from.mutable_payload()));
   to.digest = from.digest();
   if (!check.ok()) return to;
   check.Require({kName, -1, "payload"}, ValidRebasePayload(to),
