@@ -135,6 +135,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   std::optional<asio::steady_timer> tick_;
   std::optional<asio::steady_timer> drain_limit_;
   Clock::time_point tick_due_;
+  bool tick_postponed_ = false;
   bool jobs_scheduled_ = false;
   bool drain_noticed_ = false;
 };

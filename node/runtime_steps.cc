@@ -17,8 +17,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTick{10};
 // A tick this late first takes the beats that have arrived meanwhile.
 constexpr milliseconds kLate{20};
-// After a stall this long, ticks wait for gRPC's threads to hand over what
-// waits in their sockets: nobody is judged before it was heard.
+// After a stall this long, one tick waits for gRPC's threads to hand over what
+// has arrived in their sockets: nobody is judged before it was heard.
 constexpr milliseconds kStall{200};
 constexpr milliseconds kAfterStall{20};
 constexpr int kPollRounds = 16;
@@ -125,7 +125,8 @@ void Runtime::Impl::OnTick() {
   if (late > kLate) {
     for (int i = 0; i < kPollRounds; ++i) transport_->PollBeats();
   }
-  if (late > kStall) return ScheduleTick(now + kAfterStall);
+  tick_postponed_ = late > kStall && !tick_postponed_;
+  if (tick_postponed_) return ScheduleTick(now + kAfterStall);
   Run([&](core::Now core_now) { replica_->Tick(core_now); });
   ScheduleTick(std::max(tick_due_ + kTick, now));
 }

@@ -74,11 +74,10 @@ TEST_F(BeatsTest, ANameIsResolvedForBeats) {
   Node a = Make("a", {});
   Node b = Make("b", {});
   std::string name = "localhost:" + std::to_string(b.at.port());
-  // The first ones may be lost while the name is resolved; on a machine where
-  // it also stands for ::1, the node is asked at the first of its addresses.
+  // The first ones are lost while the name is resolved.
   EXPECT_TRUE(Await([&] {
     a.fake->Do([&](PeerTransport& t) { t.SendBeat(name, Beat(41)); });
-    return BeatsAt(b) > 0 || a.fake->counter(Counter::kBeatSendErrors) > 0;
+    return BeatsAt(b) > 0;
   }));
 }
 

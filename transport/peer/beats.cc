@@ -122,6 +122,14 @@ void Beats::Send(const std::string& address, const core::BeatDatagram& beat) {
   counters_.Add(error ? Counter::kBeatSendErrors : Counter::kBeatsSent);
 }
 
+std::optional<udp::endpoint> Beats::Reachable(
+    const std::vector<tcp::endpoint>& peers) const {
+  for (const tcp::endpoint& peer : peers) {
+    if (dual_stack_ || peer.address().is_v4()) return Mapped(peer);
+  }
+  return std::nullopt;
+}
+
 udp::endpoint Beats::Mapped(const tcp::endpoint& peer) const {
   if (dual_stack_ && peer.address().is_v4()) {
     return {
@@ -138,7 +146,7 @@ std::optional<udp::endpoint> Beats::Find(const std::string& address) {
   if (name.resolving || now < name.until) return name.endpoint;
   std::vector<tcp::endpoint> numeric = NumericEndpoint(address);
   if (!numeric.empty()) {
-    name.endpoint = Mapped(numeric[0]);
+    name.endpoint = Reachable(numeric);
     name.until = Clock::time_point::max();
     return name.endpoint;
   }
@@ -146,9 +154,8 @@ std::optional<udp::endpoint> Beats::Find(const std::string& address) {
   Resolve(loop_, address, [this, address](Resolved resolved) {
     Name& found = names_[address];
     found.resolving = false;
-    bool good = resolved.ok() && !resolved->empty();
-    found.until = Clock::now() + (good ? kNameLife : kNameRetry);
-    if (good) found.endpoint = Mapped(resolved->front());
+    found.until = Clock::now() + (resolved.ok() ? kNameLife : kNameRetry);
+    if (resolved.ok()) found.endpoint = Reachable(*resolved);
   });
   return name.endpoint;
 }

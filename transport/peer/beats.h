@@ -64,6 +64,9 @@ class Beats {
   bool ReceiveOne();
   void Handle(absl::string_view bytes, const asio::ip::udp::endpoint& from);
   std::optional<asio::ip::udp::endpoint> Find(const std::string& address);
+  // The first that this socket's family can send to.
+  std::optional<asio::ip::udp::endpoint> Reachable(
+      const std::vector<asio::ip::tcp::endpoint>& peers) const;
   asio::ip::udp::endpoint Mapped(const asio::ip::tcp::endpoint& peer) const;
   void SayOnce(const std::string& what, const std::string& detail);
 

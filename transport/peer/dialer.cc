@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace muster::peer {
 namespace {
 
@@ -19,6 +21,13 @@ constexpr seconds kGoodLink{5};
 // A beat does not hurry what was begun this recently.
 constexpr milliseconds kBeatPatience{200};
 constexpr milliseconds kAttemptPatience{700};
+
+// "peers:7700 (10.0.0.1:7700)", or just the address if it is the endpoint.
+std::string Named(const std::string& address,
+                  const Dialer::Endpoint& endpoint) {
+  std::string at = ToText(endpoint);
+  return at == address ? at : absl::StrCat(address, " (", at, ")");
+}
 
 }  // namespace
 
@@ -159,8 +168,7 @@ void Dialer::TargetOver(const std::string& address, Entry& entry,
       !target.life.IsZero() && actions_.IsLinked(target.life);
   if (linked_otherwise || target.said == over.why) return;
   target.said = over.why;
-  spdlog::info("peer {} at {}: {}; trying again", address, ToText(endpoint),
-               over.why);
+  spdlog::info("peer {}: {}; trying again", Named(address, endpoint), over.why);
 }
 
 void Dialer::OnLinkLost(crdt::LifeId life) {
@@ -207,7 +215,7 @@ void Dialer::Start(const std::string& address, const Endpoint& endpoint,
   if (!forbidden.empty()) {
     target.due = now + kRefusedWait;
     if (std::exchange(target.said, forbidden) == forbidden) return;
-    spdlog::error("peer {} at {} is not dialled: {}", address, ToText(endpoint),
+    spdlog::error("peer {} is not dialled: {}", Named(address, endpoint),
                   forbidden);
     return;
   }
