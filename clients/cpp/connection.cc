@@ -17,8 +17,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   // Without these a channel answers from its back-off long after the node is
   // back.
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
+  // In spite of its name, the time that one attempt is given. It ends after
+  // ours, so that a node that is only slow is not taken for one that refuses.
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // A frozen node or a cut is noticed on an open stream. Nodes take offence
   // at pings more often than every 10 s.
