@@ -209,6 +209,7 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
   Now now = roll.now();
   membership.OnFrameBeat(link, frame.beat, now, out);
   HandleEvents();
+  replication.OnHeard(link);
   struct Visitor {
     Impl& self;
     LinkId link;

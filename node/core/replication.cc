@@ -16,6 +16,7 @@ namespace {
 // How often peers are told of streams they do not pull from us.
 constexpr absl::Duration kPositionsInterval = absl::Milliseconds(50);
 constexpr absl::Duration kFullPositionsInterval = absl::Seconds(5);
+constexpr absl::Duration kSilent = absl::Seconds(1);
 constexpr absl::Duration kPullAgain = absl::Milliseconds(100);
 
 }  // namespace
@@ -44,6 +45,7 @@ void Replication::OnLinked(LinkId id, const crdt::Origin& origin, Output& out) {
   link = Link{};
   link.id = id;
   link.origin = origin;
+  link.heard = roll_.now().mono;
   SendPositions(link, /*full=*/true, out);
 }
 
@@ -187,6 +189,15 @@ LinkId Replication::DirectLink(const Stream& stream) const {
   return links_.contains(link) ? link : 0;
 }
 
+void Replication::OnHeard(LinkId id) {
+  if (Link* link = FindLink(id)) link->heard = roll_.now().mono;
+}
+
+// Beats travel on every link: one without them is of no use, open or not.
+bool Replication::Silent(const Link& link) const {
+  return roll_.now().mono - link.heard > kSilent;
+}
+
 Seq Replication::Furthest(const Stream& stream) const {
   Seq furthest;
   for (const auto& [id, link] : links_) {
@@ -200,12 +211,14 @@ Seq Replication::Furthest(const Stream& stream) const {
 
 LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
   LinkId direct = DirectLink(stream);
-  if (direct != 0 && direct != not_this) return direct;
+  if (direct != 0 && direct != not_this && !Silent(links_.at(direct))) {
+    return direct;
+  }
   LinkId best = 0;
   Seq furthest;
   for (const auto& [id, link] : links_) {
     auto it = link.positions.find(stream.id());
-    if (it == link.positions.end() || id == not_this) continue;
+    if (it == link.positions.end() || id == not_this || Silent(link)) continue;
     if (it->second.rebasing || it->second.seq < stream.vv) continue;
     if (best == 0 || it->second.seq > furthest) {
       best = id;
@@ -269,6 +282,11 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
     return;
   }
   Instant now = roll_.now().mono;
+  // A source that falls silent is left before it is missed.
+  if (Silent(links_.at(pulling.source))) {
+    LinkId other = BestSource(stream, pulling.source);
+    if (other != 0) return SendPull(stream, pulling, other, out);
+  }
   bool behind =
       Furthest(stream) > stream.vv || stream.rebasing || pulling.force;
   if (!behind) {

@@ -50,6 +50,8 @@ class Replication {
   void OnUnlinked(LinkId link, Output& out);
 
   // ---- frames; from unknown links they are ignored ----
+  // Every frame, before it is looked at.
+  void OnHeard(LinkId link);
   void OnPositions(LinkId link, const PositionsFrame& frame, Output& out);
   void OnPull(LinkId link, const PullFrame& frame, Output& out);
   void OnDelta(LinkId link, const DeltaFrame& frame, Output& out);
@@ -95,12 +97,14 @@ class Replication {
     LinkId id = 0;
     crdt::Origin origin;
     bool heard_positions = false;
+    Instant heard{0};  // The last frame of any kind.
     std::map<crdt::StreamId, PeerPosition> positions;
     std::map<crdt::StreamId, Serving> serving;
     std::map<crdt::StreamId, crdt::Seq> told;  // Positions last sent.
     uint64_t sent = 0;                         // Bulk bytes.
     uint64_t acked = 0;
     uint64_t acked_before = 0;  // At the last tick.
+    uint64_t missed = 0;        // Counted as acknowledged without being.
     uint64_t received = 0;
     bool ack_due = false;
     Instant last_send{0};
@@ -125,6 +129,7 @@ class Replication {
   void ChooseSource(Stream& stream, Output& out);
   LinkId BestSource(const Stream& stream, LinkId not_this) const;
   LinkId DirectLink(const Stream& stream) const;
+  bool Silent(const Link& link) const;
   crdt::Seq Furthest(const Stream& stream) const;
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
   void CheckProgress(Stream& stream, Output& out);

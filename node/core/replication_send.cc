@@ -23,6 +23,9 @@ void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
   if (link == nullptr) return;
   link->serving.erase(frame.stream);
   if (frame.cancel) return;
+  // Whoever pulls has missed what was on its way, or has all of it.
+  link->missed += link->sent - link->acked;
+  link->acked = link->sent;
   Stream* stream = roll_.FindStream(frame.stream);
   if (stream == nullptr || !MayServe(*stream) || frame.after > stream->vv) {
     return;
@@ -45,7 +48,8 @@ void Replication::StartRebase(Stream& stream, Serving& serving, Seq have) {
 void Replication::OnAck(LinkId id, const AckFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr || frame.bulk_bytes > link->sent) return;
-  link->acked = std::max(link->acked, frame.bulk_bytes);
+  link->acked = std::min(
+      link->sent, std::max(link->acked, frame.bulk_bytes + link->missed));
   PumpLink(*link, out);
 }
 
