@@ -63,6 +63,7 @@ struct Member {
   Instant resumed = kLongAgo;  // Its first beat after a silence.
   Instant linked = kLongAgo;   // Since when there is a link, or none.
   Instant unlinked;
+  int stalls = 0;  // Links closed for it since one brought anything forth.
   // Dial without regard to whose name is lower.
   bool dial_now = false;
 

@@ -4,7 +4,8 @@
 // node's beat number*, first-hand or passed on; a repeated number is none. So
 // two nodes can never keep a third alive by vouching for it in a circle.
 //
-//   alive --silence--> suspect --nobody has later beats--> down --20 min--> gone
+//   alive --silence--> suspect --nobody has later beats--> down --20 min-->
+//   gone
 //     ^                  |                                  |
 //     +---- a beat ------+----------- a beat ---------------+
 //
@@ -70,8 +71,7 @@ struct MembershipEvent {
 
 class Membership {
  public:
-  Membership(const Options& options, crdt::LifeId life, uint64_t seed,
-             Now now);
+  Membership(const Options& options, crdt::LifeId life, uint64_t seed, Now now);
   ~Membership();
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;

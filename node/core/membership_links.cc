@@ -9,6 +9,12 @@ namespace muster::core {
 
 using Kind = MembershipEvent::Kind;
 
+namespace {
+
+constexpr int kMaxStalls = 4;  // Sixteen times DetectorOptions::link_stall.
+
+}  // namespace
+
 void Membership::Impl::LinkUp(LinkId id, const PeerHello& hello, Step& step) {
   if (hello.origin.life == self_.life) {
     Add(Count::kLinksToSelf);
@@ -324,6 +330,8 @@ void Membership::Impl::LinkProgress(LinkId id, bool idle_or_acked, Now now) {
   Link* link = links_.Find(id);
   if (link == nullptr) return;
   if (idle_or_acked) {
+    Member* member = table_.Find(link->hello.origin.life);
+    if (member != nullptr && link->unacked != kNever) member->stalls = 0;
     link->unacked = kNever;
   } else if (link->unacked == kNever) {
     link->unacked = now.mono;
@@ -335,8 +343,11 @@ bool Membership::Impl::IsStalled(const Link& link, Now now) const {
   if (member == nullptr || !link.linked || !IsAlive(member->origin.life)) {
     return false;
   }
+  // A link may be slow and not dead: each fresh one that fares no better is
+  // given twice the time.
+  absl::Duration limit = times_.link_stall * (1 << member->stalls);
   auto long_since = [&](Instant t) {
-    return now.mono - std::max(t, member->resumed) >= times_.link_stall;
+    return now.mono - std::max(t, member->resumed) >= limit;
   };
   absl::Duration lately = 3 * times_.beat_interval;
   bool silent = long_since(link.received) && now.mono - member->udp < lately;
@@ -358,6 +369,7 @@ void Membership::Impl::CloseStalledLinks(Step& step) {
                      " stalls while its beats arrive: dialling afresh"),
         step);
     member->dial_now = true;
+    member->stalls = std::min(member->stalls + 1, kMaxStalls);
     Close(id, "nothing was acknowledged for too long", step);
   }
 }

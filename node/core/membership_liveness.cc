@@ -176,8 +176,8 @@ void Membership::Impl::Judge(Step& step) {
   forgot_ = step.now.mono;
   std::vector<crdt::LifeId> forgotten;
   for (const auto& [life, member] : table_.rows()) {
-    Instant last = member.ended ? std::min(*member.ended, member.heard)
-                                : member.heard;
+    Instant last =
+        member.ended ? std::min(*member.ended, member.heard) : member.heard;
     if (step.now.mono - last > times_.forget) forgotten.push_back(life);
   }
   for (crdt::LifeId life : forgotten) Forget(life, step);

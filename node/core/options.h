@@ -54,7 +54,7 @@ struct SessionOptions {
   absl::Duration leave_delay = absl::Seconds(3);
   // How long a moved or ended session's record is kept.
   absl::Duration record_keep = absl::Minutes(11);
-  size_t max_sessions = 1'000'000;          // Owned by this node.
+  size_t max_sessions = 1'000'000;  // Owned by this node.
   size_t max_entries_per_session = 100'000;
 };
 
@@ -70,8 +70,8 @@ struct WatchOptions {
 struct Options {
   std::string node;
   std::string cluster = "muster";
-  std::string address;             // HOST:PORT that peers dial.
-  std::vector<std::string> join;   // HOST:PORT, or DNS names with a port.
+  std::string address;            // HOST:PORT that peers dial.
+  std::vector<std::string> join;  // HOST:PORT, or DNS names with a port.
   size_t max_members = 1024;
   DetectorOptions detector;
   ReplicationOptions replication;

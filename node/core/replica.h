@@ -98,8 +98,7 @@ class Replica {
                      size_t limit);
   TopicsOfReply TopicsOf(absl::string_view key, absl::string_view after,
                          size_t limit);
-  ExplainReply Explain(absl::string_view topic, absl::string_view key,
-                       Now now);
+  ExplainReply Explain(absl::string_view topic, absl::string_view key, Now now);
 
   // ---- cluster ----
   std::vector<MemberView> Members(Now now) const;

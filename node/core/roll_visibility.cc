@@ -61,10 +61,14 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
   if (winner != i) {
     // In a rebase records come before entries: until its end, the rows that
     // are to take the places of these may be still to come.
-    bool coming = winner != kNone &&
-                  by_idx_[store_.session(winner).stream]->rebasing;
+    bool coming =
+        winner != kNone && by_idx_[store_.session(winner).stream]->rebasing;
     return coming ? Want::kKeep : Want::kHide;
   }
+  // Until then, what it held before and holds no more is still there, too.
+  bool alone =
+      store_.FirstCopy(session.session) == i && store_.NextCopy(i) == kNone;
+  if (stream.rebasing && !alone) return Want::kKeep;
   return state == SessionState::kMoved ? Want::kKeep : Want::kShow;
 }
 
@@ -263,8 +267,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
     crdt::PresenceStore::Session& session = store_.session(i);
     if (!stream->hidden) session.flags &= ~kExpired;
     if (!stream->own) SetGraceDeadline(i, *stream);
-    if (store_.FirstCopy(session.session) != i ||
-        store_.NextCopy(i) != kNone) {
+    if (store_.FirstCopy(session.session) != i || store_.NextCopy(i) != kNone) {
       OnCopiesChanged(session.session);
       continue;
     }
