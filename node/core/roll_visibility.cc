@@ -151,8 +151,8 @@ void Roll::QueueSession(SessionIdx i) {
 }
 
 // The shown row of another copy whose place this row takes: the one with its
-// ref; or, if this row was updated since it was adopted, one of the same
-// (topic, key) that no row of this copy names.
+// ref; or, if one of the two was updated since this copy was made, one of the
+// same (topic, key) that no row of this copy names.
 RowIdx Roll::RowToReplace(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
   crdt::SessionId sid = store_.session(session).session;
@@ -172,8 +172,12 @@ RowIdx Roll::RowToReplace(RowIdx row) const {
     if (store_.ref(i) == ref) return i;
     other = i;
   }
-  if (other == kNone || ref.id.value == ref.seq.value ||
-      store_.has_explicit_ref(row)) {
+  if (other == kNone) return kNone;
+  auto updated = [this](RowIdx i) {
+    crdt::Ref r = store_.ref(i);
+    return r.id.value != r.seq.value && !store_.has_explicit_ref(i);
+  };
+  if (!updated(row) && !(store_.has_explicit_ref(row) && updated(other))) {
     return kNone;
   }
   crdt::Ref taken = store_.ref(other);
