@@ -11,6 +11,8 @@
 namespace muster::client {
 namespace {
 
+constexpr absl::Duration kRetryWait = absl::Milliseconds(200);
+
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   grpc::ChannelArguments args;
   args.SetMaxReceiveMessageSize(kMaxAnswerBytes);
@@ -79,10 +81,16 @@ Connection::Connection(ConnectionOptions options)
 }
 
 absl::Status Connection::WaitConnected(size_t i) const {
-  const auto deadline =
-      absl::ToChronoTime(absl::Now() + options_.connect_timeout);
+  const absl::Time start = absl::Now();
+  const auto deadline = absl::ToChronoTime(start + options_.connect_timeout);
   grpc::Channel& channel = *channels_[i];
   grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
+  // It failed before, and tries again by itself: but only while somebody
+  // waits for it, as nothing else polls its socket.
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+    channel.WaitForStateChange(state, absl::ToChronoTime(start + kRetryWait));
+    state = channel.GetState(/*try_to_connect=*/true);
+  }
   while (state != GRPC_CHANNEL_READY) {
     if (state == GRPC_CHANNEL_TRANSIENT_FAILURE ||
         state == GRPC_CHANNEL_SHUTDOWN) {
