@@ -201,6 +201,8 @@ TEST(PeerCodecTest, ADeltaMustHoldExactlyItsMutations) {
   frame.mutable_delta()->set_first_seq(0);
   EXPECT_THAT(FaultOf(frame), HasSubstr("delta.first_seq"));
   frame.mutable_delta()->set_first_seq(5);
+  frame.mutable_delta()->clear_mutations();
+  EXPECT_THAT(FaultOf(frame), HasSubstr("delta.mutations"));
   frame.mutable_delta()->mutable_stream()->Clear();
   EXPECT_THAT(FaultOf(frame), HasSubstr("delta.stream.life"));
 }
@@ -214,6 +216,8 @@ TEST(PeerCodecTest, ARebaseFrameMustHoldWhatItsKindSays) {
   EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.payload"));
   frame = ProtoOf(SampleKeep());
   frame.mutable_rebase()->set_kind(v1::RebaseFrame::PUT_ENTRIES);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.payload"));
+  frame.mutable_rebase()->clear_payload();
   EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.payload"));
 }
 

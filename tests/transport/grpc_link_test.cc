@@ -56,10 +56,10 @@ class ServedNode {
   std::unique_ptr<grpc::Server> server_;
 };
 
-void Link(ServedNode& a, ServedNode& b) {
+bool Link(ServedNode& a, ServedNode& b) {
   a->Do([&](PeerTransport& t) { t.Dial({b.address()}); });
-  ASSERT_TRUE(Await([&] { return a->links_up() == 1; }));
-  ASSERT_TRUE(Await([&] { return b->links_up() == 1; }));
+  return Await([&] { return a->links_up() == 1; }) &&
+         Await([&] { return b->links_up() == 1; });
 }
 
 size_t FramesAt(ServedNode& node) {
@@ -69,7 +69,7 @@ size_t FramesAt(ServedNode& node) {
 TEST(GrpcLinkTest, FramesFlowBothWays) {
   ServedNode a("a");
   ServedNode b("b");
-  Link(a, b);
+  ASSERT_TRUE(Link(a, b));
   a->Do([&](PeerTransport& t) { t.Send(a->last_link(), AckOf(1)); });
   b->Do([&](PeerTransport& t) { t.Send(b->last_link(), AckOf(2)); });
   EXPECT_TRUE(Await([&] { return FramesAt(a) == 1; }));
@@ -80,7 +80,7 @@ TEST(GrpcLinkTest, FullFramesArriveWholeAndInOrder) {
   constexpr uint64_t kFrames = 100;
   ServedNode a("a");
   ServedNode b("b");
-  Link(a, b);
+  ASSERT_TRUE(Link(a, b));
   core::LinkId link = a->last_link();
   core::Frame sample = DeltaOf(1, core::kBulkFrameBytes);
   a->Do([&](PeerTransport& t) {
@@ -102,7 +102,7 @@ TEST(GrpcLinkTest, FullFramesArriveWholeAndInOrder) {
 TEST(GrpcLinkTest, ADeadPeerIsNoticedByItsConnectionAndDialledAgain) {
   ServedNode a("a");
   auto b = std::make_unique<ServedNode>("b");
-  Link(a, *b);
+  ASSERT_TRUE(Link(a, *b));
   uint64_t dials = a->counter(Counter::kDials);
   b->CloseServer();
   EXPECT_TRUE(Await([&] { return a->links_down() == 1; }));
@@ -112,7 +112,7 @@ TEST(GrpcLinkTest, ADeadPeerIsNoticedByItsConnectionAndDialledAgain) {
 TEST(GrpcLinkTest, AStoppedNodeSendsWhatIsQueuedAndThenTheEnd) {
   ServedNode a("a");
   ServedNode b("b");
-  Link(a, b);
+  ASSERT_TRUE(Link(a, b));
   a->Do([&](PeerTransport& t) {
     t.Send(a->last_link(), {1, core::LeavingFrame{}});
   });
@@ -124,7 +124,7 @@ TEST(GrpcLinkTest, AStoppedNodeSendsWhatIsQueuedAndThenTheEnd) {
 TEST(GrpcLinkTest, AnAcceptorThatStopsEndsTheLinkInOrder) {
   ServedNode a("a");
   ServedNode b("b");
-  Link(a, b);
+  ASSERT_TRUE(Link(a, b));
   b->Do([&](PeerTransport& t) {
     t.Send(b->last_link(), {1, core::LeavingFrame{}});
   });

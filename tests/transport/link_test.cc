@@ -32,11 +32,11 @@ class LinkTest : public ::testing::Test {
     return node;
   }
   // Node a dials b; both report the link.
-  void Link(FakeNode& a, FakeNode& b, const std::string& address) {
+  bool Link(FakeNode& a, FakeNode& b, const std::string& address) {
     size_t before = a.links_up();
     a.Do([&](PeerTransport& t) { t.Dial({address}); });
-    ASSERT_TRUE(Await([&] { return a.links_up() == before + 1; }));
-    ASSERT_TRUE(Await([&] { return b.links_up() > 0; }));
+    return Await([&] { return a.links_up() == before + 1; }) &&
+           Await([&] { return b.links_up() > 0; });
   }
   // Dials with these policies and expects that both sides give this reason.
   void ExpectRefused(LinkPolicy dialler, LinkPolicy acceptor) {
@@ -64,7 +64,7 @@ class LinkTest : public ::testing::Test {
 TEST_F(LinkTest, BothSidesLearnWhoTheOtherIs) {
   auto a = Node("a", 1);
   auto b = Node("b", 2);
-  Link(*a, *b, "127.0.0.1:2");
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
   core::PeerHello at_a = a->See([](const Events& e) { return e.up[0].hello; });
   EXPECT_EQ(at_a.origin, b->origin());
   EXPECT_EQ(at_a.address, "127.0.0.1:2");
@@ -81,7 +81,7 @@ TEST_F(LinkTest, TwoNodesWithTheSameSecretLink) {
   policy.secret = "swordfish";
   auto a = Node("a", 1, policy);
   auto b = Node("b", 2, policy);
-  Link(*a, *b, "127.0.0.1:2");
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
 }
 
 TEST_F(LinkTest, AnotherClusterIsRefused) {
@@ -174,7 +174,7 @@ TEST_F(LinkTest, AProbeOfAnotherClusterFindsNobody) {
 TEST_F(LinkTest, ABrokenLinkIsReportedByBothAndDialledAgain) {
   auto a = Node("a", 1);
   auto b = Node("b", 2);
-  Link(*a, *b, "127.0.0.1:2");
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
   net_.BreakAll();
   EXPECT_TRUE(Await([&] { return a->links_down() == 1; }));
   EXPECT_TRUE(Await([&] { return b->links_down() == 1; }));
@@ -204,7 +204,7 @@ TEST_F(LinkTest, AnAddressTakenOutOfTheSetIsNotDialledAnyMore) {
 TEST_F(LinkTest, ALinkClosedByTheCoreTellsBothSidesWhy) {
   auto a = Node("a", 1);
   auto b = Node("b", 2);
-  Link(*a, *b, "127.0.0.1:2");
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
   core::LinkId link = b->last_link();
   a->Do([](PeerTransport& t) { t.Dial({"127.0.0.1:2", kNobody}); });
   b->Do([&](PeerTransport& t) { t.CloseLink(link, "it is a test", true); });
@@ -221,7 +221,7 @@ TEST_F(LinkTest, ALinkClosedByTheCoreTellsBothSidesWhy) {
 TEST_F(LinkTest, AfterAStallTheRedialIsAFreshLink) {
   auto a = Node("a", 1);
   auto b = Node("b", 2);
-  Link(*a, *b, "127.0.0.1:2");
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
   core::LinkId link = a->last_link();
   a->Do([&](PeerTransport& t) { t.CloseLink(link, "stalled", false); });
   EXPECT_TRUE(Await([&] { return a->links_up() == 2; }));
@@ -232,7 +232,7 @@ TEST_F(LinkTest, OfTwoAddressesOfOneLifeTheClosedOneIsLeftAlone) {
   auto a = Node("a", 1);
   auto b = Node("b", 2);
   net_.Listen(At(3), &b->transport());
-  Link(*a, *b, "127.0.0.1:2");
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
   a->Do([](PeerTransport& t) {
     t.Dial({"127.0.0.1:2", "127.0.0.1:3", kNobody});
   });
@@ -253,7 +253,7 @@ TEST_F(LinkTest, FramesArriveInOrderWithinTheirClass) {
   constexpr uint64_t kFrames = 200;
   auto a = Node("a", 1);
   auto b = Node("b", 2);
-  Link(*a, *b, "127.0.0.1:2");
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
   core::LinkId link = a->last_link();
   a->Do([&](PeerTransport& t) {
     for (uint64_t n = 1; n <= kFrames; ++n) {
@@ -286,7 +286,7 @@ TEST_F(LinkTest, FramesArriveInOrderWithinTheirClass) {
 TEST_F(LinkTest, ALinkWhoseQueueOverflowsIsClosed) {
   auto a = Node("a", 1);
   auto b = Node("b", 2);
-  Link(*a, *b, "127.0.0.1:2");
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
   core::LinkId link = a->last_link();
   core::Frame big = DeltaOf(2, 200'000);
   // Faster than any stream takes them.
