@@ -153,6 +153,10 @@ class Tour:
         lambda: all(sorted(self.rolls[n].entries.values()) == want
                     for n in names), seconds)
     self.check(equal, f"{text}: {len(want)} entries")
+    for node in self.nodes.values():
+      if node.process.poll() is not None:
+        self.check(False, f"{node.name} still runs: it exited with "
+                   f"{node.process.returncode}")
     if not equal:
       for name in names:
         have = self.rolls[name].keys()
