@@ -88,8 +88,9 @@ std::string EncodeExplainResponse(const core::ExplainReply& reply);
 std::string EncodeWatchVersion(const core::WatchBatch& batch, uint64_t scope);
 std::string EncodeWatchBody(const core::WatchBatch& batch);
 
-void ToProto(const core::SessionInfo& info, absl::string_view token,
-             absl::string_view node, v1::OpenSessionResponse* to);
+// The fields of an OpenSessionResponse.
+void WriteOpened(const core::SessionInfo& info, absl::string_view token,
+                 absl::string_view node, WireWriter& out);
 void ToProto(const core::MemberView& member, v1::Member* to);
 void ToProto(const core::StreamView& stream, v1::StreamStatus* to);
 // All but what the core does not know: version, address, rss, uptime, lag.

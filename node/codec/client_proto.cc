@@ -1,4 +1,3 @@
-#include "absl/strings/str_format.h"
 #include "node/codec/client_codec.h"
 #include "node/codec/ref_text.h"
 
@@ -50,7 +49,13 @@ void ToProto(const core::ExplainLine& line, v1::ExplainResponse::Line* to) {
 }  // namespace
 
 std::string HexText(uint64_t hi, uint64_t lo) {
-  return absl::StrFormat("%016x%016x", hi, lo);
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(32, '0');
+  for (size_t i = 0; i < 16; ++i) {
+    text[15 - i] = kDigits[hi >> (4 * i) & 15];
+    text[31 - i] = kDigits[lo >> (4 * i) & 15];
+  }
+  return text;
 }
 
 std::string EncodeExplainResponse(const core::ExplainReply& reply) {
@@ -61,14 +66,16 @@ std::string EncodeExplainResponse(const core::ExplainReply& reply) {
   return response.SerializeAsString();
 }
 
-void ToProto(const core::SessionInfo& info, absl::string_view token,
-             absl::string_view node, v1::OpenSessionResponse* to) {
-  to->set_session_id(HexText(info.session.hi, info.session.lo));
-  SetText(token, to->mutable_token());
-  to->set_resume_number(info.resume_number);
-  to->set_ttl_ms(static_cast<uint32_t>(Milliseconds(info.ttl)));
-  to->set_grace_ms(static_cast<uint32_t>(Milliseconds(info.grace)));
-  SetText(node, to->mutable_node());
+void WriteOpened(const core::SessionInfo& info, absl::string_view token,
+                 absl::string_view node, WireWriter& out) {
+  using Response = v1::OpenSessionResponse;
+  out.Bytes(Response::kSessionIdFieldNumber,
+            HexText(info.session.hi, info.session.lo));
+  out.Bytes(Response::kTokenFieldNumber, token);
+  out.VarintIfSet(Response::kResumeNumberFieldNumber, info.resume_number);
+  out.VarintIfSet(Response::kTtlMsFieldNumber, Milliseconds(info.ttl));
+  out.VarintIfSet(Response::kGraceMsFieldNumber, Milliseconds(info.grace));
+  out.BytesIfSet(Response::kNodeFieldNumber, node);
 }
 
 void ToProto(const core::MemberView& member, v1::Member* to) {

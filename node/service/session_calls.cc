@@ -189,10 +189,11 @@ struct UnaryResume {
 
 std::string EncodeResumed(const core::ResumeReply& reply,
                           absl::string_view token, absl::string_view node) {
-  v1::ResumeResponse response;
-  codec::ToProto(reply.info, token, node, response.mutable_session());
-  std::string bytes = response.SerializeAsString();
+  std::string bytes;
   WireWriter out(&bytes);
+  const size_t mark = out.Begin(v1::ResumeResponse::kSessionFieldNumber);
+  codec::WriteOpened(reply.info, token, node, out);
+  out.End(mark);
   WriteRefs(v1::ResumeResponse::kMissingRefsFieldNumber, reply.missing, out);
   return bytes;
 }
@@ -275,9 +276,10 @@ grpc::ServerUnaryReactor* PresenceService::OpenSession(Call*,
       },
       [token = std::move(token),
        node = context_.node](const core::SessionInfo& info) {
-        v1::OpenSessionResponse response;
-        codec::ToProto(info, token, node, &response);
-        return response.SerializeAsString();
+        std::string bytes;
+        WireWriter out(&bytes);
+        codec::WriteOpened(info, token, node, out);
+        return bytes;
       });
   return call.reactor;
 }

@@ -8,28 +8,20 @@ namespace {
 
 using codec::WireWriter;
 
-v1::OpenSessionResponse Opened(const SessionPart& part,
-                               absl::string_view node) {
-  v1::OpenSessionResponse opened;
-  codec::ToProto(part.info, part.token, node, &opened);
-  return opened;
-}
-
-v1::ResumeResponse Resumed(const SessionPart& part, absl::string_view node) {
-  v1::ResumeResponse resumed;
-  *resumed.mutable_session() = Opened(part, node);
-  for (const crdt::Ref& ref : part.missing) {
-    resumed.add_missing_refs(codec::RefText(ref));
-  }
-  return resumed;
-}
-
 void WriteStart(const SessionPart& part, absl::string_view node,
                 int opened_field, int resumed_field, WireWriter& out) {
+  using Resumed = v1::ResumeResponse;
   if (part.start == SessionPart::Start::kOpen) {
-    out.Bytes(opened_field, Opened(part, node).SerializeAsString());
+    const size_t mark = out.Begin(opened_field);
+    codec::WriteOpened(part.info, part.token, node, out);
+    out.End(mark);
   } else if (part.start == SessionPart::Start::kResume) {
-    out.Bytes(resumed_field, Resumed(part, node).SerializeAsString());
+    const size_t mark = out.Begin(resumed_field);
+    const size_t session = out.Begin(Resumed::kSessionFieldNumber);
+    codec::WriteOpened(part.info, part.token, node, out);
+    out.End(session);
+    WriteRefs(Resumed::kMissingRefsFieldNumber, part.missing, out);
+    out.End(mark);
   }
 }
 

@@ -113,6 +113,11 @@ void Sink::OnDraining() {
   }
   for (const auto& [id, stream] : watches_) stream->OnDraining();
   members_->OnDraining();
+  // Sessions are not taken over any more; nobody waits for one for ever.
+  for (auto& [id, on_reply] : std::exchange(replies_, {})) {
+    on_reply(
+        absl::UnavailableError("the node is draining; resume at another one"));
+  }
 }
 
 }  // namespace muster::service
