@@ -5,6 +5,7 @@
 #define MUSTER_TESTS_SERVICE_FAKE_CORE_H_
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <thread>
 #include <utility>
@@ -70,7 +71,9 @@ class FakeCore final : public CorePort {
       now_.wall_us += 1000;
       replica_.Tick(now_);
       CarryOut();
-      if (tasks.empty()) std::this_thread::yield();
+      if (tasks.empty()) {
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+      }
     }
   }
   void CarryOut() {

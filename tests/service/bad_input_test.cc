@@ -1,0 +1,279 @@
+// What clients must not send: each gets a status and a sentence, and changes
+// nothing.
+#include <grpcpp/generic/generic_stub.h>
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "node/codec/opaque_text.h"
+#include "tests/service/test_node.h"
+
+namespace muster::service {
+namespace {
+
+using ::testing::HasSubstr;
+
+class BadInputTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    node_ = new TestNode("a");
+    ASSERT_TRUE(node_->WaitReady());
+  }
+  static void TearDownTestSuite() {
+    delete node_;
+    node_ = nullptr;
+  }
+  void SetUp() override { stub_ = node_->Presence(); }
+  void TearDown() override { EXPECT_EQ(CountOf(stub_.get(), ""), 0u); }
+
+  // Calls `method` with `request`; expects `code` and `text`.
+  template <class Request, class Response>
+  void Expect(grpc::Status (v1::Presence::Stub::*method)(grpc::ClientContext*,
+                                                         const Request&,
+                                                         Response*),
+              const Request& request, grpc::StatusCode code,
+              const std::string& text) {
+    Context context;
+    Response response;
+    const grpc::Status status =
+        (stub_.get()->*method)(&context, request, &response);
+    EXPECT_EQ(status.error_code(), code) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(text));
+  }
+  // Sends bytes that no generated code would make.
+  grpc::Status CallRaw(const std::string& method, const std::string& bytes) {
+    grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub(
+        node_->Connect());
+    Context context;
+    grpc::CompletionQueue queue;
+    const grpc::Slice slice(bytes);
+    auto call = stub.PrepareUnaryCall(&context, "/muster.v1.Presence/" + method,
+                                      grpc::ByteBuffer(&slice, 1), &queue);
+    call->StartCall();
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    call->Finish(&response, &status, nullptr);
+    void* tag;
+    bool ok;
+    queue.Next(&tag, &ok);
+    return status;
+  }
+  void ExpectWatch(const v1::WatchRequest& request, const std::string& text) {
+    Context context;
+    v1::WatchResponse response;
+    auto stream = stub_->Watch(&context, request);
+    EXPECT_FALSE(stream->Read(&response));
+    const grpc::Status status = stream->Finish();
+    EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT)
+        << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr(text));
+  }
+  std::string Open() {
+    v1::OpenSessionResponse response;
+    Context context;
+    EXPECT_TRUE(stub_->OpenSession(&context, {}, &response).ok());
+    return response.token();
+  }
+
+  static TestNode* node_;
+  std::unique_ptr<v1::Presence::Stub> stub_;
+};
+TestNode* BadInputTest::node_ = nullptr;
+
+using Stub = v1::Presence::Stub;
+
+TEST_F(BadInputTest, EmptyAndLongNames) {
+  v1::ListRequest list;
+  Expect(&Stub::List, list, grpc::INVALID_ARGUMENT, "topic is empty");
+  list.set_topic(std::string(257, 't'));
+  Expect(&Stub::List, list, grpc::INVALID_ARGUMENT,
+         "topic is 257 bytes; the limit is 256 (--max-name-bytes)");
+  v1::GetRequest get;
+  get.set_topic("t");
+  Expect(&Stub::Get, get, grpc::INVALID_ARGUMENT, "key is empty");
+  v1::ExplainRequest explain;
+  explain.set_key("k");
+  Expect(&Stub::Explain, explain, grpc::INVALID_ARGUMENT, "topic is empty");
+  v1::CountRequest count;
+  count.set_topic("");
+  Expect(&Stub::Count, count, grpc::INVALID_ARGUMENT, "topic is empty");
+  v1::TopicsOfRequest topics_of;
+  Expect(&Stub::TopicsOf, topics_of, grpc::INVALID_ARGUMENT, "key is empty");
+  v1::TopicsRequest topics;
+  topics.set_prefix(std::string(300, 'p'));
+  Expect(&Stub::Topics, topics, grpc::INVALID_ARGUMENT, "prefix is 300 bytes");
+}
+
+TEST_F(BadInputTest, MalformedUtf8AndMalformedMessages) {
+  grpc::Status status = CallRaw("List", std::string("\x0a\x02\xff\x41", 4));
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "topic is not valid UTF-8: \"\\xff\\x41\"");
+  status = CallRaw("List", "\x0a\x7f");
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("no well-formed muster.v1.ListRequest"));
+  status = CallRaw("Track", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("no well-formed muster.v1.TrackRequest"));
+}
+
+TEST_F(BadInputTest, WrongTokensAndUnknownSessions) {
+  v1::TrackRequest track;
+  track.set_token("secret");
+  Expect(&Stub::Track, track, grpc::NOT_FOUND, "token (6 bytes)");
+  track.set_token(std::string(32, 'a'));
+  Expect(&Stub::Track, track, grpc::NOT_FOUND, "token");
+  v1::CloseSessionRequest close;
+  close.set_token(std::string(32, 'a'));
+  Expect(&Stub::CloseSession, close, grpc::NOT_FOUND, "token");
+  v1::ResumeRequest resume;
+  resume.set_token("x");
+  Expect(&Stub::Resume, resume, grpc::NOT_FOUND, "token (1 bytes)");
+}
+
+TEST_F(BadInputTest, BatchesOverTheLimit) {
+  v1::TrackRequest track;
+  track.set_token(Open());
+  for (int i = 0; i < 1001; ++i) {
+    track.add_ops()->set_topic("t");
+    track.mutable_ops(i)->set_key(std::to_string(i));
+  }
+  Expect(&Stub::Track, track, grpc::INVALID_ARGUMENT,
+         "ops has 1001; the limit is 1000 (--max-batch-ops)");
+  v1::HeartbeatRequest heartbeat;
+  for (int i = 0; i < 10'001; ++i) heartbeat.add_sessions();
+  Expect(&Stub::Heartbeat, heartbeat, grpc::INVALID_ARGUMENT,
+         "sessions has 10001; the limit is 10000 (--max-heartbeat-sessions)");
+}
+
+TEST_F(BadInputTest, TimesOutOfRange) {
+  v1::OpenSessionRequest open;
+  open.set_ttl_ms(5);
+  Expect(&Stub::OpenSession, open, grpc::INVALID_ARGUMENT,
+         "ttl_ms is 5; it must be at least 1000");
+  open.set_ttl_ms(0);
+  open.set_grace_ms(600'001);
+  Expect(&Stub::OpenSession, open, grpc::INVALID_ARGUMENT,
+         "grace_ms is 600001; the limit is 600000 (--max-grace-ms)");
+}
+
+TEST_F(BadInputTest, AStaleEpoch) {
+  v1::OpenSessionRequest open;
+  open.set_epoch(7);
+  v1::OpenSessionResponse opened;
+  Context context;
+  ASSERT_TRUE(stub_->OpenSession(&context, open, &opened).ok());
+  v1::ResumeRequest resume;
+  resume.set_token(opened.token());
+  resume.set_epoch(5);
+  Expect(&Stub::Resume, resume, grpc::FAILED_PRECONDITION,
+         "stale epoch 5, current is 7");
+}
+
+TEST_F(BadInputTest, UnknownRefs) {
+  v1::UntrackRequest untrack;
+  untrack.set_token(Open());
+  untrack.add_refs("nonsense");
+  untrack.add_refs("AAECAwQFBgc.1f");
+  v1::UntrackResponse response;
+  Context context;
+  ASSERT_TRUE(stub_->Untrack(&context, untrack, &response).ok());
+  ASSERT_EQ(response.errors_size(), 2);
+  EXPECT_EQ(response.errors(0).code(), grpc::NOT_FOUND);
+  EXPECT_THAT(response.errors(0).message(), HasSubstr("nonsense"));
+  EXPECT_EQ(response.errors(1).code(), grpc::NOT_FOUND);
+}
+
+TEST_F(BadInputTest, PagesAndTheirTokens) {
+  v1::ListRequest list;
+  list.set_topic("t");
+  list.set_page_size(1001);
+  Expect(&Stub::List, list, grpc::INVALID_ARGUMENT,
+         "page_size is 1001; the limit is 1000 (--max-page-size)");
+  list.set_page_size(0);
+  list.set_page_token("nonsense");
+  Expect(&Stub::List, list, grpc::NOT_FOUND, "page_token (8 bytes)");
+  v1::TopicsRequest topics;
+  topics.set_page_token("nonsense");
+  Expect(&Stub::Topics, topics, grpc::NOT_FOUND, "page_token");
+}
+
+TEST_F(BadInputTest, GetOfAKeyThatIsNotThere) {
+  v1::GetRequest get;
+  get.set_topic("t");
+  get.set_key("k");
+  Expect(&Stub::Get, get, grpc::NOT_FOUND,
+         "key \"k\" is not present in topic \"t\"");
+}
+
+TEST_F(BadInputTest, WatchesOfNothingOrOfTooMuch) {
+  v1::WatchRequest request;
+  ExpectWatch(request, "none of topics, prefix and keys is set");
+  request.add_topics("t");
+  request.set_prefix("p");
+  ExpectWatch(request, "more than one of topics, prefix and keys");
+  request.clear_prefix();
+  request.add_topics("");
+  ExpectWatch(request, "topics[1] is empty");
+  request.clear_topics();
+  for (int i = 0; i < 10'001; ++i) request.add_keys(std::to_string(i));
+  ExpectWatch(request, "keys has 10001; the limit is 10000");
+  request.Clear();
+  request.add_topics("t");
+  request.set_interval_ms(50);
+  ExpectWatch(request, "interval_ms is 50; it must be at least 100");
+}
+
+TEST_F(BadInputTest, VersionsThatNoNodeGave) {
+  v1::WatchRequest request;
+  request.add_topics("t");
+  request.set_version("nonsense");
+  ExpectWatch(request, "version (8 bytes) is not one that a node has given");
+  std::string version;
+  {
+    Context context;
+    v1::WatchRequest fresh;
+    fresh.add_topics("t");
+    v1::WatchResponse response;
+    auto stream = stub_->Watch(&context, fresh);
+    while (version.empty() && stream->Read(&response)) {
+      version = response.version();
+    }
+    context.TryCancel();
+    stream->Finish();
+  }
+  codec::Version parsed;
+  ASSERT_TRUE(codec::ParseVersion(version, &parsed));
+  parsed.counter += 1'000'000;
+  request.set_version(codec::VersionText(parsed));
+  ExpectWatch(request, "version");
+  request.set_version(version);
+  request.add_topics("another");
+  ExpectWatch(request, "version belongs to a watch of something else");
+}
+
+TEST_F(BadInputTest, GarbageOnASessionStreamEndsItWithAReason) {
+  grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub(
+      node_->Connect());
+  Context context;
+  grpc::CompletionQueue queue;
+  auto call = stub.PrepareCall(&context, "/muster.v1.Presence/Session", &queue);
+  void* tag;
+  bool ok;
+  call->StartCall(nullptr);
+  queue.Next(&tag, &ok);
+  const grpc::Slice slice("\xff\xff\xff");
+  call->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+  queue.Next(&tag, &ok);
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  queue.Next(&tag, &ok);
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(),
+              HasSubstr("no well-formed muster.v1.SessionRequest"));
+}
+
+}  // namespace
+}  // namespace muster::service
