@@ -128,7 +128,7 @@ class Membership::Impl {
   // ---- membership_links.cc ----
   // Whether this node decides which link to that peer is used.
   bool Decides(const Link& link) const;
-  // A link is new: use it, close it, or let the peer decide.
+  // A link is new: use it or close it, if that is for this node to decide.
   void Settle(Link& link, Step& step);
   void Use(Link& link, Step& step);
   void Close(LinkId id, const std::string& reason, Step& step,

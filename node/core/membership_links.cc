@@ -49,12 +49,12 @@ bool Membership::Impl::Decides(const Link& link) const {
 }
 
 void Membership::Impl::Settle(Link& link, Step& step) {
+  if (!Decides(link)) return;
   Link* old = links_.Used(link.hello.origin.life);
   if (old == nullptr) {
     Use(link, step);
     return;
   }
-  if (!Decides(link)) return;
   Add(Count::kLinksReplaced);
   Instant now = step.now.mono;
   if (PeerLinks::Choose(*old, link, now) == PeerLinks::Choice::kKeepOld) {
@@ -136,10 +136,15 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
   Link* link = links_.Find(id);
   if (link == nullptr) return;
   const crdt::Origin peer = link->hello.origin;
-  bool moved = !link->heard && !link->was_used;
+  const std::string address = link->hello.address;
+  bool first = !link->heard;
   link->heard = true;
   link->received = step.now.mono;
-  if (moved || links_.Used(peer.life) == nullptr) Use(*link, step);
+  if (first && !links_.IsUsed(*link)) {
+    Use(*link, step);
+  } else if (links_.Used(peer.life) == nullptr) {
+    Close(id, "frames of it were lost", step);
+  }
   if (peer.node == self_.node) {
     names_.Beat(peer.life, beat, step.now.mono - stall_.InputDelay());
     return;
@@ -147,7 +152,7 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
   Member* member = table_.Find(peer.life);
   if (member == nullptr && peer.incarnation.value != 0) {
     // It was forgotten, and returns on a link that stayed open.
-    member = Learn(peer, link->hello.address, absl::ZeroDuration(), step);
+    member = Learn(peer, address, absl::ZeroDuration(), step);
     RefreshLife(peer.life, step);
   }
   if (member != nullptr) Evidence(*member, {beat, {}, Way::kLink}, step);
@@ -358,9 +363,15 @@ bool Membership::Impl::IsStalled(const Link& link, Now now) const {
 
 void Membership::Impl::CloseStalledLinks(Step& step) {
   std::vector<LinkId> stalled;
+  std::vector<LinkId> unheard;
   for (const auto& [id, link] : links_.all()) {
     if (IsStalled(link, step.now)) stalled.push_back(id);
+    if (!link.heard && !links_.IsUsed(link) &&
+        step.now.mono - link.received >= PeerLinks::kUnheard) {
+      unheard.push_back(id);
+    }
   }
+  for (LinkId id : unheard) Close(id, "nothing has come on it", step);
   for (LinkId id : stalled) {
     Member* member = table_.Find(links_.Find(id)->hello.origin.life);
     Add(Count::kLinksStalled);

@@ -18,8 +18,8 @@ constexpr absl::Duration kUdpLately = absl::Seconds(5);
 constexpr size_t kMaxAsked = 64;
 // How often a refusal is looked into again after a later beat.
 constexpr int kMaxChecks = 3;
-// A probe that is not answered by then never will be.
 constexpr absl::Duration kProbeAgain = absl::Milliseconds(40);
+// A probe that is not answered by then never will be.
 constexpr absl::Duration kProbeLimit = absl::Seconds(1);
 constexpr absl::Duration kForgetPeriod = absl::Seconds(1);
 constexpr absl::Duration kLongestAge = absl::Hours(24 * 365);

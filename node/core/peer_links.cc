@@ -55,7 +55,6 @@ const Link* PeerLinks::Used(crdt::LifeId life) const {
 
 void PeerLinks::Use(Link& link) {
   peers_[link.hello.origin.life].used = link.id;
-  link.was_used = true;
 }
 
 bool PeerLinks::IsUsed(const Link& link) const {

@@ -2,9 +2,10 @@
 //
 // The lower of the two (name, life) *decides*: it uses a new link from the
 // moment it is up, or closes it, and is never heard on a link that it does not
-// use. The other one *follows*: it takes the first link at once, and moves to
-// another when the first frame arrives there. So neither side ever drops a
-// frame that the other sent on a link in use.
+// use. The other one *follows*: it uses a link from the first frame on. So
+// neither side drops a frame that the other sent on a link in use. Only if
+// the first frames of two links overtake each other can that be; a link on
+// which a frame was dropped is closed rather than used again.
 //
 // The decider's rule (`Choose`): of two dials that crossed, its own is kept; a
 // second dial of its own is closed while the first link is heard; otherwise
@@ -32,7 +33,6 @@ struct Link {
   Instant received;            // The last frame, or `up`.
   Instant unacked = kNever;    // Since when bulk waits for an ack.
   bool heard = false;          // A frame has come.
-  bool was_used = false;       // It has been the one in use.
   bool heard_members = false;  // A MembersFrame has come.
   bool linked = false;         // kLinked has been told of it.
   uint64_t sent_version = 0;   // Of the member table.
@@ -43,6 +43,8 @@ class PeerLinks {
   enum class Choice { kTakeNew, kKeepOld };
   // How long after a link is up a dial that crossed it may still arrive.
   static constexpr absl::Duration kCrossing = absl::Seconds(3);
+  // A link that is up and on which nothing has come by then is dead.
+  static constexpr absl::Duration kUnheard = absl::Seconds(3);
   // A link that was heard within this works.
   static constexpr absl::Duration kFresh = absl::Seconds(1);
 

@@ -423,16 +423,25 @@ bool World::AgreeOnLinks(const Process& a, const Process& b) const {
          a.marked.contains(link) && b.marked.contains(link);
 }
 
-bool World::Whole(const std::vector<Process*>& processes) const {
+std::string World::Missing(const std::vector<Process*>& processes) const {
+  std::string missing;
   for (const Process* a : processes) {
     for (const Process* b : processes) {
       if (a == b) continue;
-      if (!a->membership->IsAlive(b->life)) return false;
-      if (!AgreeOnLinks(*a, *b)) return false;
+      if (!a->membership->IsAlive(b->life)) {
+        absl::StrAppend(&missing, a->name, ": ", b->name, " is not alive\n");
+      }
+      if (a < b && !AgreeOnLinks(*a, *b)) {
+        absl::StrAppend(&missing, a->name, " uses ",
+                        a->membership->LinkTo(b->life), ", ", b->name, " uses ",
+                        b->membership->LinkTo(a->life), "\n");
+      }
     }
-    if (a->linked.size() != processes.size() - 1) return false;
+    if (a->linked.size() != processes.size() - 1) {
+      absl::StrAppend(&missing, a->name, ": ", a->linked.size(), " links\n");
+    }
   }
-  return true;
+  return missing;
 }
 
 std::string World::History() const {

@@ -94,7 +94,11 @@ class World {
                         crdt::LifeId life);
   // All see each other alive and linked by one same link a pair, and have
   // each other's markers.
-  bool Whole(const std::vector<Process*>& processes) const;
+  bool Whole(const std::vector<Process*>& processes) const {
+    return Missing(processes).empty();
+  }
+  // What keeps them from being whole, as text.
+  std::string Missing(const std::vector<Process*>& processes) const;
   bool AgreeOnLinks(const Process& a, const Process& b) const;
   // Every event of every process, as text.
   std::string History() const;

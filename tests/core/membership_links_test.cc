@@ -78,10 +78,11 @@ class MembershipFollowerTest : public LoneMember {
   MembershipFollowerTest() : LoneMember(Named("x")) {}
 };
 
-TEST_F(MembershipFollowerTest, ItMovesWhenTheFirstFrameComesOnTheNewLink) {
+TEST_F(MembershipFollowerTest, ItUsesALinkFromTheFirstFrameOn) {
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
-  EXPECT_EQ(1u, a_.LinkTo(kB)) << "it takes the first at once";
+  EXPECT_EQ(0u, a_.LinkTo(kB));
   a_.OnFrameBeat(1, 1, now(), out_);
+  EXPECT_EQ(1u, a_.LinkTo(kB));
   a_.OnLinkUp(2, Hello("b", 2), now(), out_);
   EXPECT_EQ(1u, a_.LinkTo(kB));
   a_.OnFrameBeat(2, 1, now(), out_);
@@ -90,6 +91,33 @@ TEST_F(MembershipFollowerTest, ItMovesWhenTheFirstFrameComesOnTheNewLink) {
   a_.OnFrameBeat(1, 1, now(), out_);
   EXPECT_EQ(2u, a_.LinkTo(kB));
   EXPECT_TRUE(out_.closes.empty()) << "closing is for the lower name";
+}
+
+TEST_F(MembershipFollowerTest, ALinkThatMayHaveLostFramesIsNotUsedAgain) {
+  // b used 1, then 2; its first frame on 1 came last.
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnLinkUp(2, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(2, 1, now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+  a_.OnLinkDown(1, now(), out_);
+  EXPECT_EQ(0u, a_.LinkTo(kB));
+  out_ = {};
+  a_.OnFrameBeat(2, 2, now(), out_);
+  EXPECT_EQ(0u, a_.LinkTo(kB));
+  ASSERT_EQ(1u, out_.closes.size());
+  EXPECT_EQ(2u, out_.closes[0].link);
+  EXPECT_FALSE(out_.closes[0].permanent);
+  EXPECT_TRUE(a_.IsAlive(kB)) << "it is a beat all the same";
+}
+
+TEST_F(MembershipFollowerTest, ALinkOnWhichNothingComesIsClosed) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  out_ = {};
+  Run(Milliseconds(2900));
+  EXPECT_TRUE(out_.closes.empty());
+  Run(Milliseconds(200));
+  ASSERT_EQ(1u, out_.closes.size());
 }
 
 TEST_F(MembershipLinksTest, BulkThatIsNotAcknowledgedWhileBeatsArriveIsAStall) {

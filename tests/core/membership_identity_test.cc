@@ -1,0 +1,342 @@
+// One name, several lives: admission, names in use, lives that meet, ended.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/core/lone_member.h"
+#include "tests/core/member_world.h"
+
+namespace muster::core {
+namespace {
+
+using absl::Milliseconds;
+using absl::Seconds;
+using Kind = MembershipEvent::Kind;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+Options At(const std::string& address) {
+  Options options;
+  options.address = address;
+  return options;
+}
+
+class MembershipIdentityTest : public ::testing::Test {
+ protected:
+  MembershipIdentityTest()
+      : world_(77),
+        a_(world_.Start("a", {"b:1", "c:1"})),
+        b_(world_.Start("b", {"a:1", "c:1"})),
+        c_(world_.Start("c", {"a:1", "b:1"})) {
+    EXPECT_TRUE(world_.RunUntil(
+        [&] {
+          return world_.Whole({&a_, &b_, &c_});
+        },
+        Seconds(3)));
+    world_.Run(Seconds(3));
+  }
+  World world_;
+  Process& a_;
+  Process& b_;
+  Process& c_;
+};
+
+TEST_F(MembershipIdentityTest,
+       ASecondNodeUnderANameInUseExitsAndChangesNothing) {
+  std::vector<size_t> seen = {a_.seen.size(), b_.seen.size(), c_.seen.size()};
+  Process& second = world_.Start("a", {"b:1", "c:1"}, At("other:1"));
+  ASSERT_TRUE(world_.RunUntil([&] { return !second.running; }, Seconds(2)));
+  EXPECT_EQ(absl::StatusCode::kAlreadyExists, second.exit->code());
+  EXPECT_EQ("node name a is in use by a:1", second.exit->message());
+  EXPECT_EQ(0u, second.origin().incarnation.value);
+  world_.Run(Seconds(10));
+  EXPECT_TRUE(world_.Whole({&a_, &b_, &c_}));
+  EXPECT_EQ(seen[0], a_.seen.size());
+  EXPECT_EQ(seen[1], b_.seen.size());
+  EXPECT_EQ(seen[2], c_.seen.size());
+}
+
+TEST_F(MembershipIdentityTest,
+       ItSaysSoAlsoWhenItJoinsTheVeryNodeItCollidesWith) {
+  Process& second = world_.Start("a", {"a:1"}, At("other:1"));
+  ASSERT_TRUE(world_.RunUntil([&] { return !second.running; }, Seconds(2)));
+  EXPECT_EQ(absl::StatusCode::kAlreadyExists, second.exit->code());
+  EXPECT_TRUE(a_.running);
+}
+
+TEST_F(MembershipIdentityTest, BeatsAloneShowThatANameIsInUse) {
+  // It cannot reach a's address; the others hear a.
+  Process& second = world_.Start("a", {"b:1"}, At("other:1"));
+  world_.Cut(second, a_);
+  ASSERT_TRUE(world_.RunUntil([&] { return !second.running; }, Seconds(2)));
+  EXPECT_EQ(absl::StatusCode::kAlreadyExists, second.exit->code());
+}
+
+TEST_F(MembershipIdentityTest,
+       AKilledNodeReturnsUnderItsNameAndEndsItsOldLife) {
+  world_.Kill(a_);
+  Instant killed = world_.now().mono;
+  Process& again = world_.Start("a", {"b:1", "c:1"});
+  ASSERT_TRUE(world_.RunUntil(
+      [&] {
+        return world_.Whole({&again, &b_, &c_});
+      },
+      Seconds(3)))
+      << world_.log();
+  EXPECT_LE(world_.now().mono - killed, Milliseconds(2000));
+  EXPECT_GT(again.origin().incarnation, a_.origin().incarnation);
+  EXPECT_EQ(1u, World::CountOf(b_, Kind::kEnded, a_.life));
+  EXPECT_FALSE(b_.membership->IsAlive(a_.life));
+  // Its old life cannot return.
+  world_.Do(b_, [&](Output& out) {
+    b_.membership->OnDatagram({a_.origin(), 100000, {}, {}}, world_.now(), out);
+  });
+  EXPECT_FALSE(b_.membership->IsAlive(a_.life));
+}
+
+TEST_F(MembershipIdentityTest, AfterALeaveOrOnceItIsDownANameIsFreeAtOnce) {
+  world_.Leave(a_);
+  world_.Run(Milliseconds(100));
+  world_.Kill(a_);
+  Process& again = world_.Start("a", {"b:1", "c:1"});
+  ASSERT_TRUE(world_.RunUntil(
+      [&] {
+        return world_.Whole({&again, &b_, &c_});
+      },
+      Milliseconds(500)))
+      << world_.log();
+  world_.Run(Seconds(5));
+  world_.Kill(again);
+  world_.Run(Seconds(1));
+  Process& third = world_.Start("a", {"b:1", "c:1"});
+  ASSERT_TRUE(world_.RunUntil(
+      [&] {
+        return world_.Whole({&third, &b_, &c_});
+      },
+      Milliseconds(500)));
+}
+
+TEST_F(MembershipIdentityTest, AFrozenLifeThatWasReplacedEndsWhenItThaws) {
+  world_.Freeze(a_);
+  world_.Run(Seconds(5));
+  Process& again = world_.Start("a", {"b:1", "c:1"}, At("other:1"));
+  ASSERT_TRUE(world_.RunUntil(
+      [&] {
+        return world_.Whole({&again, &b_, &c_});
+      },
+      Seconds(3)))
+      << world_.log();
+  world_.Thaw(a_);
+  ASSERT_TRUE(world_.RunUntil([&] { return !a_.running; }, Seconds(3)))
+      << world_.log();
+  EXPECT_EQ(absl::StatusCode::kAborted, a_.exit->code());
+  EXPECT_THAT(std::string(a_.exit->message()), HasSubstr("other:1"));
+  EXPECT_TRUE(world_.Whole({&again, &b_, &c_}));
+}
+
+TEST_F(MembershipIdentityTest, OfTwoLivesThatMeetAfterAHealTheLowerEnds) {
+  for (Process* p : {&b_, &c_}) world_.Cut(a_, *p);
+  world_.Run(Seconds(5));
+  Process& other = world_.Start("a", {"b:1", "c:1"}, At("other:1"));
+  world_.Cut(other, a_);
+  ASSERT_TRUE(world_.RunUntil(
+      [&] {
+        return world_.Whole({&other, &b_, &c_});
+      },
+      Seconds(3)));
+  uint64_t incarnation = a_.origin().incarnation.value;
+  world_.Run(Seconds(5));
+  for (Process* p : {&b_, &c_, &other}) world_.Heal(a_, *p);
+  ASSERT_TRUE(world_.RunUntil([&] { return !a_.running; }, Seconds(8)))
+      << world_.log();
+  EXPECT_EQ(absl::StatusCode::kAborted, a_.exit->code());
+  EXPECT_EQ(incarnation, a_.origin().incarnation.value);
+  EXPECT_TRUE(other.running);
+  EXPECT_TRUE(world_.Whole({&other, &b_, &c_}));
+}
+
+TEST_F(MembershipIdentityTest, TwoNewNodesOfOneNameDoNotBothStay) {
+  Process& one = world_.Start("d", {"b:1"}, At("one:1"));
+  Process& two = world_.Start("d", {"c:1"}, At("two:1"));
+  world_.Run(Seconds(10));
+  EXPECT_NE(one.running, two.running) << world_.log();
+  EXPECT_TRUE(world_.Whole({&a_, &b_, &c_, one.running ? &one : &two}));
+}
+
+// ------------------------------------------------ what a peer may claim
+
+class Newcomer : public LoneMember {
+ protected:
+  Newcomer() : LoneMember(Joining()) {}
+  static Options Joining() {
+    Options options = Named("a");
+    options.join = {"b:1"};
+    return options;
+  }
+  // b, which dialled us, knows another life of "a".
+  void ToldOfRival(MemberState state, absl::Duration age, uint64_t beat = 70) {
+    PeerHello hello = Hello("b", 2);
+    a_.OnLinkUp(1, hello, now(), out_);
+    a_.OnFrameBeat(1, 1, now(), out_);
+    MembersFrame frame = Members("b", 2, 1, {});
+    frame.members.push_back({.origin = {"a", crdt::Incarnation(50), kRival},
+                             .address = "old:1",
+                             .state = state,
+                             .beat = beat,
+                             .age = age});
+    frame.your_highest = crdt::Incarnation(90);
+    a_.OnMembers(1, frame, now(), out_);
+  }
+  static constexpr crdt::LifeId kRival{9, 9};
+};
+
+TEST_F(Newcomer, IsNotAdmittedAndSendsNoBeatsBeforeAPeerHasAnswered) {
+  EXPECT_EQ(0u, a_.self().incarnation.value);
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  Run(Milliseconds(1900));
+  EXPECT_EQ(0u, a_.self().incarnation.value);
+  EXPECT_EQ(nullptr, a_.OriginOf(1));
+  EXPECT_TRUE(out_.beats.empty());
+  EXPECT_EQ(0u, Seen(Kind::kLinked, 2));
+}
+
+TEST_F(Newcomer, TakesAnIncarnationAboveWhatPeersRememberWhateverItsClock) {
+  PeerHello hello = Hello("b", 2);
+  a_.OnLinkUp(1, hello, now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  MembersFrame frame = Members("b", 2, 1, {});
+  frame.your_highest = crdt::Incarnation(90);
+  out_ = {};
+  a_.OnMembers(1, frame, now(), out_);
+  EXPECT_EQ(91u, a_.self().incarnation.value);  // The wall clock says 1.
+  // The announcement goes first.
+  ASSERT_FALSE(out_.frames.empty());
+  auto& told = std::get<MembersFrame>(out_.frames[0].frame.body);
+  EXPECT_EQ(a_.self(), told.members.at(0).origin);
+  auto events = a_.TakeEvents();
+  std::vector<Kind> kinds;
+  for (auto& event : events) {
+    if (event.kind != Kind::kAlive) kinds.push_back(event.kind);
+  }
+  EXPECT_THAT(kinds, ::testing::ElementsAre(Kind::kAdmitted, Kind::kLinked,
+                                            Kind::kJoined));
+}
+
+TEST_F(Newcomer, WaitsFor1500MillisecondsForARivalThatWasAliveJustNow) {
+  ToldOfRival(MemberState::kAlive, Milliseconds(100));
+  ASSERT_EQ(1u, out_.hello_probes.size());
+  EXPECT_EQ("old:1", out_.hello_probes[0].address);
+  a_.OnHelloProbe(out_.hello_probes[0].token, {}, now(), out_);
+  Run(Milliseconds(1400));
+  EXPECT_EQ(0u, a_.self().incarnation.value);
+  Run(Milliseconds(200));
+  EXPECT_EQ(91u, a_.self().incarnation.value);
+  EXPECT_FALSE(out_.exit.has_value());
+}
+
+TEST_F(Newcomer, StaleNumbersOfARivalThatDiedAreNoLife) {
+  ToldOfRival(MemberState::kAlive, Milliseconds(100));
+  Run(Milliseconds(200));
+  // Others knew later beats, all of them from before we came.
+  a_.OnBeatReport(1, {kRival, 71, Milliseconds(280)}, now(), out_);
+  a_.OnBeatReport(1, {kRival, 72, Milliseconds(250)}, now(), out_);
+  a_.OnBeatReport(1, {kRival, 73, Milliseconds(220)}, now(), out_);
+  Run(Milliseconds(1500));
+  EXPECT_FALSE(out_.exit.has_value());
+  EXPECT_NE(0u, a_.self().incarnation.value);
+}
+
+TEST_F(Newcomer, TwoAdvancesSinceItCameAreLife) {
+  ToldOfRival(MemberState::kDown, Seconds(100));
+  Run(Milliseconds(300));
+  a_.OnBeatReport(1, {kRival, 71, Milliseconds(10)}, now(), out_);
+  EXPECT_FALSE(out_.exit.has_value());
+  Run(Milliseconds(250));
+  a_.OnBeatReport(1, {kRival, 72, Milliseconds(10)}, now(), out_);
+  ASSERT_TRUE(out_.exit.has_value());
+  EXPECT_EQ("node name a is in use by old:1", out_.exit->message());
+}
+
+TEST_F(Newcomer, AsksItsPeersForTheRivalsBeatsWhileItChecks) {
+  ToldOfRival(MemberState::kAlive, Milliseconds(100));
+  Run(Seconds(1));
+  size_t asks = 0;
+  for (const SendFrame& frame : out_.frames) {
+    auto* ask = std::get_if<AskFrame>(&frame.frame.body);
+    if (ask != nullptr && ask->life == kRival) ++asks;
+  }
+  EXPECT_GE(asks, 4u);
+}
+
+class MembershipClaimsTest : public LoneMember {};
+
+TEST_F(MembershipClaimsTest,
+       AClaimOfALaterLifeOfOurNameIsNotBelievedWithoutProof) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  uint64_t b = 0;
+  RunWithBeats(1, b, Seconds(1));
+  MembersFrame lie;
+  lie.members.push_back({.origin = {"a", crdt::Incarnation(1 << 30), {9, 9}},
+                         .address = "lie:1",
+                         .beat = 3});
+  out_ = {};
+  a_.OnMembers(1, lie, now(), out_);
+  ASSERT_EQ(1u, out_.hello_probes.size());
+  a_.OnHelloProbe(out_.hello_probes[0].token, {}, now(), out_);
+  RunWithBeats(1, b, Seconds(5));
+  EXPECT_FALSE(out_.exit.has_value());
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+  EXPECT_THAT(a_.Notes(), Contains(HasSubstr("lie:1")));
+  RunWithBeats(1, b, absl::Minutes(21));
+  EXPECT_THAT(a_.Notes(), Not(Contains(HasSubstr("lie:1"))));
+}
+
+TEST_F(MembershipClaimsTest,
+       APeerThatIsNotAdmittedIsNobodyUntilItAnnouncesItself) {
+  PeerHello hello = Hello("b", 2);
+  hello.origin.incarnation = {};
+  a_.OnLinkUp(1, hello, now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  EXPECT_EQ(nullptr, a_.OriginOf(1));
+  EXPECT_EQ(1u, a_.View(now()).size());
+  a_.OnMembers(1, Members("b", 2, 1, {}), now(), out_);
+  ASSERT_NE(nullptr, a_.OriginOf(1));
+  EXPECT_EQ(Hello("b", 2).origin, *a_.OriginOf(1));
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+}
+
+TEST_F(MembershipClaimsTest, ALifeCannotBeTakenByAnotherNameOrIncarnation) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  MembersFrame lie = Members("x", 2, 99, {});  // b's life.
+  a_.OnMembers(2, lie, now(), out_);
+  lie.members[0].origin.node = "b";
+  lie.members[0].origin.incarnation = crdt::Incarnation(7);
+  a_.OnMembers(2, lie, now(), out_);
+  EXPECT_EQ(Hello("b", 2).origin, *a_.OriginOf(1));
+  EXPECT_EQ(2u, Counter("member_contradictions"));
+  EXPECT_EQ(3u, a_.View(now()).size());
+}
+
+TEST_F(MembershipClaimsTest, AHigherLifeEndsTheLowerOneAndItsLink) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  PeerHello higher = Hello("b", 4);
+  higher.origin.incarnation = crdt::Incarnation(6);
+  a_.OnLinkUp(2, higher, now(), out_);
+  EXPECT_EQ(nullptr, a_.OriginOf(1));
+  EXPECT_EQ(2u, a_.LinkTo({4, 4}));
+  EXPECT_EQ(1u, Seen(Kind::kEnded, 2));
+  EXPECT_EQ(1u, Seen(Kind::kUnlinked, 2));
+  a_.OnFrameBeat(1, 2, now(), out_);
+  EXPECT_FALSE(a_.IsAlive(kB));
+  // And a lower one that comes later is nobody.
+  PeerHello lower = Hello("b", 8);
+  lower.origin.incarnation = crdt::Incarnation(4);
+  a_.OnLinkUp(3, lower, now(), out_);
+  a_.OnFrameBeat(3, 1, now(), out_);
+  EXPECT_EQ(nullptr, a_.OriginOf(3));
+}
+
+}  // namespace
+}  // namespace muster::core
