@@ -26,6 +26,23 @@ const Command kCommands[] = {
      "The main table: tracking, memory, catching up, dying",
      MeasurePresence,
      {100'000, 1'000'000}},
+    {"load",
+     "Its first rows alone: tracking and memory",
+     MeasureLoad,
+     {100'000, 1'000'000}},
+    {"catchup",
+     "Tracks and reads on two full nodes while a third catches up",
+     MeasureCatchup,
+     {1'000'000}},
+    {"room",
+     "One topic of 100,000 entries at 10,000 tracks a second",
+     MeasureRoom,
+     {100'000}},
+    {"watchers",
+     "A watcher that never reads beside 1,000 that do",
+     MeasureWatchers,
+     {},
+     "watchers"},
 };
 
 int Main(int argc, char** argv) {
@@ -39,7 +56,8 @@ int Main(int argc, char** argv) {
   app.add_option("--commit", commit, "Shown in the report");
   app.add_option("--runs", settings.runs, "Of which the median is shown")
       ->check(CLI::Range(1, 100));
-  app.add_option("--entries", settings.entries, "Sizes to measure");
+  app.add_option("--entries", settings.entries, "Sizes to measure")
+      ->allow_extra_args(false);
   app.add_option("--connections", settings.connections,
                  "Connections of the client that loads")
       ->check(CLI::Range(1, 8));
@@ -49,7 +67,8 @@ int Main(int argc, char** argv) {
   app.add_option("--seconds", seconds, "How long a steady phase lasts")
       ->check(CLI::Range(1, 3600));
   app.add_option("--serve-flag", settings.flags,
-                 "A further flag of `muster serve`");
+                 "A further flag of `muster serve`")
+      ->allow_extra_args(false);
   app.add_flag("--json", json, "JSON as the last line");
   for (const Command& command : kCommands) {
     app.add_subcommand(command.name, command.help)->fallthrough();

@@ -32,7 +32,7 @@ class Run {
         a_(*pair_.a),
         b_(*pair_.b) {}
 
-  void Measure() {
+  void MeasureAll() {
     MeasureLoad();
     MeasureSeen();
     MeasureList();
@@ -40,17 +40,16 @@ class Run {
     MeasureFrozen();
     MeasureKilled();
   }
+  void MeasureLoad();
 
  private:
-  void Add(const muster::bench::Measure& measure, double value,
-           Goal goal = {}) {
+  void Add(const Measure& measure, double value, Goal goal = {}) {
     Progress(absl::StrFormat("  %-46s %12.3f %s", measure.text, value,
                              measure.unit));
     report_.Add(measure, entries_, value, goal);
   }
   bool Million() const { return entries_ >= 1'000'000; }
 
-  void MeasureLoad();
   void MeasureMemory(const uint64_t idle_a, const uint64_t idle_b);
   void MeasureSeen();
   void MeasureList();
@@ -222,9 +221,8 @@ void Run::MeasureKilled() {
       Millis(gone - killed), Goal::AtMost(500));
 }
 
-}  // namespace
-
-void MeasurePresence(const Settings& settings, Report& report) {
+void ForEachRun(const Settings& settings, Report& report,
+                void (Run::*measure)()) {
   for (size_t entries : settings.entries) {
     LoadOptions options;
     options.entries = entries;
@@ -232,9 +230,19 @@ void MeasurePresence(const Settings& settings, Report& report) {
     for (size_t run = 1; run <= settings.runs; ++run) {
       Progress(absl::StrFormat("%d entries, run %d of %d", entries, run,
                                settings.runs));
-      Run(settings, load, entries, report).Measure();
+      (Run(settings, load, entries, report).*measure)();
     }
   }
+}
+
+}  // namespace
+
+void MeasurePresence(const Settings& settings, Report& report) {
+  ForEachRun(settings, report, &Run::MeasureAll);
+}
+
+void MeasureLoad(const Settings& settings, Report& report) {
+  ForEachRun(settings, report, &Run::MeasureLoad);
 }
 
 }  // namespace muster::bench

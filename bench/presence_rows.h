@@ -11,6 +11,9 @@ namespace muster::bench {
 // One run with each number of entries, as often as `settings.runs`.
 void MeasurePresence(const Settings& settings, Report& report);
 
+// Only the load of it: what there is to look at in a profile.
+void MeasureLoad(const Settings& settings, Report& report);
+
 }  // namespace muster::bench
 
 #endif  // MUSTER_BENCH_PRESENCE_ROWS_H_

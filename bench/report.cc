@@ -1,7 +1,5 @@
 #include "bench/report.h"
 
-#include <google/protobuf/struct.pb.h>
-#include <google/protobuf/util/json_util.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -22,8 +20,6 @@
 namespace muster::bench {
 namespace {
 
-using google::protobuf::Struct;
-
 std::string WithCommas(double value) {
   const std::string digits = absl::StrFormat("%.0f", value);
   std::string out;
@@ -33,6 +29,16 @@ std::string WithCommas(double value) {
     out.push_back(digits[i]);
   }
   return out;
+}
+
+// As a JSON string. What is quoted here is printable.
+std::string Quoted(absl::string_view text) {
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out + "\"";
 }
 
 std::string Show(double value, const std::string& unit) {
@@ -163,34 +169,29 @@ std::string Report::Table() const {
 }
 
 std::string Report::Json() const {
-  Struct report;
-  auto& fields = *report.mutable_fields();
-  fields["benchmark"].set_string_value(name_);
-  fields["commit"].set_string_value(commit_);
-  fields["machine"].set_string_value(Machine());
-  auto& rows = *fields["rows"].mutable_list_value();
+  std::vector<std::string> rows;
   for (const Row& row : rows_) {
     for (const auto& [count, cell] : row.cells) {
-      auto& out = *rows.add_values()->mutable_struct_value()->mutable_fields();
       const double median = Median(cell.runs);
-      out["measure"].set_string_value(row.measure.id);
-      out["unit"].set_string_value(row.measure.unit);
-      out[things_].set_number_value(static_cast<double>(count));
-      out["median"].set_number_value(median);
-      for (double run : cell.runs) {
-        out["runs"].mutable_list_value()->add_values()->set_number_value(run);
+      std::string out = absl::StrFormat(
+          R"({"measure":%s,%s:%d,"unit":%s,"median":%.10g,"runs":[%s])",
+          Quoted(row.measure.id), Quoted(things_), count,
+          Quoted(row.measure.unit), median,
+          absl::StrJoin(cell.runs, ",", [](std::string* to, double run) {
+            absl::StrAppendFormat(to, "%.10g", run);
+          }));
+      if (cell.goal.kind != Goal::Kind::kNone) {
+        const bool least = cell.goal.kind == Goal::Kind::kAtLeast;
+        absl::StrAppendFormat(&out, R"(,"%s":%.10g,"met":%s)",
+                              least ? "at_least" : "at_most", cell.goal.value,
+                              cell.goal.Met(median) ? "true" : "false");
       }
-      if (cell.goal.kind == Goal::Kind::kNone) continue;
-      const bool least = cell.goal.kind == Goal::Kind::kAtLeast;
-      out[least ? "at_least" : "at_most"].set_number_value(cell.goal.value);
-      out["met"].set_bool_value(cell.goal.Met(median));
+      rows.push_back(out + "}");
     }
   }
-  std::string json;
-  if (!google::protobuf::util::MessageToJsonString(report, &json).ok()) {
-    Die("the report does not go into JSON");
-  }
-  return json;
+  return absl::StrFormat(
+      R"({"benchmark":%s,"commit":%s,"machine":%s,"rows":[%s]})", Quoted(name_),
+      Quoted(commit_), Quoted(Machine()), absl::StrJoin(rows, ","));
 }
 
 }  // namespace muster::bench
