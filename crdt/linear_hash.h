@@ -59,7 +59,7 @@ class LinearHash {
     Unlink(i, Bucket(traits_.hash(i)));
     --size_;
     // Four or so at a time, or an index emptied would keep most of them.
-    while (size_ < buckets_ / 4) Shrink();
+    while (size_ < kLoad * buckets_ / 4) Shrink();
   }
 
   void MoveToFront(uint32_t i) requires(Traits::kRing) {
@@ -78,7 +78,7 @@ class LinearHash {
   uint32_t buckets() const { return buckets_; }
 
  private:
-  static constexpr uint32_t kLoad = 1;
+  static constexpr uint32_t kLoad = 2;
   static constexpr uint32_t kSegmentBits = 10;
   static constexpr uint32_t kSegmentSize = 1u << kSegmentBits;
 

@@ -23,7 +23,7 @@
 //   6. No two shown rows have the same ref. (Kept by the callers.)
 //
 // Cost: every operation is O(1) plus O(log n) in the entries of one topic,
-// none depends on the size of the state. Bytes an entry: sizeof(Row), 12 for
+// none depends on the size of the state. Bytes an entry: sizeof(Row), 6 for
 // index heads, 5 in the topic's order, the blob.
 // Threads: one. Limits: 2^32 - 2 rows, sessions, topics.
 #ifndef MUSTER_CRDT_PRESENCE_STORE_H_
