@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -168,8 +169,17 @@ class Chaos {
   std::vector<Process*> nodes_;
 };
 
+// MUSTER_SEED=n runs n alone, MUSTER_SEEDS=n all from 1 to n.
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
 TEST(MembershipSimTest, SevenNodesAreWholeAgainAfterAnyFaults) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
+  uint64_t alone = FromEnvironment("MUSTER_SEED", 0);
+  uint64_t first = alone != 0 ? alone : 1;
+  uint64_t last = alone != 0 ? alone : FromEnvironment("MUSTER_SEEDS", 100);
+  for (uint64_t seed = first; seed <= last; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     Chaos chaos(seed);
     chaos.Run(40);
