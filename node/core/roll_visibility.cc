@@ -251,8 +251,21 @@ bool Roll::RunSessionJob(Job& job, size_t rows) {
   return job.row == kNone;
 }
 
+// Comes before all sessions that wait: what they show goes only when what takes
+// its place has been queued. One that is being worked through starts again.
 void Roll::OnRebased(Stream& stream) {
-  jobs_.emplace_back(Job::Kind::kStream, stream.idx);
+  auto at = jobs_.begin();
+  if (at != jobs_.end() && at->started) {
+    if (at->kind == Job::Kind::kSession) {
+      SessionIdx i = store_.FindSession(at->stream, at->session);
+      if (i != kNone) store_.session(i).flags |= kQueued;
+      at->started = false;
+      at->row = kNone;
+    } else {
+      ++at;
+    }
+  }
+  jobs_.emplace(at, Job::Kind::kStream, stream.idx);
 }
 
 bool Roll::RunStreamJob(Job& job, size_t rows) {
