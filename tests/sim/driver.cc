@@ -11,6 +11,7 @@ namespace {
 // How long a healed cluster may take to be equal. Back-off is 2 s, a link that
 // stands still is redialled after 1 s, a name is checked for 1.5 s.
 constexpr SimTime kQuietWithin = 15 * kSecond;
+constexpr SimTime kHostileStart = 3 * kSecond;
 constexpr SimTime kLongSilence = 22 * 60 * kSecond;
 constexpr uint64_t kDriverSalt = 0x5eed;
 
@@ -72,8 +73,25 @@ void Driver::StartAll() {
                   plan_.NodeOptions(i, plan_.nodes));
     if (rng_.OneIn(3)) world_.RunFor(rng_.Range(0, kSecond));
   }
+  if (plan_.hostile_ppm > 0) {
+    // To be quiet is not promised before hostility is over.
+    world_.RunFor(kHostileStart);
+    EndHostility();
+  }
   checks_.BecomeQuiet(kQuietWithin);
   checks_.ClearTaint();
+  network.options.hostile_ppm = plan_.hostile_ppm;
+}
+
+// What hostility has lost is noticed when links begin anew.
+void Driver::EndHostility() {
+  Network& network = world_.network();
+  if (network.options.hostile_ppm == 0) return;
+  network.options.hostile_ppm = 0;
+  const int hosts = static_cast<int>(world_.hosts().size());
+  for (int a = 0; a < hosts; ++a) {
+    for (int b = a + 1; b < hosts; ++b) network.BreakLinks(a, b);
+  }
 }
 
 void Driver::SetPath(int from, int to, bool slow) {
@@ -107,11 +125,9 @@ void Driver::Heal() {
       if (a == b) continue;
       if (!network.Open(a, b)) checks_.Mend(a, b);
       SetPath(a, b, false);
-      // What hostility has lost is noticed when links begin anew.
-      if (plan_.hostile_ppm > 0 && a < b) network.BreakLinks(a, b);
     }
   }
-  network.options.hostile_ppm = 0;
+  EndHostility();
   for (auto& host : world_.hosts()) host->powered = true;
   for (Process* process : world_.Alive()) {
     process->step_cost = 0;

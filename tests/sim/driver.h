@@ -39,6 +39,7 @@ class Driver {
   void StartAll();
   void Phase();
   void Heal();
+  void EndHostility();
   void LongSilence();
   void Do(Op op);
   void DoWork(Op op);

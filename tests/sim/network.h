@@ -151,6 +151,7 @@ class Network {
     State state = State::kWaiting;
     bool wanted = true;
     uint64_t attempt = 0;
+    bool answered = false;  // The peer's hello has come.
     SimTime since = 0;
     SimTime due = 0;  // kWaiting only.
     int failures = 0;
@@ -170,6 +171,8 @@ class Network {
   // An attempt that has been given up is not found any more.
   Dialer* FindAttempt(const Process& from, const std::string& address,
                       uint64_t attempt);
+  // Ends the connection of an attempt, if there is one yet.
+  void Abort(uint64_t attempt);
   void Schedule(Process& from, const std::string& address);
   void Dial(Process& from, const std::string& address);
   void Connect(Process& from, const std::string& address, uint64_t attempt,

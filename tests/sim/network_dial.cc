@@ -49,15 +49,30 @@ void Network::SetDial(Process& from,
     Dialer& dialer = it->second;
     const bool mine = it->first.first == from.number;
     if (mine) dialer.wanted = wanted(it->first.second);
-    const bool gone =
-        mine && !dialer.wanted && dialer.state != Dialer::State::kLinked;
-    it = gone ? dialers_.erase(it) : std::next(it);
+    const bool stays =
+        !mine || dialer.wanted || dialer.state == Dialer::State::kLinked ||
+        (dialer.state == Dialer::State::kDialling && dialer.answered);
+    if (stays) {
+      ++it;
+      continue;
+    }
+    const uint64_t attempt = dialer.attempt;
+    it = dialers_.erase(it);
+    Abort(attempt);
   }
   for (const std::string& address : addresses) {
     auto [it, fresh] = dialers_.try_emplace({from.number, address});
     if (!fresh) continue;
     it->second.due = world_.now();
     Schedule(from, address);
+  }
+}
+
+void Network::Abort(uint64_t attempt) {
+  for (const auto& [number, conn] : conns_) {
+    if (conn->attempt != attempt) continue;
+    const ConnRef found = conn;
+    return Shut(found, 0, "given up");
   }
 }
 
@@ -82,6 +97,7 @@ void Network::Dial(Process& from, const std::string& address) {
   }
   dialer.state = Dialer::State::kDialling;
   dialer.since = world_.now();
+  dialer.answered = false;
   dialer.attempt = next_attempt_++;
   Connect(from, address, dialer.attempt, 0, world_.now());
 }
@@ -210,6 +226,7 @@ void Network::OnBeatFrom(Process& process, int host) {
   const SimTime age = world_.now() - dialer.since;
   if (dialer.state == Dialer::State::kDialling && age > kAttemptPatience) {
     dialer.state = Dialer::State::kWaiting;
+    Abort(dialer.attempt);
   } else if (dialer.state != Dialer::State::kWaiting || dialer.refused ||
              age <= kBeatPatience) {
     return;

@@ -257,6 +257,10 @@ void Network::HandleHello(const ConnRef& conn, int side, const Item& item) {
       end.peer = item.hello;
       end.peer.outbound = true;
       end.peer.dialed = conn->dialed;
+      if (Dialer* dialer =
+              FindAttempt(*end.process, conn->dialed, conn->attempt)) {
+        dialer->answered = true;
+      }
       answer.kind = Kind::kProof;
       return Enqueue(conn, side, std::move(answer));
     case Kind::kProof:

@@ -7,7 +7,7 @@
 
 namespace muster::sim {
 
-Cluster::Cluster(int nodes, Edit edit, uint64_t seed)
+Cluster::Cluster(int nodes, Edit edit, uint64_t seed, SimTime latency)
     // MUSTER_SIM_TRACE=1 prints what happens.
     : trace(std::getenv("MUSTER_SIM_TRACE") != nullptr ? stdout : nullptr),
       world(seed, trace),
@@ -17,6 +17,10 @@ Cluster::Cluster(int nodes, Edit edit, uint64_t seed)
       edit_(std::move(edit)) {
   for (int i = 0; i <= nodes; ++i) {
     world.AddHost().clock.start = (i + 1) * 1000 * kSecond;
+  }
+  for (int a = 0; a <= nodes; ++a) {
+    for (int b = 0; b <= nodes; ++b)
+      world.network().path(a, b).latency = latency;
   }
   for (int i = 0; i < nodes; ++i) Start(i);
   Settle();

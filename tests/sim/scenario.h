@@ -20,7 +20,8 @@ class Cluster {
   using Edit = std::function<void(core::Options&)>;
   // `nodes` hosts, named "a", "b", …, with a node each, all equal; and one
   // host more that runs nothing.
-  explicit Cluster(int nodes, Edit edit = nullptr, uint64_t seed = 1);
+  explicit Cluster(int nodes, Edit edit = nullptr, uint64_t seed = 1,
+                   SimTime latency = Path().latency);
   // Reports what the checks found.
   ~Cluster();
 

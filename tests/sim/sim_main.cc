@@ -2,6 +2,7 @@
 //
 //   muster_sim_test                        the fixed set
 //   muster_sim_test --seeds 1..500         these
+//   muster_sim_test --seeds 2,36,53        or these
 //   muster_sim_test --seeds 1.. --seconds 60   as many as fit
 //   muster_sim_test --seed 7 --trace       one, to read
 //   muster_sim_test --seed 7 --ops 31      its first 31 operations
@@ -17,9 +18,12 @@
 #include <cstring>
 #include <limits>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "tests/sim/driver.h"
 
@@ -32,7 +36,8 @@ constexpr uint64_t kFixedSeeds = 400;
 struct Flags {
   uint64_t first = 1;
   uint64_t last = kFixedSeeds;
-  int64_t seconds = 0;  // 0: no limit.
+  std::vector<uint64_t> listed;  // If not empty: these instead.
+  int64_t seconds = 0;           // 0: no limit.
   int ops = kAllOps;
   bool trace = false;
   bool keep_going = false;
@@ -95,12 +100,24 @@ void Report(uint64_t seed, const RunResult& result) {
   std::fflush(stdout);
 }
 
+// The seed of a place in the order, from 0; false past the last.
+bool SeedAt(const Flags& flags, size_t place, uint64_t& seed) {
+  if (flags.listed.empty()) {
+    seed = flags.first + place;
+    return seed >= flags.first && seed <= flags.last;
+  }
+  if (place >= flags.listed.size()) return false;
+  seed = flags.listed[place];
+  return true;
+}
+
 int RunAll(const Flags& flags) {
   const auto begun = std::chrono::steady_clock::now();
   uint64_t seeds = 0, failed = 0, steps = 0, faults = 0, rebases = 0, ops = 0;
   SimTime simulated = 0, slowest = 0;
   uint64_t hash = 0;
-  for (uint64_t seed = flags.first; seed <= flags.last; ++seed) {
+  uint64_t seed = 0;
+  for (size_t place = 0; SeedAt(flags, place, seed); ++place) {
     const auto spent = std::chrono::steady_clock::now() - begun;
     if (flags.seconds > 0 && spent > std::chrono::seconds(flags.seconds)) {
       break;
@@ -140,6 +157,12 @@ int RunAll(const Flags& flags) {
 }
 
 bool ParseSeeds(const std::string& text, Flags& flags) {
+  if (absl::StrContains(text, ",")) {
+    for (absl::string_view seed : absl::StrSplit(text, ',')) {
+      if (!absl::SimpleAtoi(seed, &flags.listed.emplace_back())) return false;
+    }
+    return true;
+  }
   const std::vector<std::string> ends = absl::StrSplit(text, "..");
   if (!absl::SimpleAtoi(ends[0], &flags.first)) return false;
   flags.last = flags.first;
@@ -175,16 +198,19 @@ bool Parse(int argc, char** argv, Flags& flags) {
 int Main(int argc, char** argv) {
   Flags flags;
   if (!Parse(argc, argv, flags)) {
-    std::fprintf(stderr,
-                 "usage: muster_sim_test [--seed N | --seeds A..[B]] "
-                 "[--seconds S] [--ops N] [--trace] [--hashes] "
-                 "[--keep-going]\n");
+    std::fprintf(
+        stderr,
+        "usage: muster_sim_test [--seed N | --seeds A..[B] | --seeds A,B,C] "
+        "[--seconds S] [--ops N] [--trace] [--hashes] "
+        "[--keep-going]\n");
     return 2;
   }
   std::signal(SIGABRT, OnCrash);
   std::signal(SIGSEGV, OnCrash);
   if (flags.first == flags.last) {
     std::printf("%s\n", Plan(flags.first).Text().c_str());
+  } else if (!flags.listed.empty()) {
+    std::printf("seeds %s\n", absl::StrJoin(flags.listed, " ").c_str());
   } else {
     std::printf("seeds %llu..%llu, at most %lld s\n",
                 static_cast<unsigned long long>(flags.first),

@@ -105,6 +105,9 @@ class DialerTest : public ::testing::Test, public Dialer::Actions {
     std::lock_guard<std::mutex> lock(mutex_);
     aborted_.push_back(attempt);
   }
+  bool IsAnswered(uint64_t attempt) const override {
+    return attempt == answered_;
+  }
   bool IsLinked(crdt::LifeId life) const override {
     return !life.IsZero() && life == linked_;
   }
@@ -115,7 +118,8 @@ class DialerTest : public ::testing::Test, public Dialer::Actions {
   std::mutex mutex_;
   std::vector<std::string> endpoints_;
   std::vector<uint64_t> aborted_;
-  crdt::LifeId linked_;  // The loop's.
+  crdt::LifeId linked_;    // The loop's.
+  uint64_t answered_ = 0;  // The loop's.
   const std::shared_ptr<Loop> loop_;
   Dialer dialer_;
 };
@@ -140,6 +144,20 @@ TEST_F(DialerTest, AnAttemptNoLongerWantedIsGivenUp) {
   Do([&] { dialer_.OnEstablished(1, {1, 1}); });
   Do([&] { dialer_.OnOver(1, {.why = "late"}); });
   EXPECT_EQ(attempts(), 1u);
+}
+
+TEST_F(DialerTest, AnAnsweredAttemptNoLongerWantedComesToItsEnd) {
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  Do([&] {
+    answered_ = 1;
+    dialer_.SetAddresses({});
+  });
+  EXPECT_THAT(aborted_, IsEmpty());
+  Do([&] { dialer_.OnEstablished(1, {1, 1}); });
+  // It is over later, and was not wanted any more.
+  Do([&] { dialer_.OnOver(1, {.why = "replaced", .life = {1, 1}}); });
+  Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  EXPECT_EQ(attempts(), 2u);
 }
 
 TEST_F(DialerTest, ALinkStaysWhenItsAddressIsNoLongerWanted) {

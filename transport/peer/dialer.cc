@@ -73,6 +73,7 @@ void Dialer::KeepOnly(Entry& entry, const std::vector<Endpoint>& endpoints) {
       return false;
     }
     if (target.state == State::kDialling) {
+      if (actions_.IsAnswered(target.attempt)) return false;
       attempts_.erase(target.attempt);
       actions_.AbortAttempt(target.attempt);
     }

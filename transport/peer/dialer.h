@@ -12,6 +12,12 @@
 // linked otherwise is left alone until that link is lost. Names are resolved
 // again every 30 s, and when one of their endpoints fails.
 //
+// Two nodes may dial each other at once, and each drops the other's address
+// when it sees the link that was dialled from there. An attempt is given up
+// with its address only while nobody has answered it: a link that is up at its
+// acceptor was answered to its dialler, so none that is in use is given up, and
+// of two that cross at least one comes up.
+//
 // Cost: O(endpoints) an event; few are. Limits: the core's member limit bounds
 // the addresses, kMaxEndpoints those of a name. Threads: the loop's.
 #ifndef MUSTER_TRANSPORT_PEER_DIALER_H_
@@ -48,6 +54,8 @@ class Dialer {
                                   const Endpoint& endpoint) = 0;
     // Gives an attempt up; OnOver does not follow.
     virtual void AbortAttempt(uint64_t attempt) = 0;
+    // The peer's hello has come.
+    virtual bool IsAnswered(uint64_t attempt) const = 0;
     virtual bool IsLinked(crdt::LifeId life) const = 0;
     // Why the endpoint may not be dialled, or "".
     virtual std::string Forbidden(const Endpoint& endpoint) const = 0;
@@ -55,7 +63,8 @@ class Dialer {
 
   Dialer(std::shared_ptr<Loop> loop, Actions& actions, uint64_t seed);
 
-  // The whole set. Links of addresses that are no longer in it stay.
+  // The whole set. Links of addresses that are no longer in it stay, and so do
+  // attempts that were answered.
   void SetAddresses(const std::vector<std::string>& addresses);
   void OnEstablished(uint64_t attempt, crdt::LifeId life);
   // An attempt failed or its link was lost. `life` is zero if no hello came.

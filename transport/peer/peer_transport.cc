@@ -114,6 +114,11 @@ void PeerTransport::AbortAttempt(uint64_t attempt) {
   links_.erase(it);
 }
 
+bool PeerTransport::IsAnswered(uint64_t attempt) const {
+  auto it = links_.find(attempt);
+  return it != links_.end() && !it->second->peer_life().IsZero();
+}
+
 bool PeerTransport::IsLinked(crdt::LifeId life) const {
   return std::any_of(links_.begin(), links_.end(), [&](const auto& item) {
     return item.second->up() && item.second->peer_life() == life;

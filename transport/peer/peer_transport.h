@@ -95,6 +95,7 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   uint64_t StartAttempt(const std::string& address,
                         const Dialer::Endpoint& endpoint) override;
   void AbortAttempt(uint64_t attempt) override;
+  bool IsAnswered(uint64_t attempt) const override;
   bool IsLinked(crdt::LifeId life) const override;
   std::string Forbidden(const Dialer::Endpoint& endpoint) const override;
 
