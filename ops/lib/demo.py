@@ -14,8 +14,8 @@ import statistics
 import sys
 import time
 
-import demo_cluster
-from demo_cluster import wait_until
+import local_cluster
+from local_cluster import wait_until
 
 ROOMS = ("room:garden", "room:kitchen", "room:library")
 USERS_PER_NODE = 5
@@ -37,10 +37,10 @@ class Tour:
     self.began = time.monotonic()
     self.faults = 0
     taken = set()
-    addresses = {name: f"127.0.0.1:{demo_cluster.free_port(taken)}"
+    addresses = {name: f"127.0.0.1:{local_cluster.free_port(taken)}"
                  for name in "abc"}
     self.nodes = {
-        name: demo_cluster.Node(
+        name: local_cluster.Node(
             binary, name, address,
             [other for other in addresses.values() if other != address])
         for name, address in addresses.items()}
@@ -82,8 +82,8 @@ class Tour:
       self.say(f"  {node.name} is ready at {node.address} "
                f"({seconds * 1000:.0f} ms)")
     for name, node in self.nodes.items():
-      self.rolls[name] = demo_cluster.Roll(self.binary, node, "room:")
-      self.members[name] = demo_cluster.Members(self.binary, node)
+      self.rolls[name] = local_cluster.Roll(self.binary, node, "room:")
+      self.members[name] = local_cluster.Members(self.binary, node)
     names = set(self.nodes)
     together = wait_until(
         lambda: all(m.states.keys() >= names and
@@ -98,7 +98,7 @@ class Tour:
     if mover:
       addresses += [n.address for n in self.nodes.values() if n.name != name]
     number = next(self.numbers)
-    user = demo_cluster.User(
+    user = local_cluster.User(
         self.binary, f"{'mover' if mover else 'user'}:{number:03}",
         self.random.choice(ROOMS), addresses, 10_000 if mover else 0)
     user.node = name
@@ -252,7 +252,7 @@ class Tour:
     for node in self.nodes.values():
       try:
         code = node.process.wait(timeout=15)
-      except demo_cluster.subprocess.TimeoutExpired:
+      except local_cluster.subprocess.TimeoutExpired:
         code = None
       self.check(code == 0, f"{node.name} drained and exited "
                  f"after {time.monotonic() - since:.3f} s")
@@ -303,7 +303,7 @@ def main():
     print("\ninterrupted; the cluster ends")
     return 0
   finally:
-    demo_cluster.stop_all()
+    local_cluster.stop_all()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Nodes, users and views of the demo: processes of `muster` on this machine.
+"""Nodes, users and views as processes of `muster` on this machine.
+
+The demo and the integration tests stand on it.
 
 A view is a `muster watch` or `muster members --follow` of one node, read line
 by line as it comes: what it says is what that node sees, and when.
 
-Processes are in sessions of their own, so that a Ctrl-C reaches only the demo,
-and all are ended by stop_all().
+Processes are in sessions of their own, so that a Ctrl-C reaches only the
+caller, and all are ended by stop_all().
 """
 
 import collections
@@ -37,8 +39,9 @@ def wait_until(condition, seconds):
 
 
 def start(arguments, **options):
-  process = subprocess.Popen(arguments, start_new_session=True,
-                             stdin=subprocess.DEVNULL, text=True, **options)
+  options.setdefault("stdin", subprocess.DEVNULL)
+  process = subprocess.Popen(arguments, start_new_session=True, text=True,
+                             **options)
   _processes.append(process)
   return process
 
@@ -51,6 +54,9 @@ def stop_all():
       process.send_signal(signal.SIGCONT)
   for process in _processes:
     process.wait()
+    if process.stdout:
+      process.stdout.close()
+  _processes.clear()
 
 
 def free_port(taken):
@@ -72,11 +78,12 @@ def free_port(taken):
 class Node:
   """One `muster serve`, at an address that it keeps over restarts."""
 
-  def __init__(self, binary, name, address, others):
+  def __init__(self, binary, name, address, others, flags=()):
     self.binary = binary
     self.name = name
     self.address = address
     self.others = others
+    self.flags = list(flags)
     self.process = None
     self.log = tempfile.NamedTemporaryFile(
         prefix=f"muster-{name}-", suffix=".log", delete=False)
@@ -86,7 +93,7 @@ class Node:
     began = time.monotonic()
     self.process = start(
         [self.binary, "serve", "--node", self.name, "--listen", self.address,
-         "--join", ",".join(self.others)],
+         "--join", ",".join(self.others), *self.flags],
         stdout=subprocess.PIPE, stderr=self.log)
     line = self.process.stdout.readline().strip()
     if line != f"ready node={self.name} grpc={self.address}":
@@ -120,14 +127,14 @@ class View:
 
 
 class Roll(View):
-  """The entries that one node shows."""
+  """The entries that one node shows; when it goes, one of the others."""
 
-  def __init__(self, binary, node, prefix):
+  def __init__(self, binary, node, prefix, others=()):
     self.entries = {}  # Ref to (topic, key).
     self.events = []  # (time, event, (topic, key)).
     self.complete = False
     super().__init__([binary, "watch", "--prefix", prefix, "--json", "--at",
-                      node.address])
+                      ",".join([node.address, *others])])
 
   def take(self, line, now):
     event = line["event"]

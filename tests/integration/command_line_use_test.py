@@ -1,0 +1,203 @@
+"""The commands of `muster` as a person or a script uses them."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import local_cluster
+from cluster_case import BINARY, PATIENCE, ClusterCase, pb
+from local_cluster import wait_until
+
+
+def run(*arguments, stdin=""):
+  return subprocess.run([BINARY, *arguments], input=stdin, text=True,
+                        capture_output=True, timeout=PATIENCE, check=False)
+
+
+class CommandLineUseTest(ClusterCase):
+
+  def muster(self, *arguments, at="a", code=0, stdin=""):
+    """Standard output of a command that must exit with the code."""
+    result = run(*arguments, "--at", self.nodes[at].address, stdin=stdin)
+    self.assertEqual(result.returncode, code, result.stderr)
+    if code == 0:
+      self.assertEqual(result.stderr, "")
+    return result.stdout
+
+  def objects(self, *arguments, **options):
+    return [json.loads(line) for line in
+            self.muster(*arguments, "--json", **options).splitlines()]
+
+  def track(self, *arguments, lines="", at="a"):
+    """A `muster track` whose entries are acknowledged."""
+    process = local_cluster.start(
+        [BINARY, "track", *arguments, "--at", self.nodes[at].address],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(lines)
+    process.stdin.close()
+    count = len(lines.splitlines()) or 1
+    self.assertEqual(process.stdout.readline(), f"tracked {count}\n")
+    return process
+
+  def test_what_is_tracked_is_read_on_another_node(self):
+    self.assertEqual(self.muster("list", "room"), "")
+    self.assertEqual(self.muster("get", "room", "ann", code=1), "")
+    self.assertEqual(self.muster("count"), "0\n")
+    tracker = self.track("room", "ann", "--meta", '{"x":1}')
+    self.wait_keys("room", ["ann"])
+    listed = self.objects("list", "room", at="b")
+    self.assertEqual([(e["key"], e["meta"]) for e in listed],
+                     [("ann", '{"x":1}')])
+    self.assertTrue(listed[0]["ref"])
+    self.assertEqual(self.muster("count", at="c"), "1\n")
+    self.assertEqual(self.muster("count", "room", at="c"), "1\n")
+    self.assertEqual(self.muster("count", "other", at="c"), "0\n")
+    self.assertEqual(self.muster("topics-of", "ann", at="b"), "room\n")
+    self.assertEqual([t["topic"] for t in self.objects("topics", at="b")],
+                     ["room"])
+    self.assertEqual([t["topic"] for t in self.objects("topics", "x", at="b")],
+                     [])
+    explained = self.objects("explain", "room", "ann", at="c")
+    self.assertEqual([(e["node"], e["shown"]) for e in explained],
+                     [("a", True)])
+    self.assertIn("ann", self.muster("get", "room", "ann", at="b"))
+
+    tracker.send_signal(signal.SIGINT)
+    self.assertEqual(tracker.wait(timeout=PATIENCE), 0)
+    self.wait_keys("room", [])
+
+  def test_a_script_pipes_in_what_to_hold(self):
+    lines = "".join(f"room:{i % 7}\tuser:{i}\t{{\"i\":{i}}}\n"
+                    for i in range(5000))
+    tracker = self.track(lines=lines)
+    for name in self.NAMES:
+      self.wait(lambda: self.muster("count", at=name) == "5000\n",
+                f"{name} counts them all")
+    topics = self.objects("topics", "room:", at="b")
+    self.assertEqual([t["topic"] for t in topics],
+                     [f"room:{i}" for i in range(7)])
+    self.assertEqual(sum(t["entries"] for t in topics), 5000)
+    self.assertEqual(len(self.objects("list", "room:0", at="c")),
+                     topics[0]["entries"])
+    tracker.send_signal(signal.SIGTERM)
+    self.assertEqual(tracker.wait(timeout=PATIENCE), 0)
+
+  def test_meta_that_is_no_text_is_shown_in_base64(self):
+    stub = self.presence("a")
+    token = stub.OpenSession(pb.OpenSessionRequest(), timeout=10).token
+    stub.Track(pb.TrackRequest(token=token, ops=[
+        pb.TrackOp(topic="room", key="ann", meta=b"\xff\x00")]), timeout=10)
+    entry = self.objects("get", "room", "ann")[0]
+    self.assertNotIn("meta", entry)
+    self.assertEqual(base64.b64decode(entry["meta_base64"]), b"\xff\x00")
+
+  def test_watch_shows_joins_updates_and_leaves(self):
+    roll = local_cluster.Roll(BINARY, self.nodes["b"], "room")
+    self.wait(lambda: roll.complete, "the state")
+    tracker = self.track("room", "ann", at="c")
+    self.wait(lambda: [e[1:] for e in roll.events] ==
+              [("join", ("room", "ann"))], "a join")
+    tracker.send_signal(signal.SIGINT)
+    self.wait(lambda: [e[1:] for e in roll.events][1:] ==
+              [("leave", ("room", "ann"))], "a leave")
+    roll.process.send_signal(signal.SIGINT)
+    self.assertEqual(roll.process.wait(timeout=PATIENCE), 0)
+
+  def test_track_moves_to_another_address_when_its_node_goes(self):
+    process = local_cluster.start(
+        [BINARY, "track", "room", "ann", "--grace-ms", "10000", "--at",
+         ",".join(self.nodes[n].address for n in "ab")],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    self.assertEqual(process.stdout.readline(), "tracked 1\n")
+    self.wait_keys("room", ["ann"])
+    self.nodes["a"].kill()
+    self.wait(lambda: [e["node"] for e in self.objects(
+        "explain", "room", "ann", at="c") if e["shown"]] == ["b"], "it moved")
+    process.send_signal(signal.SIGINT)
+    self.assertEqual(process.wait(timeout=PATIENCE), 0)
+    self.wait_keys("room", [], "bc")
+
+  def test_members_status_and_drain(self):
+    members = {m["node"]: m for m in self.objects("members")}
+    self.assertEqual(sorted(members), ["a", "b", "c"])
+    self.assertEqual({m["state"] for m in members.values()},
+                     {"MEMBER_STATE_ALIVE"})
+    self.assertEqual(members["b"]["address"], self.nodes["b"].address)
+    status = self.objects("status")[0]
+    self.assertEqual((status["node"], status["ready"]), ("a", True))
+    self.muster("drain", at="c")
+    self.assertEqual(self.nodes["c"].process.wait(timeout=PATIENCE), 0)
+
+  def test_top_says_who_is_there_and_how_busy(self):
+    self.track("room", "ann")
+    self.wait_keys("room", ["ann"])
+    shown = self.muster("top", "--once")
+    for word in ("NODE", "a ", "b ", "c ", "room"):
+      self.assertIn(word, shown)
+
+
+class ExitCodeTest(unittest.TestCase):
+
+  def test_every_command_has_help(self):
+    for command in ("serve", "members", "list", "get", "count", "topics",
+                    "topics-of", "explain", "watch", "status", "drain",
+                    "track", "top"):
+      result = run(command, "--help")
+      self.assertEqual(result.returncode, 0, command)
+      self.assertIn("Usage: muster " + command, result.stdout)
+
+  def test_bad_usage_is_2_and_names_what_is_wrong(self):
+    for arguments, words in (
+        (["frobnicate"], ["frobnicate"]),
+        (["list"], ["topic"]),
+        (["serve", "--node", "a b"], ["--node", "a b"]),
+        (["serve", "--listen", "nowhere"], ["--listen", "nowhere"]),
+        (["serve", "--max-name-bytes", "0"], ["--max-name-bytes", "0"]),
+        (["serve", "--max-name-bytes", "x"], ["--max-name-bytes", "x"])):
+      result = run(*arguments)
+      self.assertEqual(result.returncode, 2, arguments)
+      for word in words:
+        self.assertIn(word, result.stderr)
+
+  def test_nobody_there_is_3(self):
+    port = local_cluster.free_port(set())
+    result = run("count", "--at", f"127.0.0.1:{port}")
+    self.assertEqual(result.returncode, 3)
+    self.assertIn(f"127.0.0.1:{port}", result.stderr)
+
+  def test_a_config_file_with_an_unknown_key_is_refused_by_name(self):
+    for text, words in (('node = "a"\nnodee = "b"\n', ["nodee"]),
+                        ("max_name_bytes = 0\n", ["max_name_bytes", "0"]),
+                        ("node = \n", [".toml:1"])):
+      with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        result = run("serve", "--config", file.name)
+      self.assertEqual(result.returncode, 2, text)
+      for word in [os.path.basename(file.name)] + words:
+        self.assertIn(word, result.stderr)
+
+  def test_ready_is_the_only_line_and_ctrl_c_ends_a_node(self):
+    self.addCleanup(local_cluster.stop_all)
+    with tempfile.TemporaryFile("w+") as log:
+      node = local_cluster.start(
+          [BINARY, "serve", "--node", "solo", "--listen", "127.0.0.1:0",
+           "--join", f"127.0.0.1:{local_cluster.free_port(set())}"],
+          stdout=subprocess.PIPE, stderr=log)
+      line = node.stdout.readline()
+      self.assertRegex(line, r"^ready node=solo grpc=127\.0\.0\.1:\d+\n$")
+      address = line.strip().split("grpc=")[1]
+      ready = lambda: run("count", "--at", address).returncode == 0
+      self.assertTrue(wait_until(ready, PATIENCE), "it serves alone")
+      self.assertIn("alone", run("status", "--at", address).stdout)
+      node.send_signal(signal.SIGINT)
+      self.assertEqual(node.wait(timeout=PATIENCE), 0)
+      self.assertEqual(node.stdout.read(), "")
+
+
+if __name__ == "__main__":
+  unittest.main()
