@@ -6,7 +6,7 @@
 #include <ostream>
 
 #include "absl/status/status.h"
-#include "clients/cpp/connection.h"
+#include "muster/client/connection.h"
 #include "node/cli/command_line.h"
 #include "node/cli/exit_code.h"
 #include "node/cli/interrupt.h"

@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "clients/cpp/member_watch.h"
+#include "muster/client/member_watch.h"
 #include "muster/v1/cluster.grpc.pb.h"
 #include "node/cli/client_command.h"
 #include "node/cli/json.h"

@@ -9,7 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "clients/cpp/connection.h"
+#include "muster/client/connection.h"
 #include "node/config_table.h"
 
 namespace muster::cli {

@@ -7,7 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "clients/cpp/held_session.h"
+#include "muster/client/held_session.h"
 
 namespace muster::cli {
 

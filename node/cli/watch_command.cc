@@ -1,7 +1,7 @@
 // watch: what is present, then every change.
 #include <string>
 
-#include "clients/cpp/watch.h"
+#include "muster/client/watch.h"
 #include "node/cli/client_command.h"
 #include "node/cli/interrupt.h"
 #include "node/cli/json.h"

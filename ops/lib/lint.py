@@ -115,7 +115,8 @@ def sizes(_):
 
 
 def project_includes(path):
-  return [name for quote, name in INCLUDE.findall(read(path))
+  return [re.sub("^muster/client/", "clients/cpp/muster/client/", name)
+          for quote, name in INCLUDE.findall(read(path))
           if quote == '"' or name.startswith("muster/")]
 
 

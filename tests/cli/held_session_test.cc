@@ -1,4 +1,4 @@
-#include "clients/cpp/held_session.h"
+#include "muster/client/held_session.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "clients/cpp/roll.h"
+#include "muster/client/roll.h"
 
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>

@@ -1,4 +1,4 @@
-#include "clients/cpp/watch.h"
+#include "muster/client/watch.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -7,14 +7,14 @@
 // node for `give_up`.
 //
 // Threads: none; one caller at a time.
-#ifndef MUSTER_CLIENTS_CPP_FAILOVER_H_
-#define MUSTER_CLIENTS_CPP_FAILOVER_H_
+#ifndef MUSTER_CLIENT_FAILOVER_H_
+#define MUSTER_CLIENT_FAILOVER_H_
 
 #include <cstddef>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "clients/cpp/connection.h"
+#include "muster/client/connection.h"
 
 namespace muster::client {
 
@@ -48,4 +48,4 @@ std::string ReasonOf(const absl::Status& status);
 
 }  // namespace muster::client
 
-#endif  // MUSTER_CLIENTS_CPP_FAILOVER_H_
+#endif  // MUSTER_CLIENT_FAILOVER_H_

@@ -2,8 +2,8 @@
 // against the next when it ends, until it is stopped or gives up (Failover).
 //
 // Threads: Run blocks; Stop may be called from any other thread.
-#ifndef MUSTER_CLIENTS_CPP_STREAM_RUNNER_H_
-#define MUSTER_CLIENTS_CPP_STREAM_RUNNER_H_
+#ifndef MUSTER_CLIENT_STREAM_RUNNER_H_
+#define MUSTER_CLIENT_STREAM_RUNNER_H_
 
 #include <grpcpp/grpcpp.h>
 
@@ -15,8 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "clients/cpp/connection.h"
-#include "clients/cpp/failover.h"
+#include "muster/client/connection.h"
+#include "muster/client/failover.h"
 
 namespace muster::client {
 
@@ -51,4 +51,4 @@ class StreamRunner {
 
 }  // namespace muster::client
 
-#endif  // MUSTER_CLIENTS_CPP_STREAM_RUNNER_H_
+#endif  // MUSTER_CLIENT_STREAM_RUNNER_H_

@@ -1,4 +1,4 @@
-#include "clients/cpp/stream_runner.h"
+#include "muster/client/stream_runner.h"
 
 #include "absl/strings/str_cat.h"
 

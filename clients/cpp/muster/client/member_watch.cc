@@ -1,4 +1,4 @@
-#include "clients/cpp/member_watch.h"
+#include "muster/client/member_watch.h"
 
 #include "muster/v1/cluster.grpc.pb.h"
 

@@ -6,8 +6,8 @@
 // request); UNAVAILABLE if no node could be reached, at the start in one
 // round, later for `give_up`.
 // Threads: Run blocks; Stop may be called from any other thread.
-#ifndef MUSTER_CLIENTS_CPP_WATCH_H_
-#define MUSTER_CLIENTS_CPP_WATCH_H_
+#ifndef MUSTER_CLIENT_WATCH_H_
+#define MUSTER_CLIENT_WATCH_H_
 
 #include <grpcpp/grpcpp.h>
 
@@ -18,9 +18,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "clients/cpp/connection.h"
-#include "clients/cpp/roll.h"
-#include "clients/cpp/stream_runner.h"
+#include "muster/client/connection.h"
+#include "muster/client/roll.h"
+#include "muster/client/stream_runner.h"
 #include "muster/v1/presence.pb.h"
 
 namespace muster::client {
@@ -55,4 +55,4 @@ class Watch {
 
 }  // namespace muster::client
 
-#endif  // MUSTER_CLIENTS_CPP_WATCH_H_
+#endif  // MUSTER_CLIENT_WATCH_H_

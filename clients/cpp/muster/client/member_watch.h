@@ -2,14 +2,14 @@
 // node is lost, as another one does.
 //
 // Errors and threads: as Watch.
-#ifndef MUSTER_CLIENTS_CPP_MEMBER_WATCH_H_
-#define MUSTER_CLIENTS_CPP_MEMBER_WATCH_H_
+#ifndef MUSTER_CLIENT_MEMBER_WATCH_H_
+#define MUSTER_CLIENT_MEMBER_WATCH_H_
 
 #include <functional>
 #include <string>
 
-#include "clients/cpp/connection.h"
-#include "clients/cpp/stream_runner.h"
+#include "muster/client/connection.h"
+#include "muster/client/stream_runner.h"
 #include "muster/v1/cluster.pb.h"
 
 namespace muster::client {
@@ -36,4 +36,4 @@ class MemberWatch {
 
 }  // namespace muster::client
 
-#endif  // MUSTER_CLIENTS_CPP_MEMBER_WATCH_H_
+#endif  // MUSTER_CLIENT_MEMBER_WATCH_H_

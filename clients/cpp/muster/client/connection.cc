@@ -1,4 +1,4 @@
-#include "clients/cpp/connection.h"
+#include "muster/client/connection.h"
 
 #include <utility>
 

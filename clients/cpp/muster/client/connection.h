@@ -11,8 +11,8 @@
 // text; UNAVAILABLE naming every address if none could be reached.
 // Limits: answers of at most kMaxAnswerBytes.
 // Threads: safe to be used by several at once; calls block.
-#ifndef MUSTER_CLIENTS_CPP_CONNECTION_H_
-#define MUSTER_CLIENTS_CPP_CONNECTION_H_
+#ifndef MUSTER_CLIENT_CONNECTION_H_
+#define MUSTER_CLIENT_CONNECTION_H_
 
 #include <grpcpp/grpcpp.h>
 
@@ -94,4 +94,4 @@ class Connection {
 
 }  // namespace muster::client
 
-#endif  // MUSTER_CLIENTS_CPP_CONNECTION_H_
+#endif  // MUSTER_CLIENT_CONNECTION_H_

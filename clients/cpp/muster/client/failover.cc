@@ -1,4 +1,4 @@
-#include "clients/cpp/failover.h"
+#include "muster/client/failover.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"

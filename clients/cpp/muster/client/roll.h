@@ -18,8 +18,8 @@
 //
 // Cost: O(log n) a change; memory for every entry of the scope.
 // Threads: none; one caller at a time.
-#ifndef MUSTER_CLIENTS_CPP_ROLL_H_
-#define MUSTER_CLIENTS_CPP_ROLL_H_
+#ifndef MUSTER_CLIENT_ROLL_H_
+#define MUSTER_CLIENT_ROLL_H_
 
 #include <cstdint>
 #include <map>
@@ -81,4 +81,4 @@ class Roll {
 
 }  // namespace muster::client
 
-#endif  // MUSTER_CLIENTS_CPP_ROLL_H_
+#endif  // MUSTER_CLIENT_ROLL_H_

@@ -23,8 +23,8 @@
 // Cost: memory for every entry. A resume names them all in one message, so a
 // session should hold no more than about 10,000.
 // Threads: Run blocks; Stop may be called from any other thread.
-#ifndef MUSTER_CLIENTS_CPP_HELD_SESSION_H_
-#define MUSTER_CLIENTS_CPP_HELD_SESSION_H_
+#ifndef MUSTER_CLIENT_HELD_SESSION_H_
+#define MUSTER_CLIENT_HELD_SESSION_H_
 
 #include <grpcpp/grpcpp.h>
 
@@ -36,8 +36,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "clients/cpp/connection.h"
-#include "clients/cpp/stream_runner.h"
+#include "muster/client/connection.h"
+#include "muster/client/stream_runner.h"
 #include "muster/v1/presence.grpc.pb.h"
 
 namespace muster::client {
@@ -115,4 +115,4 @@ class HeldSession {
 
 }  // namespace muster::client
 
-#endif  // MUSTER_CLIENTS_CPP_HELD_SESSION_H_
+#endif  // MUSTER_CLIENT_HELD_SESSION_H_
