@@ -47,7 +47,7 @@ namespace muster {
 struct RuntimeOptions {
   // Where gRPC (TCP) and beats (UDP) listen: HOST:PORT or [IPV6]:PORT. Port 0
   // takes any number that is free for both.
-  std::string listen = "127.0.0.1:7700";
+  std::string listen = "127.0.0.1:7400";
   // What peers and clients dial: HOST[:PORT]; port 0 or none means the port
   // that is listened on. Empty: the listening address, or of a wildcard the
   // first address of this machine that is not loopback.
@@ -62,6 +62,8 @@ struct RuntimeOptions {
   size_t max_connections = 10'000;
   // Largest gRPC message of a client, in bytes.
   size_t max_message_bytes = 4 << 20;
+  // Of a peer's message.
+  size_t max_frame_bytes = core::kDefaultMaxFrameBytes;
   // A drain that has not ended by then is cut short.
   absl::Duration drain_timeout = absl::Seconds(10);
   // SIGTERM and SIGINT drain; a second one exits at once.
@@ -79,7 +81,7 @@ class Runtime final : public CorePort {
 
   // Binds, starts the server with `services` and the loop. Errors:
   // INVALID_ARGUMENT a malformed option; UNAVAILABLE the address cannot be
-  // listened on, e.g. "--listen 127.0.0.1:7700: the port is already taken".
+  // listened on, e.g. "--listen 127.0.0.1:7400: the port is already taken".
   // After an error only the destructor may be called.
   absl::Status Start(const std::vector<grpc::Service*>& services,
                      ServiceSink* sink);

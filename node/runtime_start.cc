@@ -116,6 +116,7 @@ void Runtime::Impl::MakeTransport() {
   transport.policy.address = options_.core.address;
   transport.policy.secret = options_.cluster_secret;
   transport.policy.insecure_peers = options_.insecure_peers;
+  transport.policy.max_frame_bytes = options_.max_frame_bytes;
   transport.max_inbound = options_.core.max_members + 64;
   transport.seed = Random64();
   transport_ = std::make_unique<peer::PeerTransport>(
@@ -136,7 +137,8 @@ absl::Status Runtime::Impl::BuildServer(
       External::FROM_FD, grpc::InsecureServerCredentials());
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.RegisterService(peer_service_.get());
-  size_t largest = std::max(options_.max_message_bytes, core::kMaxFrameBytes);
+  size_t largest =
+      std::max(options_.max_message_bytes, options_.max_frame_bytes);
   builder.SetMaxReceiveMessageSize(static_cast<int>(largest));
   // Clients may keep idle connections alive through middle boxes.
   builder.AddChannelArgument(

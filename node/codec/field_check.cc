@@ -33,7 +33,7 @@ absl::string_view AddressFault(absl::string_view address) {
   if (bracketed) host = host.substr(1, host.size() - 2);
   if (host.empty()) return "the host is missing";
   if (!bracketed && host.find(':') != absl::string_view::npos) {
-    return "an IPv6 host must be in brackets, as in [::1]:7700";
+    return "an IPv6 host must be in brackets, as in [::1]:7400";
   }
   for (char c : host) {
     bool plain = c > ' ' && c < 0x7f && c != '[' && c != ']' && c != '/';

@@ -9,9 +9,10 @@
 // with the payload's tag and length, and the payload follows as it is. Decoding
 // copies a payload once, out of the transport's buffers.
 //
-// Limits: kMaxFrameBytes a message, kMaxHandshakeBytes for hello, proof and
-// refusal, kMaxDatagramBytes a datagram; names 128 bytes of UTF-8, addresses
-// 262 bytes, ages 24 hours, numbers and seqs 2^62.
+// Limits: kMaxFrameBytes a message (the transport has a lower one),
+// kMaxHandshakeBytes for hello, proof and refusal, kMaxDatagramBytes a
+// datagram; names 128 bytes of UTF-8, addresses 262 bytes, ages 24 hours,
+// numbers and seqs 2^62.
 //
 // Cost: O(bytes). All functions are total and thread-safe.
 #ifndef MUSTER_NODE_CODEC_PEER_CODEC_H_

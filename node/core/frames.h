@@ -23,7 +23,9 @@ namespace muster::core {
 using LinkId = uint64_t;
 
 // Limits of foreign input; see docs/configuration.md.
-inline constexpr size_t kMaxFrameBytes = 1 << 20;
+inline constexpr size_t kMaxFrameBytes = 16 << 20;
+// What a node takes unless it is told otherwise: enough for the largest entry.
+inline constexpr size_t kDefaultMaxFrameBytes = 1 << 20;
 inline constexpr size_t kMaxMembers = 1024;
 inline constexpr size_t kMaxStreams = 8 * kMaxMembers;
 inline constexpr size_t kMaxDatagramBytes = 1400;

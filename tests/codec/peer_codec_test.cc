@@ -147,12 +147,12 @@ TEST(PeerCodecTest, NamesMustBeShortUtf8AndNotEmpty) {
 
 TEST(PeerCodecTest, AddressesMustBeHostAndPort) {
   v1::PeerFrame frame = Proto(EncodeHello(SampleHello()));
-  for (const char* bad : {"", "host", "host:", "host:0", "host:65536", ":7700",
-                          "::1:7700", "a b:7700", "host:77x"}) {
+  for (const char* bad : {"", "host", "host:", "host:0", "host:65536", ":7400",
+                          "::1:7400", "a b:7400", "host:77x"}) {
     frame.mutable_hello()->set_address(bad);
     EXPECT_THAT(FaultOf(frame), HasSubstr("hello.address")) << bad;
   }
-  for (const char* good : {"host:1", "[::1]:7700", "10.0.0.1:65535"}) {
+  for (const char* good : {"host:1", "[::1]:7400", "10.0.0.1:65535"}) {
     frame.mutable_hello()->set_address(good);
     EXPECT_TRUE(DecodeMessage(frame.SerializeAsString()).ok()) << good;
   }
@@ -224,7 +224,7 @@ TEST(PeerCodecTest, ARebaseFrameMustHoldWhatItsKindSays) {
 TEST(PeerCodecTest, AFrameOverTheLimitIsRefusedUnread) {
   std::string bytes(core::kMaxFrameBytes + 1, '\0');
   EXPECT_THAT(std::string(DecodeMessage(bytes).status().message()),
-              HasSubstr("at most 1048576"));
+              HasSubstr("at most 16777216"));
   EXPECT_FALSE(DecodeMessage("").ok());
 }
 

@@ -119,13 +119,13 @@ TEST_F(LinkTest, AnIncompatibleVersionIsRefused) {
 
 TEST_F(LinkTest, APeerThatIsNotOnLoopbackNeedsASecretOrAFlag) {
   auto a = Node("a", 1);
-  a->Do([](PeerTransport& t) { t.Dial({"192.0.2.1:7700", "127.0.0.1:2"}); });
+  a->Do([](PeerTransport& t) { t.Dial({"192.0.2.1:7400", "127.0.0.1:2"}); });
   EXPECT_TRUE(Await([&] { return a->counter(Counter::kDials) >= 2; }));
   a->Stop();
   LinkPolicy insecure = Policy();
   insecure.insecure_peers = true;
   auto b = Node("b", 2, insecure);
-  b->Do([](PeerTransport& t) { t.Dial({"192.0.2.1:7700"}); });
+  b->Do([](PeerTransport& t) { t.Dial({"192.0.2.1:7400"}); });
   EXPECT_TRUE(Await([&] { return b->counter(Counter::kDials) >= 1; }));
 }
 
@@ -281,6 +281,19 @@ TEST_F(LinkTest, FramesArriveInOrderWithinTheirClass) {
     }
     return 0;
   });
+}
+
+TEST_F(LinkTest, AFrameOverTheLimitEndsTheLinkAndTheLimitIsNamed) {
+  auto a = Node("a", 1);
+  LinkPolicy policy = Policy();
+  policy.max_frame_bytes = 10'000;
+  auto b = Node("b", 2, policy);
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
+  core::LinkId link = a->last_link();
+  a->Do([&](PeerTransport& t) { t.Send(link, DeltaOf(2, 200'000)); });
+  ASSERT_TRUE(Await([&] { return b->links_down() == 1; }));
+  EXPECT_THAT(b->See([](const Events& e) { return e.down[0].why; }),
+              ::testing::HasSubstr("at most 10000 (--max-frame-bytes)"));
 }
 
 TEST_F(LinkTest, ALinkWhoseQueueOverflowsIsClosed) {

@@ -38,6 +38,7 @@ struct LinkPolicy {
   bool insecure_peers = false;
   uint32_t protocol_min = codec::kProtocolMin;
   uint32_t protocol_max = codec::kProtocolMax;
+  size_t max_frame_bytes = core::kDefaultMaxFrameBytes;
 };
 
 // Whether a peer there may be talked to at all; else why not.

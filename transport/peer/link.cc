@@ -116,7 +116,7 @@ void Link::Do(const Handshake::Established& step) {
   up_ = true;
   hello_ = step.hello;
   hello_.dialed = config_.dialed;
-  pipe_->SetStreaming();
+  pipe_->SetStreaming(policy_.max_frame_bytes);
   if (step.send) pipe_->Send(FrameClass::kControl, *step.send);
   owner_.OnLinkEstablished(*this);
 }

@@ -46,9 +46,10 @@ void Pipe::SetReceiver(Receiver* receiver) {
   Do(std::move(next));
 }
 
-void Pipe::SetStreaming() {
+void Pipe::SetStreaming(size_t max_frame_bytes) {
   MutexLock lock(mutex_);
   streaming_ = true;
+  max_message_bytes_ = max_frame_bytes;
 }
 
 bool Pipe::Send(FrameClass frame_class, codec::EncodedFrame frame) {
@@ -90,14 +91,16 @@ void Pipe::Cancel() {
 absl::StatusOr<codec::PeerMessage> Pipe::Decode(
     google::protobuf::io::ZeroCopyInputStream& message, size_t size) {
   bool streaming;
+  size_t limit;
   {
     MutexLock lock(mutex_);
     streaming = streaming_;
+    limit = max_message_bytes_;
   }
-  if (!streaming && size > codec::kMaxHandshakeBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("handshake: a message of ",
-                                                   size, " bytes; at most ",
-                                                   codec::kMaxHandshakeBytes));
+  if (size > limit) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        streaming ? "frame" : "handshake", ": a message of ", size,
+        " bytes; at most ", limit, streaming ? " (--max-frame-bytes)" : ""));
   }
   return codec::DecodeMessage(message, size);
 }

@@ -57,8 +57,9 @@ class Pipe final : public FrameStreamHandler,
   // Null: what comes from now on is discarded. Until the first receiver is
   // set, messages wait.
   void SetReceiver(Receiver* receiver);
-  // The handshake is over: frames may follow each other.
-  void SetStreaming() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The handshake is over: frames of up to `max_frame_bytes` may follow each
+  // other.
+  void SetStreaming(size_t max_frame_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // False if the queue is full; the link should be closed then.
   bool Send(FrameClass frame_class, codec::EncodedFrame frame)
@@ -117,6 +118,7 @@ class Pipe final : public FrameStreamHandler,
   // The stream knows this pipe; before that, nothing may be asked of it.
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool streaming_ ABSL_GUARDED_BY(mutex_) = false;
+  size_t max_message_bytes_ ABSL_GUARDED_BY(mutex_) = codec::kMaxHandshakeBytes;
   // A message made no sense, or nobody wants what comes: it is not kept.
   bool discarding_ ABSL_GUARDED_BY(mutex_) = false;
   // The stream is broken: what is left in it is read without waiting.
