@@ -62,7 +62,7 @@ inline core::PositionsFrame SamplePositions() {
 }
 
 inline core::MembersFrame SampleMembers() {
-  return {{{kOrigin, "127.0.0.1:7400", core::MemberState::kSuspect, 40,
+  return {{{kOrigin, "127.0.0.1:7700", core::MemberState::kSuspect, 40,
             absl::Milliseconds(900)}},
           crdt::Incarnation(6)};
 }
@@ -71,7 +71,7 @@ inline Hello SampleHello() {
   Hello hello;
   hello.cluster = "muster";
   hello.origin = kOrigin;
-  hello.address = "127.0.0.1:7400";
+  hello.address = "127.0.0.1:7700";
   hello.nonce = "0123456789abcdef";
   return hello;
 }
