@@ -67,7 +67,7 @@ void Model::Resumed(int session, int process, const Rank& rank, int64_t grace,
 
 void Model::Tracked(int session, int process, const RefKey& ref,
                     const Content& content) {
-  made_[ref] = Made{session, content, {}};
+  made_[ref] = Made{session, content, {}, {}};
   Copy* copy = Find(session, process);
   if (copy != nullptr) copy->entries[ref] = content;
 }
@@ -77,7 +77,7 @@ void Model::Updated(int session, int process, const RefKey& old,
   Content content = made_[old].content;
   content.meta = meta;
   made_[old].successor = ref;
-  made_[ref] = Made{session, content, {}};
+  made_[ref] = Made{session, content, {}, old};
   Copy* copy = Find(session, process);
   if (copy == nullptr) return;
   copy->entries.erase(old);
@@ -106,6 +106,11 @@ void Model::ProcessGone(int process, int64_t now) {
   if (!gone_.try_emplace(process, now).second) return;
   for (size_t i = 0; i < sessions_.size(); ++i) {
     Disconnected(static_cast<int>(i), process, now);
+    // One that was to lapse later by missing heartbeats does so now.
+    Copy* copy = Find(static_cast<int>(i), process);
+    if (copy != nullptr) {
+      copy->disconnected_at = std::min(copy->disconnected_at, now);
+    }
   }
 }
 
@@ -164,6 +169,15 @@ bool Model::Holds(const Copy& copy, RefKey ref) const {
   return false;
 }
 
+bool Model::Updates(RefKey ref, const RefKey& old) const {
+  while (ref.seq != 0 && ref != old) {
+    const Made* made = Find(ref);
+    if (made == nullptr) return false;
+    ref = made->updates;
+  }
+  return ref == old;
+}
+
 bool Model::Dead(const RefKey& ref) const {
   const Made* made = Find(ref);
   if (made == nullptr) return false;
@@ -182,7 +196,11 @@ const Model::Copy* Model::CertainTop(const Session& session) const {
   }
   for (const auto& [process, copy] : session.copies) {
     if (&copy == top || copy.connected) continue;
-    if (top->since >= copy.disconnected_at + session.grace) return nullptr;
+    // Without a grace nothing waits for those who come as it lapses.
+    const int64_t lapse = copy.disconnected_at + session.grace;
+    if (top->since + (session.grace > 0 ? 0 : kUnheard) >= lapse) {
+      return nullptr;
+    }
   }
   return top;
 }

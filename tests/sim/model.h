@@ -56,6 +56,8 @@ class Model {
  public:
   static constexpr int64_t kLate = 6'000'000;        // Past grace.
   static constexpr int64_t kDownWithin = 3'500'000;  // Silence of the dead.
+  // A resume may be this long on its way to the node it takes a session from.
+  static constexpr int64_t kUnheard = 2'000'000;
 
   using Entries = std::map<RefKey, Content>;
   struct Copy {
@@ -106,6 +108,7 @@ class Model {
     int session = 0;
     Content content;
     RefKey successor;  // seq 0: none.
+    RefKey updates;    // What it was made from; seq 0: it was tracked.
   };
   // Null if no client made it.
   const Made* Find(const RefKey& ref) const;
@@ -114,6 +117,8 @@ class Model {
   }
   size_t sessions() const { return sessions_.size(); }
   size_t made() const { return made_.size(); }
+  // It was made from `old` by an update, or several.
+  bool Updates(RefKey ref, const RefKey& old) const;
   // No copy holds it: it must not come back where its end was seen.
   bool Dead(const RefKey& ref) const;
   // Every copy that may be in force holds the entry, in this version or a

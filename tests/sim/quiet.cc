@@ -16,14 +16,37 @@ std::string Where(const Process& process) {
   return absl::StrCat(process.name(), "#", process.number);
 }
 
+// Of `a`, the first that `b` has not; a.end() if there is none.
+Model::Entries::const_iterator FirstMissing(const Model::Entries& a,
+                                            const Model::Entries& b) {
+  return std::find_if(a.begin(), a.end(), [&b](const auto& entry) {
+    auto it = b.find(entry.first);
+    return it == b.end() || it->second != entry.second;
+  });
+}
+
 std::string Difference(const Model::Entries& a, const Model::Entries& b) {
-  for (const auto& [ref, content] : a) {
-    auto it = b.find(ref);
-    if (it != b.end() && it->second == content) continue;
-    return absl::StrCat(ToString(ref), " (", content.topic, "/", content.key,
-                        it == b.end() ? ")" : ", other content)");
+  auto it = FirstMissing(a, b);
+  if (it == a.end()) return "";
+  return absl::StrCat(ToString(it->first), " (", it->second.topic, "/",
+                      it->second.key,
+                      b.contains(it->first) ? ", other content)" : ")");
+}
+
+// What the process knows of an entry's (topic, key), to read beside a failure.
+std::string Explained(Process& process, const Content& entry) {
+  std::string text;
+  const core::ExplainReply reply =
+      process.replica().Explain(entry.topic, entry.key, process.Now());
+  for (const core::ExplainLine& line : reply.lines) {
+    absl::StrAppend(
+        &text, "\n    ", ToString(KeyOf(line.entry.ref)), " of ",
+        line.origin.node, " ", absl::Hex(line.origin.life.hi >> 48),
+        " session ", absl::Hex(line.session.session.hi), " resume ",
+        line.session.resume_number, line.connected ? " connected" : "",
+        line.shown ? " shown" : absl::StrCat(": ", line.hidden_because));
   }
-  return "";
+  return text;
 }
 
 }  // namespace
@@ -213,11 +236,15 @@ std::string Checks::NotQuietOf(Process& process, const Model::Entries& list) {
   const Model::Expected expected = model_.ExpectedAt(world_.now());
   const std::string lost = Difference(expected.must, list);
   if (!lost.empty()) {
-    return absl::StrCat("C10: ", Where(process), " does not list ", lost);
+    return absl::StrCat(
+        "C10: ", Where(process), " does not list ", lost,
+        Explained(process, FirstMissing(expected.must, list)->second));
   }
   const std::string ghost = Difference(list, expected.may);
   if (!ghost.empty()) {
-    return absl::StrCat("C10: ", Where(process), " lists a ghost: ", ghost);
+    return absl::StrCat(
+        "C10: ", Where(process), " lists a ghost: ", ghost,
+        Explained(process, FirstMissing(list, expected.may)->second));
   }
   const std::string views = ViewsDiffer(process, list);
   return views.empty() ? KeptTooLong(process) : views;
