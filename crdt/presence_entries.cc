@@ -82,12 +82,10 @@ Seq PresenceStore::seq(RowIdx i) const {
   return seq;
 }
 
-bool PresenceStore::has_explicit_ref(RowIdx row) const {
-  return (rows_[row].flags & kHasRef) != 0;
-}
-
 Ref PresenceStore::ref(RowIdx row) const {
-  if (has_explicit_ref(row)) return ExplicitRef(rows_[row]);
+  if ((rows_[row].flags & (kHasRef | kHasSeq)) == kHasRef) {
+    return ExplicitRef(rows_[row]);
+  }
   return {streams_[stream_of(row)].ref_life, rows_[row].id, seq(row)};
 }
 

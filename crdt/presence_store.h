@@ -155,9 +155,10 @@ class PresenceStore {
   absl::string_view topic(RowIdx row) const;
   absl::string_view key(RowIdx row) const;
   absl::string_view meta(RowIdx row) const;
-  // May be explicit: see has_explicit_ref.
+  // Its dot; of an adopted entry that was not updated since, adopted_as.
   Ref ref(RowIdx row) const;
-  bool has_explicit_ref(RowIdx row) const;
+  // The explicit ref: the one it had where it was adopted from, or none.
+  Ref adopted_as(RowIdx row) const { return ExplicitRef(rows_[row]); }
   Seq seq(RowIdx row) const;
   ElementId id(RowIdx row) const { return rows_[row].id; }
   SessionIdx session_of(RowIdx row) const { return rows_[row].session; }

@@ -68,6 +68,8 @@ void LocalSessions::Resume(RequestId id, const ResumeRequest& request,
   }
 }
 
+// Once its grace is over the entries of a session are about to leave, and may
+// have left elsewhere: it is adopted from nothing.
 void LocalSessions::StartAdoption(Adoption adoption, SessionIdx in_force) {
   SessionIdx own = OwnCopy(adoption.wish.open.session);
   if (own != kNone && own == in_force) {
@@ -82,6 +84,7 @@ void LocalSessions::StartAdoption(Adoption adoption, SessionIdx in_force) {
     crdt::SessionContent content;
     content.session = adoption.wish.open.session;
     content.state = SessionState::kPending;
+    adoption.lapsed = in_force != kNone && roll_.GraceOver(in_force);
     adoption.id = store().session(own_.AddSession(content)).id;
     ++live_;
   }
@@ -145,6 +148,7 @@ void LocalSessions::AdoptEntry(Adoption& adoption, SessionIdx copy,
                                const EntryView& wish) {
   crdt::SessionId sid = adoption.wish.open.session;
   if (adopted_.contains({copy, wish.ref})) return;  // Named twice.
+  if (adoption.lapsed) return adoption.missing.push_back(wish.ref);
   for (RowIdx row = store().FirstOfPair(wish.topic, wish.key); row != kNone;
        row = store().NextOfPair(row)) {
     SessionIdx owner = store().session_of(row);

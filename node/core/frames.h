@@ -58,7 +58,7 @@ struct PullFrame {
   crdt::Seq after;
   bool cancel = false;
   uint64_t rebase_id = 0;
-  bool force_rebase = false;
+  bool force_rebase = false;  // Even if the log reaches.
 };
 struct DeltaFrame {
   crdt::StreamId stream;

@@ -197,9 +197,7 @@ void LocalSessions::OnLosers(const std::vector<SessionIdx>& losers,
 // ------------------------------------------------------------------- ending
 
 void LocalSessions::RemoveOwnEntry(RowIdx row) {
-  if (store().has_explicit_ref(row)) {
-    adopted_.erase({store().session_of(row), store().ref(row)});
-  }
+  adopted_.erase({store().session_of(row), store().ref(row)});
   own_.RemoveEntry(row);
 }
 

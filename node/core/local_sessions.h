@@ -70,6 +70,7 @@ class LocalSessions {
     crdt::ByteArena arena;
     crdt::ElementId id;         // Of the pending copy, or the own one.
     bool own = false;           // The session was here already.
+    bool lapsed = false;        // Its grace was over.
     bool disconnected = false;  // Its client has gone meanwhile.
     size_t next = 0;
     crdt::RowIdx sweep = crdt::kNone;

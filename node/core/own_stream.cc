@@ -63,7 +63,7 @@ void OwnStream::UpdateEntry(RowIdx row, absl::string_view meta) {
   Mutation mutation = Next(Mutation::Kind::kPutEntry);
   mutation.id = store.id(row);
   mutation.entry = {store.session(store.session_of(row)).id, store.topic(row),
-                    store.key(row), meta, crdt::Ref{}};
+                    store.key(row), meta, store.adopted_as(row)};
   EncodePutEntry(mutation.seq, mutation.id, mutation.entry, bytes_);
   Commit(mutation);
 }

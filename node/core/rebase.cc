@@ -1,5 +1,6 @@
 #include "node/core/rebase.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -167,6 +168,7 @@ RebaseReceiver::Outcome RebaseReceiver::Begin(const RebaseFrame& frame) {
   bool fits = number_ == 1 ? frame.have == stream_.vv || frame.have == Seq()
                            : frame.have == at_;
   if (!fits || frame.seq < frame.have) return Outcome::kBad;
+  if (frame.have != Seq() && frame.seq < stream_.applied) return Outcome::kBad;
   at_ = frame.seq;
   ++stream_.round;
   cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
@@ -206,9 +208,10 @@ RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
   Mutation mutation;
   for (uint32_t n = 0; n < frame.count; ++n) {
     if (!crdt::DecodeElement(bytes, seq, mutation) ||
-        roll_.Apply(stream_, mutation) != Roll::Applied::kOk) {
+        roll_.Put(stream_, mutation) != Roll::Applied::kOk) {
       return Outcome::kBad;
     }
+    stream_.applied = std::max(stream_.applied, seq);
   }
   return Outcome::kOk;
 }
@@ -225,6 +228,7 @@ RebaseReceiver::Outcome RebaseReceiver::Log(const RebaseFrame& frame) {
     // the sender came to it: a later mutation says so.
     roll_.Apply(stream_, mutation);
     at_ = at_.Next();
+    stream_.applied = std::max(stream_.applied, at_);
   }
   return Outcome::kOk;
 }

@@ -13,9 +13,11 @@
 // its VV. Example: 1,000,000 equal entries and ten that differ cost about a
 // byte each, and ten puts.
 //
-// Everything the receiver applies is moved to the end of its seq order, so
-// what a broken rebase left behind is harmless: the next one starts again
-// from the receiver's VV.
+// Everything the receiver applies is moved to the end of its seq order. What a
+// broken rebase leaves is neither the state at the VV nor a later one: the
+// stream stays in rebase until another one comes to its end. That one goes on
+// from the VV if its sender has all that is here (upto >= Stream::applied);
+// else it starts from 0, and puts replace what is later than they.
 //
 // Cost: O(elements), a frame at a time: at most kBulkFrameBytes and kNames
 // names a frame. Threads: one.

@@ -170,14 +170,17 @@ void Replica::Impl::RefreshAges() {
   });
 }
 
-// Streams that cannot be shown any more: of ended lives, once no session is
-// within its grace; of the silent, after DetectorOptions::forget.
+// Streams that cannot be shown any more: of ended lives, and those of the dead
+// that nobody has whole, once no session is within its grace; of the silent,
+// after DetectorOptions::forget.
 void Replica::Impl::Forget() {
   std::vector<Stream*> gone;
   roll.ForEachStream([&](Stream& stream) {
     if (stream.own || membership.IsAlive(stream.origin.life)) return;
     absl::Duration age = roll.now().mono - stream.advanced;
-    bool over = stream.ended && stream.hidden && !roll.HasWanted(stream);
+    bool broken = stream.rebasing && replication.SourceOf(stream).empty();
+    bool over =
+        (stream.ended || broken) && stream.hidden && !roll.HasWanted(stream);
     if (over || age > options.detector.forget) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {

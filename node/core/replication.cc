@@ -18,6 +18,8 @@ constexpr absl::Duration kPositionsInterval = absl::Milliseconds(50);
 constexpr absl::Duration kFullPositionsInterval = absl::Seconds(5);
 constexpr absl::Duration kSilent = absl::Seconds(1);
 constexpr absl::Duration kPullAgain = absl::Milliseconds(100);
+// Back-off between dials is at most 2 s.
+constexpr absl::Duration kPicky = absl::Seconds(3);
 
 }  // namespace
 
@@ -209,7 +211,13 @@ Seq Replication::Furthest(const Stream& stream) const {
   return furthest;
 }
 
+// The link to the origin, else the one that is furthest on; after a rebase that
+// broke off, for a while, only one that has all that it left here.
 LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
+  auto pulling = pulling_.find(stream.id());
+  const bool picky = stream.rebasing && pulling != pulling_.end() &&
+                     roll_.now().mono - pulling->second.since < kPicky;
+  const Seq least = picky ? stream.applied : stream.vv;
   LinkId direct = DirectLink(stream);
   if (direct != 0 && direct != not_this && !Silent(links_.at(direct))) {
     return direct;
@@ -219,7 +227,7 @@ LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
   for (const auto& [id, link] : links_) {
     auto it = link.positions.find(stream.id());
     if (it == link.positions.end() || id == not_this || Silent(link)) continue;
-    if (it->second.rebasing || it->second.seq < stream.vv) continue;
+    if (it->second.rebasing || it->second.seq < least) continue;
     if (best == 0 || it->second.seq > furthest) {
       best = id;
       furthest = it->second.seq;
@@ -253,22 +261,26 @@ void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
   pulling.rebase_id = next_rebase_id_++;
   PullFrame pull;
   pull.stream = stream.id();
-  pull.after = stream.vv;
+  pull.after = pulling.force ? Seq() : stream.vv;
   pull.rebase_id = pulling.rebase_id;
-  pull.force_rebase = pulling.force;
+  // Where nothing is known of a stream its past is not replayed: what has left
+  // since would be shown once more.
+  const bool anew = stream.vv == Seq() && Furthest(stream) > Seq();
+  pull.force_rebase = pulling.force || stream.rebasing || anew;
   ++counters_.pulls;
   Send(links_.at(to), out, {0, pull});
 }
 
 void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
   if (pulling.rebase == nullptr) return;
-  // What was put is kept: the next rebase, from the same VV, names or puts it
-  // again. Further frames of this one are not for anybody.
+  // What was put is kept: the next rebase names or puts it again. Further
+  // frames of this one are not for anybody.
   pulling.rebase.reset();
   pulling.rebase_id = 0;
+  ++counters_.rebase_restarts;
+  if (stream.applied > stream.vv) return;
   stream.rebasing = false;
   roll_.OnRebased(stream);
-  ++counters_.rebase_restarts;
 }
 
 // A source that does not bring what another peer has is given up.
@@ -378,6 +390,7 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
     pulling.rebase =
         std::make_unique<RebaseReceiver>(roll_, *stream, frame.rebase_id);
     stream->rebasing = true;
+    stream->applied = std::max(stream->applied, stream->vv);
     for (auto& [other_id, other] : links_) other.serving.erase(frame.stream);
     ++counters_.rebases_in;
   }
@@ -416,6 +429,7 @@ bool Replication::RunJob(Output& out) {
 
 void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
   stream.vv = pulling.rebase->final_seq();
+  stream.applied = stream.vv;
   uint64_t digest = pulling.rebase->final_digest();
   pulling.rebase.reset();
   stream.rebasing = false;

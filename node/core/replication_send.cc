@@ -34,7 +34,7 @@ void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
   serving.rebase_id = frame.rebase_id;
   serving.cursor = {frame.after};
   if (frame.force_rebase || !roll_.log().Reaches(stream->idx, frame.after)) {
-    StartRebase(*stream, serving, frame.force_rebase ? Seq() : frame.after);
+    StartRebase(*stream, serving, frame.after);
   }
   PumpLink(*link, out);
 }

@@ -72,9 +72,9 @@ bool Roll::HasWanted(const Stream& stream) const {
 Roll::Applied Roll::Apply(Stream& stream, const Mutation& mutation) {
   switch (mutation.kind) {
     case Mutation::Kind::kPutSession:
-      return PutSession(stream, mutation);
+      return PutSession(stream, mutation, /*overwrite=*/false);
     case Mutation::Kind::kPutEntry:
-      return PutEntry(stream, mutation);
+      return PutEntry(stream, mutation, /*overwrite=*/false);
     case Mutation::Kind::kRemoveSession:
       return RemoveSession(stream, mutation.id);
     case Mutation::Kind::kRemoveEntry:
@@ -83,7 +83,14 @@ Roll::Applied Roll::Apply(Stream& stream, const Mutation& mutation) {
   return Applied::kBad;
 }
 
-Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation) {
+Roll::Applied Roll::Put(Stream& stream, const Mutation& mutation) {
+  return mutation.kind == Mutation::Kind::kPutSession
+             ? PutSession(stream, mutation, /*overwrite=*/true)
+             : PutEntry(stream, mutation, /*overwrite=*/true);
+}
+
+Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation,
+                               bool overwrite) {
   const crdt::SessionContent& content = mutation.session;
   SessionIdx i = store_.FindSession(stream.idx, mutation.id);
   bool is_new = i == kNone;
@@ -91,7 +98,12 @@ Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation) {
     if (store_.session(i).session != content.session) {
       return Applied::kBad;
     }
+    store_.set_session_round(i, stream.round);
+    if (mutation.seq < store_.session(i).seq && !overwrite) return Applied::kOk;
     DetachSessionCursors(i);
+    if (!stream.own && store_.session(i).state() != content.state) {
+      store_.session(i).deadline_us = 0;
+    }
   }
   i = store_.PutSession(stream.idx, mutation.id, mutation.seq, content);
   crdt::PresenceStore::Session& session = store_.session(i);
@@ -108,7 +120,8 @@ Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation) {
   return Applied::kOk;
 }
 
-Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation) {
+Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation,
+                             bool overwrite) {
   const crdt::EntryContent& content = mutation.entry;
   RowIdx row = store_.FindEntry(stream.idx, mutation.id);
   if (row == kNone) {
@@ -126,8 +139,8 @@ Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation) {
   store_.set_round(row, stream.round);
   crdt::Seq had = store_.seq(row);
   bool same = had == mutation.seq && store_.meta(row) == content.meta &&
-              store_.has_explicit_ref(row) == !content.ref.IsNone();
-  if (mutation.seq < had) return Applied::kOk;
+              store_.adopted_as(row) == content.ref;
+  if (mutation.seq < had && !overwrite) return Applied::kOk;
   DetachCursors(row);
   if (same) {
     store_.MoveToSeqTail(row);
@@ -158,23 +171,19 @@ Roll::Applied Roll::RemoveEntry(Stream& stream, crdt::ElementId id) {
   RowIdx row = store_.FindEntry(stream.idx, id);
   if (row == kNone) return Applied::kOk;
   SessionIdx session = store_.session_of(row);
-  // While another copy takes over, the entry goes on being shown until the
+  // While another copy is to take over, the entry goes on being shown until the
   // other copy's row takes its place.
-  if (store_.shown(row) && Wanted(session) != Want::kShow) {
-    SessionIdx winner = InForce(store_.session(session).session);
-    if (store_.session(session).state() == SessionState::kMoved ||
-        (winner != session && winner != kNone)) {
-      DetachCursors(row);
-      store_.Detach(row);
-      if (winner != session) QueueSession(session);
-      return Applied::kOk;
-    }
+  if (store_.shown(row) && Wanted(session) == Want::kKeep) {
+    DetachCursors(row);
+    store_.Detach(row);
+  } else {
+    RemoveRow(row);
   }
-  RemoveRow(row);
   return Applied::kOk;
 }
 
 void Roll::RemoveRow(RowIdx row) {
+  if (store_.shown(row)) HideOrReplace(row);
   if (!store_.detached(row)) DetachCursors(row);
   if (!jobs_.empty() && jobs_.front().row == row) {
     jobs_.front().row = store_.NextRowOf(row);
@@ -268,7 +277,7 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
       own.push_back(id);
     } else if (stream.hidden || session.state() == SessionState::kMoved) {
       session.flags |= kExpired;
-      QueueSession(i);
+      OnCopiesChanged(session.session);
     }
   }
   return true;

@@ -13,14 +13,17 @@
 //   deadline passed --------------------> job: that session
 //
 // A job makes shown equal to wanted, row by row; running it twice changes
-// nothing. When a copy takes over, each of its rows takes the place of the
-// row with the same ref (Transfer): nothing is reported.
+// nothing, and the order of jobs does not matter. Where a copy takes over, each
+// of its rows takes the place of the row that shows the same entry (Transfer),
+// and so it does when that one is to be hidden or removed first: nothing is
+// reported, or an update if the refs differ. Rows of one session show the same
+// entry if their refs, or those they were adopted as, name one element.
 //
 // Invariants:
 //   1. When no job is left, a row is shown iff Wanted(its session) is kShow
 //      (kKeep: either).
-//   2. A row of a losing or moved copy that its owner removes stays, detached,
-//      until the job of its session has run.
+//   2. A row that its owner removes while another copy is to take over stays,
+//      detached, until that copy is here (kKeep).
 //   3. Mutations of a stream are applied in seq order, each once (the callers
 //      check the VV; Apply is idempotent for elements at or above the seq).
 // Cost: Apply is O(1) (see presence_store.h) plus the copies of one session.
@@ -87,6 +90,9 @@ class Roll {
   // kBad: it names a session that does not exist, or an element of another
   // kind; nothing is changed. Does not move the VV.
   Applied Apply(Stream& stream, const crdt::Mutation& mutation);
+  // As Apply, of an element of a rebase: what is here may be later than it, if
+  // a rebase that was not finished left it.
+  Applied Put(Stream& stream, const crdt::Mutation& mutation);
   // Removes elements that were not named in the rebase round, a slice;
   // true when done.
   bool Sweep(Stream& stream, SeqCursor& at);
@@ -98,6 +104,8 @@ class Roll {
   crdt::SessionIdx CopyOf(crdt::SessionId session,
                           crdt::StreamIdx stream) const;
   bool HigherCopy(crdt::SessionIdx a, crdt::SessionIdx b) const;
+  // Of a session of another node: too late to be resumed with its entries.
+  bool GraceOver(crdt::SessionIdx session) const;
   enum class Want { kHide, kShow, kKeep };
   Want Wanted(crdt::SessionIdx session) const;
   // For reads: shown, and not hidden by its stream's flag.
@@ -143,8 +151,11 @@ class Roll {
     std::unique_ptr<SeqCursor> cursor;  // kStream, kDrop.
   };
 
-  Applied PutSession(Stream& stream, const crdt::Mutation& mutation);
-  Applied PutEntry(Stream& stream, const crdt::Mutation& mutation);
+  // `overwrite`: also what is later.
+  Applied PutSession(Stream& stream, const crdt::Mutation& mutation,
+                     bool overwrite);
+  Applied PutEntry(Stream& stream, const crdt::Mutation& mutation,
+                   bool overwrite);
   Applied RemoveSession(Stream& stream, crdt::ElementId id);
   Applied RemoveEntry(Stream& stream, crdt::ElementId id);
   void RemoveRow(crdt::RowIdx row);
@@ -154,7 +165,10 @@ class Roll {
   void SetGraceDeadline(crdt::SessionIdx session, Stream& stream);
   void QueueSession(crdt::SessionIdx session);
   void ReconcileRow(crdt::RowIdx row);
+  bool SameEntry(crdt::RowIdx a, crdt::RowIdx b) const;
   crdt::RowIdx RowToReplace(crdt::RowIdx row) const;
+  crdt::RowIdx RowThatReplaces(crdt::RowIdx row) const;
+  void HideOrReplace(crdt::RowIdx row);
   bool RunSessionJob(Job& job, size_t rows);
   bool RunStreamJob(Job& job, size_t rows);
   bool RunDropJob(Job& job, size_t rows);

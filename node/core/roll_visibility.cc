@@ -58,11 +58,15 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
   }
   if (stream.hidden && session.shared->grace_ms == 0) return Want::kHide;
   SessionIdx winner = InForce(session.session);
+  if (winner == kNone) return Want::kHide;
   if (winner != i) {
-    // In a rebase records come before entries: until its end, the rows that
-    // are to take the places of these may be still to come.
-    bool coming =
-        winner != kNone && by_idx_[store_.session(winner).stream]->rebasing;
+    // In a rebase records come before entries, and one that has moved says that
+    // another copy comes: until then, the rows that are to take the places of
+    // these may be still to come.
+    const crdt::PresenceStore::Session& other = store_.session(winner);
+    bool coming = by_idx_[other.stream]->rebasing ||
+                  (other.state() == SessionState::kMoved &&
+                   (other.flags & kExpired) == 0);
     return coming ? Want::kKeep : Want::kHide;
   }
   // Until then, what it held before and holds no more is still there, too.
@@ -70,6 +74,13 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
       store_.FirstCopy(session.session) == i && store_.NextCopy(i) == kNone;
   if (stream.rebasing && !alone) return Want::kKeep;
   return state == SessionState::kMoved ? Want::kKeep : Want::kShow;
+}
+
+bool Roll::GraceOver(SessionIdx i) const {
+  const crdt::PresenceStore::Session& session = store_.session(i);
+  const int64_t delay_us = absl::ToInt64Microseconds(options_.leave_delay);
+  return session.deadline_us != 0 &&
+         session.deadline_us - delay_us <= lived_us_;
 }
 
 bool Roll::Visible(RowIdx row) const {
@@ -105,41 +116,44 @@ void Roll::OnCopiesChanged(crdt::SessionId sid) {
   }
 }
 
-// From when on the session may be let go although its owner says nothing.
+// From when on the session may be let go although its owner says nothing. Of an
+// owner that is silent all counts from its last advance: so no grace begins
+// again where its stream is learnt anew.
 void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
-  const crdt::PresenceStore::Session& session = store_.session(i);
-  int64_t grace_us = int64_t{session.shared->grace_ms} * 1000;
-  int64_t delay_us = absl::ToInt64Microseconds(options_.leave_delay);
+  crdt::PresenceStore::Session& session = store_.session(i);
+  const int64_t grace_us = int64_t{session.shared->grace_ms} * 1000;
+  const int64_t delay_us = absl::ToInt64Microseconds(options_.leave_delay);
+  const int64_t silent_us =
+      stream.hidden ? std::max<int64_t>(0, now_.mono.us - stream.advanced.us)
+                    : 0;
+  const bool moved = session.state() == SessionState::kMoved;
+  const int64_t keep_us =
+      moved ? std::max(grace_us, delay_us) : grace_us + delay_us;
   switch (session.state()) {
     case SessionState::kMoved:
-      if (session.deadline_us == 0) {
-        SetDeadline(i, lived_us_ + std::max(grace_us, delay_us));
-      }
-      return;
-    case SessionState::kDisconnected:
+    case SessionState::kDisconnected: {
       // Counted from hearing of it.
-      if (session.deadline_us == 0) {
-        SetDeadline(i, lived_us_ + grace_us + delay_us);
-      } else {
-        SetDeadline(i, session.deadline_us);
-      }
+      int64_t heard = session.deadline_us;
+      if (heard == 0) heard = lived_us_ + keep_us;
+      SetDeadline(i, std::min(heard, lived_us_ - silent_us + keep_us));
       break;
-    case SessionState::kConnected:
-      if (stream.hidden && grace_us > 0) {
-        int64_t age_us = now_.mono.us - stream.advanced.us;
-        SetDeadline(
-            i, std::max<int64_t>(1, lived_us_ - age_us + grace_us + delay_us));
-      } else {
-        SetDeadline(i, 0);
-      }
+    }
+    case SessionState::kConnected: {
+      const bool counts = stream.hidden && grace_us > 0;
+      SetDeadline(i, counts ? lived_us_ - silent_us + keep_us : 0);
       break;
+    }
     case SessionState::kPending:
     case SessionState::kEnded:
       return;
   }
-  if (grace_us > 0) {
+  if (session.deadline_us == 0) return;
+  if (grace_us > 0 && !moved) {
     stream.wanted_until_us =
         std::max(stream.wanted_until_us, session.deadline_us);
+  }
+  if (session.deadline_us <= lived_us_ && (stream.hidden || moved)) {
+    session.flags |= kExpired;
   }
 }
 
@@ -150,60 +164,77 @@ void Roll::QueueSession(SessionIdx i) {
   jobs_.emplace_back(Job::Kind::kSession, session.stream, session.id);
 }
 
-// The shown row of another copy whose place this row takes: the one with its
-// ref; or, if one of the two was updated since this copy was made, one of the
-// same (topic, key) that no row of this copy names.
+// An element keeps its id when it is updated, and its ref is named where it is
+// adopted: of two rows one of which was made from the other, these agree.
+bool Roll::SameEntry(RowIdx a, RowIdx b) const {
+  auto agree = [](const crdt::Ref& x, const crdt::Ref& y) {
+    return !x.IsNone() && x.life == y.life && x.id == y.id;
+  };
+  const crdt::Ref ref_a = store_.ref(a);
+  const crdt::Ref ref_b = store_.ref(b);
+  return agree(ref_a, ref_b) || agree(store_.adopted_as(a), ref_b) ||
+         agree(ref_a, store_.adopted_as(b)) ||
+         agree(store_.adopted_as(a), store_.adopted_as(b));
+}
+
+// The shown row of another copy whose place this row takes, or kNone.
 RowIdx Roll::RowToReplace(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
   crdt::SessionId sid = store_.session(session).session;
   if (store_.FirstCopy(sid) == session && store_.NextCopy(session) == kNone) {
     return kNone;
   }
-  crdt::Ref ref = store_.ref(row);
-  absl::string_view topic = store_.topic(row);
-  absl::string_view key = store_.key(row);
-  RowIdx other = kNone;
-  for (RowIdx i = store_.FirstOfPair(topic, key); i != kNone && store_.shown(i);
-       i = store_.NextOfPair(i)) {
+  for (RowIdx i = store_.FirstOfPair(store_.topic(row), store_.key(row));
+       i != kNone && store_.shown(i); i = store_.NextOfPair(i)) {
     SessionIdx owner = store_.session_of(i);
-    if (owner == session || store_.session(owner).session != sid) {
-      continue;
-    }
-    if (store_.ref(i) == ref) return i;
-    other = i;
-  }
-  if (other == kNone) return kNone;
-  auto updated = [this](RowIdx i) {
-    crdt::Ref r = store_.ref(i);
-    return r.id.value != r.seq.value && !store_.has_explicit_ref(i);
-  };
-  if (!updated(row) && !(store_.has_explicit_ref(row) && updated(other))) {
-    return kNone;
-  }
-  crdt::Ref taken = store_.ref(other);
-  for (RowIdx i = store_.FirstOfPair(topic, key); i != kNone;
-       i = store_.NextOfPair(i)) {
-    if (store_.session_of(i) == session && store_.ref(i) == taken) {
-      return kNone;
+    if (owner != session && store_.session(owner).session == sid &&
+        SameEntry(i, row)) {
+      return i;
     }
   }
-  return other;
+  return kNone;
+}
+
+// The row of the copy in force that takes this row's place, or kNone.
+RowIdx Roll::RowThatReplaces(RowIdx row) const {
+  SessionIdx session = store_.session_of(row);
+  SessionIdx winner = InForce(store_.session(session).session);
+  if (winner == session || winner == kNone) return kNone;
+  if (Wanted(winner) == Want::kHide) return kNone;
+  for (RowIdx i = store_.FirstOfPair(store_.topic(row), store_.key(row));
+       i != kNone; i = store_.NextOfPair(i)) {
+    if (store_.session_of(i) == winner && !store_.shown(i) &&
+        !store_.detached(i) && SameEntry(i, row)) {
+      return i;
+    }
+  }
+  return kNone;
+}
+
+void Roll::HideOrReplace(RowIdx row) {
+  RowIdx by = RowThatReplaces(row);
+  if (by == kNone) {
+    store_.Hide(row);
+  } else {
+    store_.Transfer(row, by);
+  }
 }
 
 void Roll::ReconcileRow(RowIdx row) {
   Want want = Wanted(store_.session_of(row));
-  bool shown = store_.shown(row);
-  if (want == Want::kShow && !shown && !store_.detached(row)) {
+  if (store_.detached(row)) {
+    // Its owner has removed it: only what is to take its place keeps it.
+    if (want != Want::kKeep || !store_.shown(row)) RemoveRow(row);
+  } else if (want == Want::kShow && !store_.shown(row)) {
     RowIdx old = RowToReplace(row);
     if (old == kNone) {
       store_.Show(row);
     } else {
       store_.Transfer(old, row);
     }
-  } else if (want == Want::kHide && shown) {
-    store_.Hide(row);
+  } else if (want == Want::kHide && store_.shown(row)) {
+    HideOrReplace(row);
   }
-  if (store_.detached(row) && !store_.shown(row)) RemoveRow(row);
 }
 
 // -------------------------------------------------------------------- jobs
@@ -231,14 +262,6 @@ bool Roll::RunSessionJob(Job& job, size_t rows) {
   SessionIdx i = store_.FindSession(job.stream, job.session);
   if (i == kNone) return true;
   if (!job.started) {
-    // The copy in force comes first: its rows take the places of the others.
-    crdt::SessionId sid = store_.session(i).session;
-    SessionIdx winner = InForce(sid);
-    if (winner != kNone && winner != i &&
-        (store_.session(winner).flags & kQueued) != 0) {
-      jobs_.emplace_back(Job::Kind::kSession, job.stream, job.session);
-      return true;
-    }
     store_.session(i).flags &= ~kQueued;
     job.started = true;
     job.row = store_.FirstRowOf(i);
@@ -251,21 +274,8 @@ bool Roll::RunSessionJob(Job& job, size_t rows) {
   return job.row == kNone;
 }
 
-// Comes before all sessions that wait: what they show goes only when what takes
-// its place has been queued. One that is being worked through starts again.
 void Roll::OnRebased(Stream& stream) {
-  auto at = jobs_.begin();
-  if (at != jobs_.end() && at->started) {
-    if (at->kind == Job::Kind::kSession) {
-      SessionIdx i = store_.FindSession(at->stream, at->session);
-      if (i != kNone) store_.session(i).flags |= kQueued;
-      at->started = false;
-      at->row = kNone;
-    } else {
-      ++at;
-    }
-  }
-  jobs_.emplace(at, Job::Kind::kStream, stream.idx);
+  jobs_.emplace_back(Job::Kind::kStream, stream.idx);
 }
 
 bool Roll::RunStreamJob(Job& job, size_t rows) {
@@ -288,7 +298,6 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
       OnCopiesChanged(session.session);
       continue;
     }
-    // One that is queued already may have to wait for another copy.
     if (session.entries == 0 || (session.flags & kQueued) != 0) continue;
     if (session.entries > 64) {
       QueueSession(i);

@@ -87,7 +87,7 @@ absl::StatusOr<Ref> LocalSessions::Update(SessionIdx session,
   absl::StatusOr<RowIdx> row = FindRef(session, op.ref);
   if (!row.ok()) return row.status();
   if (store().meta(*row) == op.meta) return op.ref;
-  if (store().has_explicit_ref(*row)) adopted_.erase({session, op.ref});
+  adopted_.erase({session, op.ref});
   own_.UpdateEntry(*row, op.meta);
   return store().ref(*row);
 }

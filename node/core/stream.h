@@ -42,8 +42,11 @@ struct Stream {
   int64_t wanted_until_us = 0;
 
   // ---- rebase ----
-  bool rebasing = false;  // Receiving one: serve it to nobody.
-  uint16_t round = 0;     // Elements named or put in this round carry it.
+  // From the first frame of one until one has come to its end: elements later
+  // than vv may be here, and others not. It is served to nobody.
+  bool rebasing = false;
+  crdt::Seq applied;   // The latest of them, if it is above vv.
+  uint16_t round = 0;  // Elements named or put in this round carry it.
 
   crdt::StreamId id() const { return {origin.life, kind}; }
 };

@@ -108,7 +108,7 @@ TEST_F(PresenceStoreTest, AnEntryIsFoundEveryWayAndShownOnlyWhenTold) {
   EXPECT_EQ(store_.session_of(row), session);
   EXPECT_EQ(store_.stream_of(row), stream_);
   EXPECT_EQ(store_.ref(row), (Ref{kLifeA, ElementId(2), Seq(2)}));
-  EXPECT_FALSE(store_.has_explicit_ref(row));
+  EXPECT_TRUE(store_.adopted_as(row).IsNone());
   EXPECT_EQ(store_.FirstRowOf(session), row);
   EXPECT_EQ(store_.NextRowOf(row), kNone);
   EXPECT_THAT(Pair("room", "ann"), ElementsAre(row));
@@ -162,19 +162,15 @@ TEST_F(PresenceStoreTest, AnUpdateOfAHiddenEntryIsToldToNobody) {
   EXPECT_EQ(store_.meta(row), "two");
 }
 
-TEST_F(PresenceStoreTest, AnExplicitRefStandsUntilAnUpdateWithoutOne) {
+TEST_F(PresenceStoreTest, AnAdoptedEntryHasItsOldRefUntilAnUpdate) {
   Ref adopted{kLifeB, ElementId(70), Seq(71)};
   RowIdx row = Add(Session(), "room", "ann", "m", adopted);
-  EXPECT_TRUE(store_.has_explicit_ref(row));
+  EXPECT_EQ(store_.adopted_as(row), adopted);
   EXPECT_EQ(store_.ref(row), adopted);
   EXPECT_EQ(store_.seq(row), Seq(2));
-  Ref other{kLifeB, ElementId(70), Seq(80)};
-  store_.UpdateEntry(row, Seq(next_seq_++), "m", other);
-  EXPECT_EQ(store_.ref(row), other);
-  EXPECT_EQ(store_.seq(row), Seq(3));
-  store_.UpdateEntry(row, Seq(next_seq_++), "m", {});
-  EXPECT_FALSE(store_.has_explicit_ref(row));
-  EXPECT_EQ(store_.ref(row), (Ref{kLifeA, ElementId(2), Seq(4)}));
+  store_.UpdateEntry(row, Seq(next_seq_++), "m2", adopted);
+  EXPECT_EQ(store_.ref(row), (Ref{kLifeA, ElementId(2), Seq(3)}));
+  EXPECT_EQ(store_.adopted_as(row), adopted) << "what it was is still known";
 }
 
 TEST_F(PresenceStoreTest, AKeyIsPresentWhileAnyOfItsEntriesIsShown) {

@@ -12,7 +12,8 @@ using testing::ElementsAreArray;
 using testing::UnorderedElementsAreArray;
 
 Ref StoreModel::RefOf(const Entry& entry) const {
-  if (!entry.explicit_ref.IsNone()) return entry.explicit_ref;
+  const bool updated = entry.seq.value != entry.id.value;
+  if (!entry.explicit_ref.IsNone() && !updated) return entry.explicit_ref;
   return {streams.at(entry.stream).life, entry.id, entry.seq};
 }
 
@@ -89,7 +90,7 @@ void StoreModel::CompareEntries(const PresenceStore& store) const {
     ASSERT_EQ(store.key(row), entry.key);
     ASSERT_EQ(store.meta(row), entry.meta);
     ASSERT_EQ(store.ref(row), RefOf(entry));
-    ASSERT_EQ(store.has_explicit_ref(row), !entry.explicit_ref.IsNone());
+    ASSERT_EQ(store.adopted_as(row), entry.explicit_ref);
     ASSERT_EQ(store.shown(row), entry.shown);
     ASSERT_EQ(store.detached(row), entry.detached);
     ASSERT_EQ(store.stamp(row), entry.stamp);

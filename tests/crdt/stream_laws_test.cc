@@ -169,7 +169,7 @@ TEST_P(StreamLawsTest, OneChangedByteOfMetaChangesTheDigest) {
   ASSERT_NE(row, kNone);
   uint64_t digest = node.store.Digest(node.stream);
   std::string meta(node.store.meta(row));
-  Ref ref = node.store.has_explicit_ref(row) ? node.store.ref(row) : Ref{};
+  Ref ref = node.store.adopted_as(row);
   node.store.UpdateEntry(row, Seq(kMutations + 1), meta + "x", ref);
   uint64_t one = node.store.Digest(node.stream);
   node.store.UpdateEntry(row, Seq(kMutations + 1), meta + "y", ref);
