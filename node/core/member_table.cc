@@ -4,9 +4,23 @@
 #include <tuple>
 
 namespace muster::core {
+namespace {
+
+// Both are lives of one name.
+bool IsLater(const crdt::Origin& a, const crdt::Origin& b) {
+  return std::tie(a.incarnation, a.life) > std::tie(b.incarnation, b.life);
+}
+
+}  // namespace
+
+bool MemberTable::Shows(const Member& row, Instant now) {
+  if (row.ended || row.state == MemberState::kLeft) return false;
+  return row.state != MemberState::kDown || now - row.heard < kShown;
+}
 
 MemberTable::Added MemberTable::Add(const crdt::Origin& origin,
-                                    const std::string& address, Instant now) {
+                                    const std::string& address, bool shown,
+                                    Instant now) {
   Added added{Outcome::kAdded};
   if (Member* known = Find(origin.life)) {
     bool same = known->origin == origin;
@@ -14,10 +28,8 @@ MemberTable::Added MemberTable::Add(const crdt::Origin& origin,
     added.member = same ? known : nullptr;
     return added;
   }
-  auto it = names_.find(origin.node);
-  if (it != names_.end() &&
-      std::tie(origin.incarnation, origin.life) <
-          std::tie(it->second.incarnation, it->second.life)) {
+  bool refused = shown ? LaterShows(origin, now) : HasLater(origin);
+  if (refused) {
     added.outcome = Outcome::kEnded;
     return added;
   }
@@ -25,20 +37,49 @@ MemberTable::Added MemberTable::Add(const crdt::Origin& origin,
     added.outcome = Outcome::kFull;
     return added;
   }
-  Name& name = names_[origin.node];
-  for (crdt::LifeId life : name.lives) {
-    Member* lower = Find(life);
-    if (!lower->ended) added.ended.push_back(lower);
+  for (Member* earlier : Earlier(origin)) {
+    if (shown || !Shows(*earlier, now)) added.ended.push_back(earlier);
   }
-  name.incarnation = origin.incarnation;
-  name.life = origin.life;
+  Name& name = names_[origin.node];
+  name.highest = std::max(name.highest, origin.incarnation);
   name.lives.push_back(origin.life);
   added.member = &rows_[origin.life];
   added.member->origin = origin;
   added.member->address = address;
   added.member->unlinked = now;
+  if (shown) added.member->heard = now;
   Touch(*added.member);
   return added;
+}
+
+std::vector<Member*> MemberTable::Earlier(const crdt::Origin& origin) {
+  std::vector<Member*> earlier;
+  auto it = names_.find(origin.node);
+  if (it == names_.end()) return earlier;
+  for (crdt::LifeId life : it->second.lives) {
+    Member* row = Find(life);
+    if (!row->ended && IsLater(origin, row->origin)) earlier.push_back(row);
+  }
+  return earlier;
+}
+
+template <typename Counts>
+bool MemberTable::AnyLater(const crdt::Origin& origin, Counts counts) const {
+  auto it = names_.find(origin.node);
+  if (it == names_.end()) return false;
+  const std::vector<crdt::LifeId>& lives = it->second.lives;
+  return std::any_of(lives.begin(), lives.end(), [&](crdt::LifeId life) {
+    const Member& row = *Find(life);
+    return IsLater(row.origin, origin) && counts(row);
+  });
+}
+
+bool MemberTable::HasLater(const crdt::Origin& origin) const {
+  return AnyLater(origin, [](const Member&) { return true; });
+}
+
+bool MemberTable::LaterShows(const crdt::Origin& origin, Instant now) const {
+  return AnyLater(origin, [&](const Member& row) { return Shows(row, now); });
 }
 
 Member* MemberTable::Find(crdt::LifeId life) {
@@ -63,7 +104,7 @@ void MemberTable::Remove(crdt::LifeId life) {
 
 crdt::Incarnation MemberTable::Highest(const std::string& name) const {
   auto it = names_.find(name);
-  return it == names_.end() ? crdt::Incarnation() : it->second.incarnation;
+  return it == names_.end() ? crdt::Incarnation() : it->second.highest;
 }
 
 bool MemberTable::Evict(std::optional<crdt::Origin>& evicted) {

@@ -3,9 +3,13 @@
 //
 //   name "b":  life 7 (incarnation 20, ended)   life 9 (incarnation 31, alive)
 //
+// A life *shows* itself while it is alive or suspect, or was heard within
+// kShown. Told of alone, a later life may be long dead: a life that shows
+// itself is ended only by a later one that does so too.
+//
 // Invariants:
-// 1. At most one life of a name has not ended: the one with the highest
-//    (incarnation, life).
+// 1. Of the lives of a name that show themselves at most one has not ended:
+//    the one with the highest (incarnation, life).
 // 2. A name is remembered as long as a life of it is, and no longer.
 // 3. There are never more than `limit` rows. A new life takes the row of the
 //    one that ended longest ago; if none has ended it is refused.
@@ -75,6 +79,9 @@ struct Member {
   // The last refusal was taken for death; older beats do not bring it back.
   Instant refused = kLongAgo;
 
+  // Beats of its own since it ended, while no later life shows itself.
+  int returns = 0;
+
   uint64_t version = 0;  // Of the table, when this row last changed.
 };
 
@@ -91,10 +98,17 @@ class MemberTable {
 
   explicit MemberTable(size_t limit) : limit_(limit) {}
 
-  // kEnded: a higher life of the name is known. kLie: the life is known under
-  // another name or incarnation.
-  Added Add(const crdt::Origin& origin, const std::string& address,
+  static constexpr absl::Duration kShown = absl::Seconds(2);
+
+  // `shown`: the life shows itself as it is added. kEnded: a later one does, or
+  // is known while this one does not. kLie: the life is known under another
+  // name or incarnation.
+  Added Add(const crdt::Origin& origin, const std::string& address, bool shown,
             Instant now);
+  // The earlier lives of its name that have not ended.
+  std::vector<Member*> Earlier(const crdt::Origin& origin);
+  // A later life of its name shows itself.
+  bool LaterShows(const crdt::Origin& origin, Instant now) const;
   Member* Find(crdt::LifeId life);
   const Member* Find(crdt::LifeId life) const;
   void Remove(crdt::LifeId life);
@@ -110,10 +124,14 @@ class MemberTable {
 
  private:
   struct Name {
-    crdt::Incarnation incarnation;
-    crdt::LifeId life;
+    crdt::Incarnation highest;
     std::vector<crdt::LifeId> lives;
   };
+  static bool Shows(const Member& row, Instant now);
+  bool HasLater(const crdt::Origin& origin) const;
+  // A later life of its name for which `counts` is true.
+  template <typename Counts>
+  bool AnyLater(const crdt::Origin& origin, Counts counts) const;
   // Frees the row that ended first. False if none has.
   bool Evict(std::optional<crdt::Origin>& evicted);
 

@@ -76,6 +76,7 @@ void Membership::Impl::Tick(Step& step) {
   names_.Tick(step.now.mono);
   asks_.Tick(step.now.mono);
   AskAboutRivals(step);
+  ReturnEnded(step);
   if (!stall_.settling()) {
     Judge(step);
     CloseStalledLinks(step);
@@ -241,9 +242,9 @@ std::vector<std::string> Membership::Impl::Notes() const {
         "): its stream alone carries them, and a freeze is noticed later"));
   }
   if (const Rival* rival = names_.Silent(); rival != nullptr && admitted()) {
-    notes.push_back(absl::StrCat(
-        "peers remember a later life of this node's name at ", rival->address,
-        ", which is silent, and may not show this one: restart it"));
+    notes.push_back(
+        absl::StrCat("peers remember a later life of this node's name at ",
+                     rival->address, ", which is silent"));
   }
   return notes;
 }

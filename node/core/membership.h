@@ -57,7 +57,8 @@ struct MembershipEvent {
     kDown,
     // It said that it leaves.
     kLeft,
-    // A higher life of its name was admitted: this one cannot return.
+    // A later life of its name was heard, so this one is over. Should it be
+    // heard while that one is silent, kForgotten and kAlive follow.
     kEnded,
     // Silent for DetectorOptions::forget: nothing of it is kept.
     kForgotten,

@@ -144,9 +144,14 @@ class Membership::Impl {
   void SendChangedMembers(Step& step);
   void TakeInfo(Link& link, const MemberInfo& info, Step& step);
   void ToldOfOwnName(const MemberInfo& info, Step& step);
+  // How an origin came to be known.
+  struct Learnt {
+    std::string address;
+    absl::Duration age;
+    bool shown = false;  // See MemberTable::Add.
+  };
   // The row of an admitted origin, new or known; null if it is refused.
-  Member* Learn(const crdt::Origin& origin, const std::string& address,
-                absl::Duration age, Step& step);
+  Member* Learn(const crdt::Origin& origin, const Learnt& learnt, Step& step);
   void MarkEnded(Member& member, Step& step);
   void MarkLeft(Member& member, Step& step);
   void CloseStalledLinks(Step& step);
@@ -154,6 +159,9 @@ class Membership::Impl {
 
   // ---- membership_liveness.cc ----
   void Evidence(Member& member, const HeardBeat& heard, Step& step);
+  // An ended life was heard itself.
+  void HeardOfEnded(Member& member, Step& step);
+  void ReturnEnded(Step& step);
   void Passed(const BeatReport& report, Step& step);
   void Revive(Member& member, crdt::Seq presence_seq, Step& step);
   void PassOn(const Member& member, Step& step);
@@ -196,6 +204,8 @@ class Membership::Impl {
   Instant forgot_ = kLongAgo;
   // All that are alive or suspect, and maybe some that were.
   std::set<crdt::LifeId> judged_;
+  // Lives that had ended and are heard again.
+  std::set<crdt::LifeId> returning_;
   LinkId asked_last_ = 0;
   uint64_t token_ = 0;
   bool full_logged_ = false;

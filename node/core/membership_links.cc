@@ -36,7 +36,7 @@ void Membership::Impl::LinkUp(LinkId id, const PeerHello& hello, Step& step) {
       ToldOfOwnName({.origin = hello.origin, .address = hello.address}, step);
     }
   } else if (admitted_peer) {
-    Learn(hello.origin, hello.address, absl::ZeroDuration(), step);
+    Learn(hello.origin, {hello.address, {}, true}, step);
     link = links_.Find(id);
     if (link == nullptr) return;  // The cluster is full.
   }
@@ -152,7 +152,7 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
   Member* member = table_.Find(peer.life);
   if (member == nullptr && peer.incarnation.value != 0) {
     // It was forgotten, and returns on a link that stayed open.
-    member = Learn(peer, address, absl::ZeroDuration(), step);
+    member = Learn(peer, {address, {}, true}, step);
     RefreshLife(peer.life, step);
   }
   if (member != nullptr) Evidence(*member, {beat, {}, Way::kLink}, step);
@@ -191,7 +191,10 @@ void Membership::Impl::TakeInfo(Link& link, const MemberInfo& info,
     ToldOfOwnName(info, step);
     return;
   }
-  Member* member = Learn(origin, info.address, info.age, step);
+  bool shown = own || (info.beat != 0 && info.age < MemberTable::kShown &&
+                       (info.state == MemberState::kAlive ||
+                        info.state == MemberState::kSuspect));
+  Member* member = Learn(origin, {info.address, info.age, shown}, step);
   if (member == nullptr) return;
   if (own && member->address != info.address) {
     member->address = info.address;
@@ -223,9 +226,9 @@ void Membership::Impl::ToldOfOwnName(const MemberInfo& info, Step& step) {
 }
 
 Member* Membership::Impl::Learn(const crdt::Origin& origin,
-                                const std::string& address, absl::Duration age,
-                                Step& step) {
-  MemberTable::Added added = table_.Add(origin, address, step.now.mono);
+                                const Learnt& learnt, Step& step) {
+  MemberTable::Added added =
+      table_.Add(origin, learnt.address, learnt.shown, step.now.mono);
   using Outcome = MemberTable::Outcome;
   if (added.outcome == Outcome::kKnown) return added.member;
   if (added.outcome == Outcome::kLie) Add(Count::kContradictions);
@@ -246,13 +249,13 @@ Member* Membership::Impl::Learn(const crdt::Origin& origin,
   }
   if (added.outcome != Outcome::kAdded) return nullptr;
   for (Member* lower : added.ended) MarkEnded(*lower, step);
-  added.member->advanced = step.now.mono - age;
+  added.member->advanced = step.now.mono - learnt.age;
   added.member->heard = added.member->advanced;
   added.member->linked = step.now.mono;
   added.member->suspect_after =
       detector_.SuspectAfter(added.member->gaps, false);
   Log(LogLine::Level::kInfo,
-      absl::StrCat("learnt of member ", origin.node, " at ", address,
+      absl::StrCat("learnt of member ", origin.node, " at ", learnt.address,
                    ", incarnation ", origin.incarnation.value),
       step);
   step.out.members_changed = true;
@@ -269,9 +272,10 @@ void Membership::Impl::MarkEnded(Member& member, Step& step) {
 }
 
 void Membership::Impl::MarkLeft(Member& member, Step& step) {
-  if (member.ended || member.state == MemberState::kLeft) return;
+  if (member.state == MemberState::kLeft) return;
   member.state = MemberState::kLeft;
   member.check.reset();
+  if (member.ended) return;
   table_.Touch(member);
   Log(LogLine::Level::kInfo,
       absl::StrCat("member ", member.origin.node, " leaves"), step);

@@ -1,6 +1,7 @@
 // Evidence, verdicts, beats and probes.
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "node/core/membership_impl.h"
@@ -24,6 +25,8 @@ constexpr absl::Duration kProbeLimit = absl::Seconds(1);
 constexpr absl::Duration kForgetPeriod = absl::Seconds(1);
 constexpr absl::Duration kLongestAge = absl::Hours(24 * 365);
 
+// A life that had ended is at work if it beats this often.
+constexpr int kReturnBeats = 2;
 // A silence of a few lost beats is no rhythm.
 constexpr int kMissedBeats = 3;
 
@@ -62,6 +65,7 @@ void Membership::Impl::Evidence(Member& member, const HeardBeat& heard,
       detector_.SuspectAfter(member.gaps, member.stream_only);
   PassOn(member, step);
 
+  if (member.ended && heard.way != Way::kPassedOn) HeardOfEnded(member, step);
   if (member.ended || member.state == MemberState::kLeft) return;
   bool live = member.state == MemberState::kSuspect
                   ? now - member.heard < member.suspect_after
@@ -93,10 +97,37 @@ void Membership::Impl::Revive(Member& member, crdt::Seq presence_seq,
         step);
     dialing_.Changed();
   }
+  for (Member* earlier : table_.Earlier(member.origin)) {
+    MarkEnded(*earlier, step);
+  }
   member.state = MemberState::kAlive;
   judged_.insert(member.origin.life);
   Emit(Kind::kAlive, member.origin, step, LinkTo(member.origin.life),
        presence_seq);
+}
+
+void Membership::Impl::HeardOfEnded(Member& member, Step& step) {
+  if (member.state == MemberState::kLeft ||
+      table_.LaterShows(member.origin, step.now.mono)) {
+    member.returns = 0;
+  } else if (++member.returns >= kReturnBeats) {
+    returning_.insert(member.origin.life);
+  }
+}
+
+// The later life that ended it is silent here, so this one counts again: as
+// one that is new, since its stream was given up.
+void Membership::Impl::ReturnEnded(Step& step) {
+  for (crdt::LifeId life : std::exchange(returning_, {})) {
+    const Member* member = table_.Find(life);
+    if (member == nullptr || !member->ended) continue;
+    const crdt::Origin origin = member->origin;
+    if (table_.LaterShows(origin, step.now.mono)) continue;
+    const std::string address = member->address;
+    Forget(life, step);
+    Learn(origin, {address, {}, true}, step);
+    RefreshLife(life, step);
+  }
 }
 
 void Membership::Impl::Passed(const BeatReport& report, Step& step) {

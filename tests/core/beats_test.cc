@@ -51,7 +51,7 @@ class BeatSampleTest : public ::testing::Test {
     Member& member =
         *table_
              .Add({absl::StrCat("n", life), crdt::Incarnation(1), {life, life}},
-                  "x:1", kNow)
+                  "x:1", true, kNow)
              .member;
     member.beat = life;
     member.advanced = kNow - age;

@@ -338,5 +338,75 @@ TEST_F(MembershipClaimsTest, AHigherLifeEndsTheLowerOneAndItsLink) {
   EXPECT_EQ(nullptr, a_.OriginOf(3));
 }
 
+// b, a life of which is {2, 2} with incarnation 5, and a later one of which c
+// tells, {4, 4} with incarnation 6.
+class LaterLifeTest : public LoneMember {
+ protected:
+  static constexpr crdt::LifeId kLater{4, 4};
+  void LinkUp(LinkId link, const std::string& name, uint64_t life) {
+    a_.OnLinkUp(link, Hello(name, life), now(), out_);
+    a_.OnFrameBeat(link, 1, now(), out_);
+  }
+  void CTellsOfALaterB(MemberState state, absl::Duration age) {
+    LinkUp(3, "c", 3);
+    MembersFrame frame = Members("b", 4, 70, age);
+    frame.members[0].origin.incarnation = crdt::Incarnation(6);
+    frame.members[0].state = state;
+    a_.OnMembers(3, frame, now(), out_);
+  }
+  void LaterBBeats(uint64_t number) {
+    crdt::Origin later = Hello("b", 4).origin;
+    later.incarnation = crdt::Incarnation(6);
+    a_.OnDatagram({later, number, {}, {}}, now(), out_);
+  }
+};
+
+TEST_F(LaterLifeTest, ThatIsDeadDoesNotEndTheOneThatBeats) {
+  LinkUp(1, "b", 2);
+  CTellsOfALaterB(MemberState::kDown, Seconds(60));
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+  EXPECT_TRUE(a_.IsAlive(kB));
+  EXPECT_FALSE(a_.IsAlive(kLater));
+  uint64_t b = 1;
+  RunWithBeats(1, b, Seconds(10));
+  EXPECT_TRUE(a_.IsAlive(kB));
+  // It was not dead.
+  LaterBBeats(71);
+  EXPECT_TRUE(a_.IsAlive(kLater));
+  EXPECT_EQ(1u, Seen(Kind::kEnded, 2));
+  EXPECT_EQ(0u, a_.LinkTo(kB));
+}
+
+TEST_F(LaterLifeTest, ThatIsDeadDoesNotKeepOutTheOneThatBeats) {
+  CTellsOfALaterB(MemberState::kLeft, Seconds(60));
+  LinkUp(1, "b", 2);
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+  EXPECT_TRUE(a_.IsAlive(kB));
+}
+
+TEST_F(LaterLifeTest, ThatFallsSilentLetsTheOneThatBeatsReturnAsNew) {
+  LinkUp(1, "b", 2);
+  CTellsOfALaterB(MemberState::kAlive, {});
+  EXPECT_EQ(1u, Seen(Kind::kEnded, 2));
+  uint64_t b = 1;
+  RunWithBeats(1, b, Seconds(1));
+  EXPECT_FALSE(a_.IsAlive(kB));
+  RunWithBeats(1, b, Seconds(5));
+  EXPECT_FALSE(a_.IsAlive(kLater));
+  EXPECT_EQ(1u, Seen(Kind::kForgotten, 2));
+  EXPECT_EQ(2u, Seen(Kind::kAlive, 2));
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+}
+
+TEST_F(LaterLifeTest, ThatFallsSilentDoesNotBringBackOneThatLeft) {
+  LinkUp(1, "b", 2);
+  a_.OnLeaving(1, now(), out_);
+  CTellsOfALaterB(MemberState::kAlive, {});
+  uint64_t b = 1;
+  RunWithBeats(1, b, Seconds(10));
+  EXPECT_FALSE(a_.IsAlive(kB));
+  EXPECT_EQ(0u, Seen(Kind::kForgotten, 2));
+}
+
 }  // namespace
 }  // namespace muster::core

@@ -101,7 +101,6 @@ void Checks::Freeze(Process& process) {
   process.Freeze();
   Taint(process);
   Changed();
-  NoteOf(process).frozen_at = world_.now();
   ExpectDown(process, world_.now());
 }
 
@@ -163,10 +162,9 @@ core::MemberState Checks::StateOf(Process& from, const Process& of) {
 // C6
 void Checks::ExpectDown(Process& process, SimTime since) {
   world_.After(kDownBound, [this, &process, since] {
-    const Note& note = NoteOf(process);
-    if (process.alive() && (!process.frozen() || note.frozen_at != since)) {
-      return;
-    }
+    // What ended after a thaw has its own bound.
+    if (NoteOf(process).thawed_at > since) return;
+    if (process.alive() && !process.frozen()) return;
     for (Process* other : world_.Alive()) {
       const bool stalled = other->frozen() ||
                            NoteOf(*other).thawed_at > since - kSettled ||

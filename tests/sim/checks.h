@@ -91,7 +91,6 @@ class Checks : public Observer {
 
  private:
   struct Note {
-    SimTime frozen_at = 0;
     SimTime thawed_at = 0;
     bool draining = false;
     bool killed = false;
