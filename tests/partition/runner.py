@@ -1,0 +1,204 @@
+"""Runs the steps of a scenario against a world."""
+
+import signal
+import time
+
+import grpc
+
+from world import HarnessError, wait_until
+
+# Where a parsed expectation holds what it wants.
+WANTED = {"list": "keys", "count": "count", "members": "members",
+          "sees": "state"}
+# How often a condition that must hold on is looked at, in seconds.
+LOOK_EVERY = 0.25
+
+
+class Broken(Exception):
+  """An expectation did not hold, or a step could not be done."""
+
+
+class Runner:
+  """`tell` is called with a line of text for every step."""
+
+  def __init__(self, world, tell):
+    self.world = world
+    self.tell = tell
+    self.began = time.monotonic()
+
+  def run(self, steps):
+    for step in steps:
+      took = self.do(step)
+      note = "" if took is None else f"    ({took:.2f} s)"
+      self.tell(f"[{time.monotonic() - self.began:7.2f}] {step.text}{note}")
+
+  def do(self, step):
+    """Returns the seconds that an `eventually` took, else None."""
+    try:
+      return getattr(self, "_" + step.verb)(**step.arguments)
+    except (HarnessError, grpc.RpcError) as error:
+      why = error.details() if isinstance(error, grpc.RpcError) else error
+      raise Broken(f"line {step.line}: {step.text}: {why}") from error
+    except Broken as broken:
+      raise Broken(f"line {step.line}: {step.text}: {broken}") from None
+
+  # --------------------------------------------------------------- verbs
+
+  def _start(self, nodes):
+    self.world.start(nodes)
+
+  def _track(self, **what):
+    self.world.track(**what)
+
+  def _untrack(self, **what):
+    self.world.untrack(**what)
+
+  def _update(self, **what):
+    self.world.update(**what)
+
+  def _leave(self, key):
+    self.world.leave(key)
+
+  def _move(self, key, node):
+    self.world.move(key, node)
+
+  def _split(self, groups, reset):
+    for group in groups:
+      for other in groups:
+        if group is other:
+          continue
+        for sender in group:
+          for receiver in other:
+            self.world.network.cut(sender, receiver, reset)
+
+  def _directions(self, pair):
+    yield pair["from"], pair["to"]
+    if not pair["one_way"]:
+      yield pair["to"], pair["from"]
+
+  def _cut(self, **pair):
+    for sender, receiver in self._directions(pair):
+      self.world.network.cut(sender, receiver, pair["reset"])
+
+  def _mend(self, **pair):
+    for sender, receiver in self._directions(pair):
+      self.world.network.mend(sender, receiver)
+
+  def _heal(self):
+    self.world.network.heal()
+
+  def _lose(self, share, node):
+    for name in [node] if node else self.world.nodes:
+      self.world.network.lose(name, share)
+
+  def _slow(self, node, rate):
+    self.world.network.slow(node, rate)
+
+  def _freeze(self, node):
+    self.world.node(node).freeze()
+
+  def _thaw(self, node):
+    self.world.node(node).thaw()
+
+  def _kill(self, node):
+    self.world.end_node(node, signal.SIGKILL)
+
+  def _stop(self, node):
+    self.world.end_node(node, signal.SIGTERM)
+
+  def _off(self, node):
+    self.world.end_node(node, signal.SIGKILL, off=True)
+
+  def _twin(self, node):
+    said = self.world.twin(node)
+    self.tell(f"            {said}")
+
+  def _watch(self, node, topic):
+    self.world.watch(node, topic)
+
+  def _say(self, text):
+    pass
+
+  def _wait(self, seconds):
+    time.sleep(seconds)
+
+  def _expect(self, what):
+    if not self.holds(what):
+      raise Broken(self.instead(what))
+
+  def _eventually(self, seconds, what):
+    took = wait_until(lambda: self.holds(what), seconds)
+    if took is None:
+      raise Broken(f"not within {seconds:g} s: {self.instead(what)}")
+    return took
+
+  def _for(self, seconds, what):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+      self._expect(what)
+      time.sleep(LOOK_EVERY)
+
+  # -------------------------------------------------------- expectations
+
+  def asked(self, what):
+    """The nodes that an expectation is about."""
+    if what["node"] == "all":
+      return [node.name for node in self.world.answering()]
+    return [what["node"]]
+
+  def holds(self, what):
+    kind = what["kind"]
+    if kind == "equal":
+      return self.equal()
+    if kind == "saw":
+      return self.saw(what)
+    return all(self.seen(kind, what, node) == what[WANTED[kind]]
+               for node in self.asked(what))
+
+  def seen(self, kind, what, node):
+    world = self.world
+    if kind == "list":
+      return world.keys(node, what["topic"])
+    if kind == "count":
+      return world.status(world.node(node)).entries
+    states = world.states(node)
+    if kind == "members":
+      return sorted(n for n, state in states.items() if state == "alive")
+    return states.get(what["other"], "unknown")
+
+  def saw(self, what):
+    watch = self.world.watches.get((what["node"], what["topic"]))
+    if watch is None:
+      raise HarnessError(f"`watch {what['node']} {what['topic']}` must come "
+                         "before")
+    if watch.events != what["events"]:
+      return False
+    watch.events = []
+    return True
+
+  def equal(self):
+    """All that run list the same, and stand at the same digests."""
+    nodes = self.world.answering()
+    lists = [self.world.listed(node) for node in nodes]
+    statuses = [self.world.status(node) for node in nodes]
+    # What ended lives left behind is forgotten by each node in its own time.
+    lives = {status.life_id for status in statuses}
+    digests = [sorted((s.node, s.seq, s.digest) for s in status.streams
+                      if s.life_id in lives) for status in statuses]
+    return all(x == lists[0] for x in lists) and all(
+        x == digests[0] for x in digests)
+
+  def instead(self, what):
+    """What is there, where something else was expected."""
+    kind = what["kind"]
+    try:
+      if kind == "saw":
+        watch = self.world.watches[what["node"], what["topic"]]
+        return f"it saw {' '.join(watch.events) or 'nothing'}"
+      if kind == "equal":
+        return "; ".join(f"{node.name}: {self.world.listed(node)}"
+                         for node in self.world.answering())
+      return "; ".join(f"{node}: {self.seen(kind, what, node)}"
+                       for node in self.asked(what))
+    except grpc.RpcError as error:
+      return error.details()

@@ -1,0 +1,300 @@
+"""The language of scenarios: one step a line, `#` starts a comment.
+
+  start 3                       nodes a, b and c; `start d` adds one, or starts
+                                one again that was killed or stopped
+  track b room:1 u1             a client of b; `grace 10s` and `meta TEXT` may
+                                follow; `id N` names the client if u1 has many
+  untrack room:1 u1             it says so; `update room:1 u1 TEXT` changes it
+  leave u1                      the clients of the key close their sessions
+  move u1 c                     the key's clients resume their sessions at c
+  split a | b c                 no group hears another; `split … reset` answers
+                                with resets instead of silence
+  cut a c                       these two; `cut a > c`: c does not hear a
+  mend a c                      undoes a cut; `heal` undoes all of them
+  lose 10%                      of all packets; `lose 10% a`: of those to a
+  slow a 200kbit                what a may send; `slow a off`
+  freeze a   thaw a             SIGSTOP and SIGCONT
+  kill a     stop a             SIGKILL; SIGTERM, and wait for its end
+  off a                         the machine is gone: killed, its address silent
+  twin a                        a second node is started under the name of a; it
+                                must refuse to, and say where the name is in use
+  watch b room:1                follows a topic at b; see `saw`
+  expect WHAT                   holds now
+  eventually 2s WHAT            holds at some moment within that time
+  for 60s WHAT                  holds all that time
+  wait 300ms                    does nothing for that long
+  say TEXT                      prints it
+
+WHAT is one of
+  a list room:1 = u1 u2         the keys that a lists, in any order; `all` for
+                                every node that runs; nothing after `=`: empty
+  a count = 5                   its entries of all topics
+  a members = a b               the nodes it sees alive
+  a sees c down                 alive, suspect, down or left
+  saw b room:1 = +u1 -u1 ~u2    what the watch at b was shown since `watch`, or
+                                since the last `saw` that held; nothing: nothing
+  equal                         all that run list the same, digests too
+
+Errors name the line and the word.
+"""
+
+import dataclasses
+import re
+
+NODES = "abcdefg"
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)$")
+SECONDS = {"ms": 0.001, "s": 1, "m": 60}
+STATES = ("alive", "suspect", "down", "left")
+
+
+class ScenarioError(Exception):
+  """What is wrong with a scenario, and where."""
+
+  def __init__(self, line, word, rule):
+    super().__init__(f"line {line}: {word!r}: {rule}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+  line: int
+  text: str
+  verb: str
+  arguments: dict
+
+
+class _Words:
+  """The words of one line, taken from the front."""
+
+  def __init__(self, number, text):
+    self.number = number
+    self.words = text.split()
+    self.at = 0
+
+  def fail(self, word, rule):
+    raise ScenarioError(self.number, word, rule)
+
+  def more(self):
+    return self.at < len(self.words)
+
+  def peek(self):
+    return self.words[self.at] if self.more() else ""
+
+  def take(self, what):
+    if not self.more():
+      self.fail(self.words[-1], f"{what} must follow")
+    self.at += 1
+    return self.words[self.at - 1]
+
+  def expect(self, word):
+    found = self.take(f"`{word}`")
+    if found != word:
+      self.fail(found, f"must be `{word}`")
+
+  def rest(self):
+    words = self.words[self.at:]
+    self.at = len(self.words)
+    return words
+
+  def end(self):
+    if self.more():
+      self.fail(self.peek(), "nothing may follow here")
+
+  def node(self, what="a node"):
+    word = self.take(what)
+    if word not in NODES:
+      self.fail(word, f"must be {what}: one of {' '.join(NODES)}")
+    return word
+
+  def duration(self):
+    word = self.take("a time, as 500ms, 2s or 1m")
+    match = DURATION.match(word)
+    if not match:
+      self.fail(word, "must be a time, as 500ms, 2s or 1m")
+    return float(match[1]) * SECONDS[match[2]]
+
+  def percent(self):
+    word = self.take("a share, as 10%")
+    if not re.fullmatch(r"\d+(\.\d+)?%", word) or float(word[:-1]) > 100:
+      self.fail(word, "must be a share from 0% to 100%")
+    return float(word[:-1]) / 100
+
+
+def _start(words):
+  word = words.take("a number or a node")
+  if word.isdigit():
+    if not 1 <= int(word) <= len(NODES):
+      words.fail(word, f"must be 1 to {len(NODES)} nodes")
+    return {"nodes": list(NODES[:int(word)])}
+  if word not in NODES:
+    words.fail(word, f"must be a number, or one of {' '.join(NODES)}")
+  return {"nodes": [word]}
+
+
+def _track(words):
+  step = {"node": words.node(), "topic": words.take("a topic"),
+          "key": words.take("a key"), "grace": 0.0, "meta": "{}"}
+  while words.more():
+    option = words.take("an option")
+    if option == "grace":
+      step["grace"] = words.duration()
+    elif option == "meta":
+      step["meta"] = words.take("the meta")
+    else:
+      words.fail(option, "must be `grace TIME` or `meta TEXT`")
+  return step
+
+
+def _entry(words):
+  return {"topic": words.take("a topic"), "key": words.take("a key")}
+
+
+def _update(words):
+  return {**_entry(words), "meta": words.take("the new meta")}
+
+
+def _move(words):
+  return {"key": words.take("a key"), "node": words.node()}
+
+
+def _split(words):
+  groups, reset = [[]], False
+  while words.more():
+    if words.peek() == "|":
+      words.take("`|`")
+      groups.append([])
+    elif words.peek() == "reset":
+      words.take("`reset`")
+      reset = True
+      words.end()
+    else:
+      groups[-1].append(words.node())
+  if len(groups) < 2 or not all(groups):
+    words.fail(words.words[0], "needs groups of nodes with `|` between them")
+  named = [node for group in groups for node in group]
+  for node in named:
+    if named.count(node) > 1:
+      words.fail(node, "is in two groups")
+  return {"groups": groups, "reset": reset}
+
+
+def _pair(words):
+  first = words.node()
+  one_way = words.peek() == ">"
+  if one_way:
+    words.take("`>`")
+  second = words.node("another node")
+  if first == second:
+    words.fail(second, "must be another node")
+  reset = words.peek() == "reset"
+  if reset:
+    words.take("`reset`")
+  return {"from": first, "to": second, "one_way": one_way, "reset": reset}
+
+
+def _lose(words):
+  return {"share": words.percent(),
+          "node": words.node() if words.more() else None}
+
+
+def _slow(words):
+  node, rate = words.node(), words.take("a rate, as 200kbit, or `off`")
+  if rate != "off" and not re.fullmatch(r"[1-9]\d*[kmg]?bit", rate):
+    words.fail(rate, "must be a rate, as 200kbit or 10mbit, or `off`")
+  return {"node": node, "rate": rate}
+
+
+def _watch(words):
+  return {"node": words.node(), "topic": words.take("a topic")}
+
+
+def _one_node(words):
+  return {"node": words.node()}
+
+
+def _key(words):
+  return {"key": words.take("a key")}
+
+
+def _what(words):
+  """What is expected, as a dict with `kind`."""
+  word = words.take("what is expected")
+  if word == "equal":
+    return {"kind": "equal"}
+  if word == "saw":
+    what = {"kind": "saw", "node": words.node(),
+            "topic": words.take("a topic")}
+    words.expect("=")
+    what["events"] = words.rest()
+    for event in what["events"]:
+      if event[0] not in "+-~" or len(event) == 1:
+        words.fail(event, "must be +KEY, -KEY or ~KEY")
+    return what
+  if word != "all" and word not in NODES:
+    words.fail(word, "must be a node, `all`, `equal` or `saw`")
+  kind = words.take("`list`, `count`, `members` or `sees`")
+  what = {"kind": kind, "node": word}
+  if kind == "list":
+    what["topic"] = words.take("a topic")
+    words.expect("=")
+    what["keys"] = sorted(words.rest())
+  elif kind == "count":
+    words.expect("=")
+    count = words.take("a number")
+    if not count.isdigit():
+      words.fail(count, "must be a number")
+    what["count"] = int(count)
+  elif kind == "members":
+    words.expect("=")
+    what["members"] = []
+    while words.more():
+      what["members"].append(words.node())
+    what["members"].sort()
+  elif kind == "sees":
+    what["other"] = words.node()
+    what["state"] = words.take("a state")
+    if what["state"] not in STATES:
+      words.fail(what["state"], f"must be one of {', '.join(STATES)}")
+  else:
+    words.fail(kind, "must be `list`, `count`, `members` or `sees`")
+  return what
+
+
+def _expect(words):
+  return {"what": _what(words)}
+
+
+def _timed(words):
+  return {"seconds": words.duration(), "what": _what(words)}
+
+
+VERBS = {
+    "start": _start, "track": _track, "untrack": _entry, "update": _update,
+    "leave": _key, "move": _move, "split": _split, "cut": _pair,
+    "mend": _pair, "heal": lambda _: {}, "lose": _lose, "slow": _slow,
+    "freeze": _one_node, "thaw": _one_node, "kill": _one_node,
+    "stop": _one_node, "off": _one_node, "twin": _one_node, "watch": _watch, "expect": _expect,
+    "eventually": _timed, "for": _timed,
+    "wait": lambda words: {"seconds": words.duration()},
+    "say": lambda words: {"text": " ".join(words.rest())},
+}
+
+
+def parse_line(number, line):
+  """The step of a line, or None if there is none on it."""
+  text = line.split("#", 1)[0].strip()
+  if not text:
+    return None
+  words = _Words(number, text)
+  verb = words.take("a verb")
+  if verb not in VERBS:
+    words.fail(verb, f"must be one of {', '.join(VERBS)}")
+  arguments = VERBS[verb](words)
+  words.end()
+  return Step(number, text, verb, arguments)
+
+
+def parse(text):
+  """The steps of a scenario. Raises ScenarioError."""
+  steps = [parse_line(number, line)
+           for number, line in enumerate(text.splitlines(), 1)]
+  return [step for step in steps if step]

@@ -1,0 +1,94 @@
+"""The language of scenarios: what is read, and how mistakes are named."""
+
+import pathlib
+import unittest
+
+from scenario import ScenarioError, parse
+
+SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
+
+
+class ScenarioTest(unittest.TestCase):
+
+  def test_steps_keep_their_line_and_comments_are_nothing(self):
+    steps = parse("# hello\nstart 3\n\n  heal  # all of it\n")
+    self.assertEqual([(s.line, s.verb) for s in steps],
+                     [(2, "start"), (4, "heal")])
+    self.assertEqual(steps[0].arguments, {"nodes": ["a", "b", "c"]})
+
+  def test_a_track_has_a_grace_and_a_meta(self):
+    step, = parse("track b room:1 u1 grace 500ms meta {}")
+    self.assertEqual(step.arguments, {
+        "node": "b", "topic": "room:1", "key": "u1", "grace": 0.5,
+        "meta": "{}"})
+
+  def test_a_split_has_groups(self):
+    step, = parse("split a | b c reset")
+    self.assertEqual(step.arguments,
+                     {"groups": [["a"], ["b", "c"]], "reset": True})
+
+  def test_a_cut_is_one_way_or_both(self):
+    both, one = parse("cut a b\ncut a > b reset")
+    self.assertEqual((both.arguments["one_way"], both.arguments["reset"]),
+                     (False, False))
+    self.assertEqual((one.arguments["one_way"], one.arguments["reset"]),
+                     (True, True))
+
+  def test_expectations(self):
+    steps = parse("""expect a list room:1 = u2 u1
+eventually 2s all list room:1 =
+for 1m a members = b a
+expect a sees c down
+expect saw a room:1 = +u1 ~u1 -u1
+expect equal
+expect b count = 5""")
+    self.assertEqual([s.arguments["what"]["kind"] for s in steps],
+                     ["list", "list", "members", "sees", "saw", "equal",
+                      "count"])
+    self.assertEqual(steps[0].arguments["what"]["keys"], ["u1", "u2"])
+    self.assertEqual(steps[1].arguments["what"]["keys"], [])
+    self.assertEqual(steps[2].arguments["seconds"], 60)
+
+  def test_mistakes_name_the_line_and_the_word(self):
+    for text, line, word in (
+        ("start 3\nfrobnicate", 2, "frobnicate"),
+        ("start 9", 1, "9"),
+        ("start 0", 1, "0"),
+        ("start x", 1, "x"),
+        ("start", 1, "start"),
+        ("track b room:1", 1, "room:1"),
+        ("track z room:1 u1", 1, "z"),
+        ("track a room:1 u1 grace soon", 1, "soon"),
+        ("track a room:1 u1 colour red", 1, "colour"),
+        ("split a b", 1, "split"),
+        ("split a | a", 1, "a"),
+        ("cut a a", 1, "a"),
+        ("cut a b c", 1, "c"),
+        ("lose lots", 1, "lots"),
+        ("lose 101%", 1, "101%"),
+        ("slow a fast", 1, "fast"),
+        ("eventually 2 a list t =", 1, "2"),
+        ("eventually 2s a lists t =", 1, "lists"),
+        ("expect a list t u1", 1, "u1"),
+        ("expect a count = many", 1, "many"),
+        ("expect a sees b gone", 1, "gone"),
+        ("expect saw a t = u1", 1, "u1"),
+        ("expect equal b", 1, "b"),
+        ("heal all", 1, "all")):
+      with self.subTest(text), self.assertRaises(ScenarioError) as wrong:
+        parse(text)
+      said = str(wrong.exception)
+      self.assertTrue(said.startswith(f"line {line}: '{word}': "), said)
+
+  def test_every_scenario_that_comes_with_it_is_well_formed(self):
+    files = sorted(SCENARIOS.glob("*.scenario"))
+    self.assertGreaterEqual(len(files), 10)
+    for file in files:
+      with self.subTest(file.name):
+        text = file.read_text(encoding="utf-8")
+        self.assertTrue(text.startswith("# "), "it says what it is about")
+        self.assertTrue(parse(text))
+
+
+if __name__ == "__main__":
+  unittest.main()

@@ -1,0 +1,411 @@
+"""The cluster under test: its processes, its clients, its watches, and the
+model of what must be listed once all is quiet.
+
+Everything is driven over gRPC with nothing but the protos; nothing of a node's
+own code is used.
+"""
+
+import collections
+import dataclasses
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+import grpc
+
+from muster.v1 import cluster_pb2, cluster_pb2_grpc
+from muster.v1 import presence_pb2 as pb
+from muster.v1 import presence_pb2_grpc
+
+CALL_SECONDS = 2.0
+# How long a harness waits for anything at all.
+PATIENCE = 30.0
+
+# Where a second node of a name listens.
+TWIN_PORT = 7401
+
+_OPTIONS = [("grpc.use_local_subchannel_pool", 1),
+            ("grpc.initial_reconnect_backoff_ms", 50),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 200)]
+
+
+class HarnessError(Exception):
+  """The scenario asks for what cannot be done."""
+
+
+class Node:
+  """One `muster serve`, in its namespace."""
+
+  def __init__(self, name, binary, network, flags):
+    self.name = name
+    self.network = network
+    self.address = network.address(name)
+    self.binary = binary
+    self.flags = flags
+    self.process = None
+    self.frozen = False
+    self.lives = 0
+    self.log = tempfile.NamedTemporaryFile(
+        prefix=f"muster-{name}-", suffix=".log", delete=False)
+    self.channel = None
+
+  def start(self, join):
+    self.network.set_off(self.name, False)
+    self.lives += 1
+    self.process = subprocess.Popen(
+        self.network.command(self.name, [
+            self.binary, "serve", "--node", self.name, "--listen",
+            self.address, "--join", ",".join(join), "--insecure-peers",
+            *self.flags]),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
+        text=True, start_new_session=True)
+    line = self.process.stdout.readline().strip()
+    if line != f"ready node={self.name} grpc={self.address}":
+      raise HarnessError(f"node {self.name} said {line!r}; its log is "
+                         f"{self.log.name}")
+    self.process.stdout.close()
+    self.channel = grpc.insecure_channel(self.address, options=_OPTIONS)
+    self.presence = presence_pb2_grpc.PresenceStub(self.channel)
+    self.cluster = cluster_pb2_grpc.ClusterStub(self.channel)
+
+  @property
+  def runs(self):
+    return self.process is not None and self.process.poll() is None
+
+  def send(self, number):
+    # The process is `muster` itself: `ip netns exec` has become it.
+    self.process.send_signal(number)
+
+  def end(self, number):
+    """Returns its exit code."""
+    if self.frozen:
+      self.thaw()
+    self.send(number)
+    code = self.process.wait(timeout=PATIENCE)
+    self.channel.close()
+    self.process = None
+    return code
+
+  def freeze(self):
+    self.send(signal.SIGSTOP)
+    self.frozen = True
+
+  def thaw(self):
+    self.send(signal.SIGCONT)
+    self.frozen = False
+
+
+@dataclasses.dataclass
+class Client:
+  """One session with one entry, over one stream."""
+
+  key: str
+  topic: str
+  node: Node
+  life: int
+  grace: float
+  meta: str
+  token: str = ""
+  ref: str = ""
+  resume_number: int = 0
+
+  def open(self):
+    start = pb.OpenSessionRequest(grace_ms=int(self.grace * 1000))
+    answer = self._connect(pb.SessionRequest(open=start, track=[
+        pb.TrackOp(topic=self.topic, key=self.key,
+                   meta=self.meta.encode())]))
+    if answer.track_errors:
+      raise HarnessError(answer.track_errors[0].message)
+    self.token = answer.opened.token
+    self.resume_number = answer.opened.resume_number
+    self.ref = answer.tracked_refs[0]
+
+  def resume(self, node):
+    self.drop()
+    self.node, self.life = node, node.lives
+    self.resume_number += 1
+    answer = self._connect(pb.SessionRequest(resume=pb.ResumeRequest(
+        token=self.token, grace_ms=int(self.grace * 1000),
+        resume_number=self.resume_number,
+        entries=[pb.Entry(topic=self.topic, key=self.key, ref=self.ref)])))
+    self.resume_number = answer.resumed.session.resume_number
+    if answer.resumed.missing_refs:
+      answer = self._ask(pb.SessionRequest(track=[pb.TrackOp(
+          topic=self.topic, key=self.key, meta=self.meta.encode())]))
+      self.ref = answer.tracked_refs[0]
+
+  def update(self, meta):
+    answer = self._ask(pb.SessionRequest(update=[
+        pb.UpdateOp(ref=self.ref, meta=meta.encode())]))
+    if answer.update_errors:
+      raise HarnessError(answer.update_errors[0].message)
+    self.meta, self.ref = meta, answer.updated_refs[0]
+
+  def untrack(self):
+    self._ask(pb.SessionRequest(untrack=[self.ref]))
+    self.drop()
+
+  def close(self):
+    self.node.presence.CloseSession(
+        pb.CloseSessionRequest(token=self.token), timeout=CALL_SECONDS)
+    self.drop()
+
+  def drop(self):
+    """As if the client were gone, without a word."""
+    with self._condition:
+      self._ended = True
+      self._condition.notify()
+    self._call.cancel()
+
+  def _connect(self, first):
+    self._condition = threading.Condition()
+    self._requests = collections.deque()
+    self._ended = False
+    self._number = 0
+    self._call = self.node.presence.Session(self._outgoing())
+    return self._ask(first)
+
+  def _outgoing(self):
+    while True:
+      with self._condition:
+        self._condition.wait_for(lambda: self._requests or self._ended)
+        if self._ended:
+          return
+        request = self._requests.popleft()
+      yield request
+
+  def _ask(self, request):
+    self._number += 1
+    request.number = self._number
+    with self._condition:
+      self._requests.append(request)
+      self._condition.notify()
+    # A frozen node would hold the harness for ever.
+    timer = threading.Timer(PATIENCE, self._call.cancel)
+    timer.start()
+    try:
+      for response in self._call:
+        if response.number == self._number:
+          return response
+    finally:
+      timer.cancel()
+    raise HarnessError(f"{self.node.name} ended the session of {self.key}")
+
+
+class Watch:
+  """What a node shows of a topic, as it comes."""
+
+  def __init__(self, node, topic):
+    self.events = []
+    self.shown = {}
+    self.complete = threading.Event()
+    self._call = node.presence.Watch(pb.WatchRequest(topics=[topic]))
+    threading.Thread(target=self._read, daemon=True).start()
+    if not self.complete.wait(PATIENCE):
+      raise HarnessError(f"no state of {topic} from {node.name}")
+
+  def _read(self):
+    try:
+      for response in self._call:
+        for state in response.state:
+          self.shown.update({e.ref: e.key for e in state.entries})
+        for diff in response.diffs:
+          self.events += [f"+{e.key}" for e in diff.joins]
+          self.events += [f"~{e.key}" for e in diff.updates]
+          self.events += [f"-{e.key}" for e in diff.leaves]
+        if response.state_complete:
+          self.complete.set()
+    except grpc.RpcError:
+      pass  # Its node has ended.
+
+  def end(self):
+    self._call.cancel()
+
+
+class World:
+  """All of it. Methods are the verbs of a scenario."""
+
+  def __init__(self, binary, network, flags=()):
+    self.binary = binary
+    self.network = network
+    self.flags = list(flags)
+    self.nodes = {}
+    self.clients = []
+    self.watches = {}
+
+  # --------------------------------------------------------------- nodes
+
+  def start(self, names):
+    """Nodes that are started together know of each other. Returns once all
+    are ready."""
+    for name in names:
+      self.network.add(name)
+      if name not in self.nodes:
+        self.nodes[name] = Node(name, self.binary, self.network, self.flags)
+      if self.nodes[name].runs:
+        raise HarnessError(f"{name} runs already")
+    for name in names:
+      join = [self.network.address(other)
+              for other in sorted(set(self.nodes) - {name})]
+      self.nodes[name].start(join or [self.network.address(name)])
+    for name in names:
+      if wait_until(lambda: self.status(self.nodes[name]).ready,
+                    PATIENCE) is None:
+        raise HarnessError(f"{name} did not become ready")
+
+  def node(self, name, running=True):
+    node = self.nodes.get(name)
+    if node is None or (running and not node.runs):
+      raise HarnessError(f"node {name} does not run")
+    return node
+
+  def running(self):
+    return [node for node in self.nodes.values() if node.runs]
+
+  def answering(self):
+    return [node for node in self.running() if not node.frozen]
+
+  def end_node(self, name, number, off=False):
+    node = self.node(name)
+    if off:
+      self.network.set_off(name, True)
+    node.end(number)
+    for client in list(self.clients):
+      if client.node is node and client.life == node.lives:
+        client.drop()
+        if not client.grace:
+          self.clients.remove(client)
+
+  def twin(self, name):
+    """Starts a second node of the name; returns why it did not stay."""
+    node = self.node(name)
+    twin = subprocess.run(
+        self.network.command(name, [
+            self.binary, "serve", "--node", name, "--listen",
+            f"{self.network.host(name)}:{TWIN_PORT}", "--join", node.address,
+            "--insecure-peers", *self.flags]),
+        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=PATIENCE, check=False)
+    said = f"node name {name} is in use by {node.address}"
+    if twin.returncode != 1 or said not in twin.stderr:
+      raise HarnessError(f"the twin of {name} exited with {twin.returncode}: "
+                         f"{twin.stderr[-500:]}")
+    return said
+
+  # ------------------------------------------------------------- clients
+
+  def track(self, node, topic, key, grace=0.0, meta="{}"):
+    node = self.node(node)
+    client = Client(key, topic, node, node.lives, grace, meta)
+    try:
+      client.open()
+    except (HarnessError, grpc.RpcError):
+      client.drop()
+      raise
+    self.clients.append(client)
+
+  def of_key(self, key, topic=None):
+    found = [c for c in self.clients if c.key == key and
+             topic in (None, c.topic)]
+    if not found:
+      raise HarnessError(f"no client of {key} is there")
+    return found
+
+  def untrack(self, topic, key):
+    client = self.of_key(key, topic)[0]
+    client.untrack()
+    self.clients.remove(client)
+
+  def update(self, topic, key, meta):
+    self.of_key(key, topic)[0].update(meta)
+
+  def leave(self, key):
+    for client in self.of_key(key):
+      client.close()
+      self.clients.remove(client)
+
+  def move(self, key, node):
+    for client in self.of_key(key):
+      client.resume(self.node(node))
+
+  def lose(self, key):
+    """The clients of a key are gone, without a word."""
+    for client in self.of_key(key):
+      client.drop()
+      self.clients.remove(client)
+
+  def model(self):
+    """Sorted (topic, key, meta) of all clients that are there."""
+    return sorted((c.topic, c.key, c.meta.encode()) for c in self.clients)
+
+  # ------------------------------------------------------------- watches
+
+  def watch(self, node, topic):
+    self.watches[node, topic] = Watch(self.node(node), topic)
+
+  # ------------------------------------------------------------- reading
+
+  def keys(self, node, topic):
+    answer = self.node(node).presence.List(
+        pb.ListRequest(topic=topic), timeout=CALL_SECONDS)
+    return sorted(entry.key for entry in answer.entries)
+
+  def listed(self, node):
+    """All that a node lists, sorted: (topic, key, meta)."""
+    stub, found = node.presence, []
+    topics = stub.Topics(pb.TopicsRequest(), timeout=CALL_SECONDS).topics
+    for topic in topics:
+      token = ""
+      while True:
+        page = stub.List(pb.ListRequest(topic=topic.topic, page_token=token),
+                         timeout=CALL_SECONDS)
+        found += [(topic.topic, e.key, e.meta) for e in page.entries]
+        token = page.next_page_token
+        if not token:
+          break
+    return sorted(found)
+
+  def status(self, node):
+    return node.cluster.Status(cluster_pb2.StatusRequest(),
+                               timeout=CALL_SECONDS)
+
+  def states(self, node):
+    """Node to its state, as one of them sees it."""
+    answer = self.node(node).cluster.Members(
+        cluster_pb2.MembersRequest(), timeout=CALL_SECONDS)
+    return {m.node: cluster_pb2.MemberState.Name(m.state)
+            .removeprefix("MEMBER_STATE_").lower() for m in answer.members}
+
+  # ----------------------------------------------------------------- end
+
+  def stop(self):
+    for watch in self.watches.values():
+      watch.end()
+    for client in self.clients:
+      client.drop()
+    for node in self.nodes.values():
+      if node.runs:
+        node.end(signal.SIGKILL)
+
+  def remove_logs(self):
+    for node in self.nodes.values():
+      os.unlink(node.log.name)
+
+
+def wait_until(holds, seconds, pause=0.05):
+  """Seconds until it held; None if it did not in time. What cannot be asked
+  just now does not hold."""
+  began = time.monotonic()
+  while True:
+    try:
+      if holds():
+        return time.monotonic() - began
+    except grpc.RpcError:
+      pass
+    if time.monotonic() - began > seconds:
+      return None
+    time.sleep(pause)
