@@ -35,7 +35,14 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
   HandleEvents();
 }
 
-void Replica::Impl::Begin(Now now, absl::Duration stalled) {
+void Replica::Impl::Begin(Now now) {
+  // What comes first after a stall need not be a tick.
+  absl::Duration stalled = now.mono - last_tick_;
+  if (stalled > kStall) {
+    last_tick_ = now.mono;
+  } else {
+    stalled = absl::ZeroDuration();
+  }
   roll.SetTime(now, stalled);
 }
 
@@ -139,9 +146,8 @@ void Replica::Impl::ShowWhenCaughtUp(Stream& stream) {
 // -------------------------------------------------------------------- time
 
 void Replica::Impl::Tick(Now now) {
-  absl::Duration gap = now.mono - last_tick_;
+  Begin(now);
   last_tick_ = now.mono;
-  Begin(now, gap > kStall ? gap : absl::ZeroDuration());
   membership.Tick(now, out);
   HandleEvents();
   RefreshAges();

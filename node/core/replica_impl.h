@@ -23,7 +23,7 @@ class Replica::Impl {
 
   // Every public call of the replica is between these two. End settles what
   // the call has changed: events, lost sessions, deltas, watchers.
-  void Begin(Now now, absl::Duration stalled = absl::ZeroDuration());
+  void Begin(Now now);
   void End();
 
   void Tick(Now now);

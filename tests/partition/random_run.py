@@ -20,6 +20,8 @@ NODES = scenario.NODES
 QUIET_EVERY = 20
 # After healing: detection, redial, a rebase, and a grace with its delay.
 QUIET_SECONDS = 30.0
+# Past a grace with its delay: what is still missing then is told.
+SLOW_SECONDS = 8.0
 GRACE = 4
 WEIGHTS = {
     "connect": 30, "disconnect": 12, "update": 12, "move": 8, "start": 14,
@@ -152,9 +154,13 @@ class Run:
       if not self.is_held(client):
         client.drop()
         self.world.clients.remove(client)
-    took = worlds.wait_until(self.all_is_as_modelled, QUIET_SECONDS)
-    if took is None:
-      raise runner.Broken(self.difference())
+    began = time.monotonic()
+    if worlds.wait_until(self.all_is_as_modelled, SLOW_SECONDS) is None:
+      self.runner.tell(self.difference(SLOW_SECONDS))
+      if worlds.wait_until(self.all_is_as_modelled,
+                           QUIET_SECONDS - SLOW_SECONDS) is None:
+        raise runner.Broken(self.difference(QUIET_SECONDS))
+    took = time.monotonic() - began
     self.slowest_quiet = max(self.slowest_quiet, took)
     self.done["quiet points"] += 1
 
@@ -177,10 +183,10 @@ class Run:
                if state == "alive") == names
         for node in world.running()) and self.runner.equal()
 
-  def difference(self):
+  def difference(self, seconds):
     """What each node lists too much or too little."""
     model = collections.Counter(self.world.model())
-    lines = [f"not as modelled after {QUIET_SECONDS:g} s"]
+    lines = [f"not as modelled after {seconds:g} s"]
     for node in self.world.running():
       try:
         listed = collections.Counter(self.world.listed(node))
