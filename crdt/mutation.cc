@@ -121,6 +121,11 @@ void AppendVarint(uint64_t value, std::string& out) {
 }
 
 bool TakeVarint(absl::string_view& bytes, uint64_t& value) {
+  if (!bytes.empty() && static_cast<uint8_t>(bytes[0]) < 0x80) {
+    value = static_cast<uint8_t>(bytes[0]);
+    bytes.remove_prefix(1);
+    return true;
+  }
   value = 0;
   for (size_t i = 0; i < bytes.size() && i < 10; ++i) {
     uint8_t byte = static_cast<uint8_t>(bytes[i]);

@@ -10,11 +10,12 @@ size_t PresenceStore::bytes() const {
   constexpr size_t kOrderBytes = 5;
   constexpr size_t kTopicNameBytes = sizeof(std::string) + 8;
   constexpr size_t kSharedNodeBytes = sizeof(*shared_.begin()) + 40;
-  size_t heads = size_t{by_id_.buckets()} + by_pair_.buckets() +
-                 by_key_.buckets() + session_by_id_.buckets() +
-                 by_sid_.buckets() + by_topic_.buckets();
+  constexpr size_t kCrowdBytes = sizeof(CrowdPlace) + 4;
+  size_t heads =
+      size_t{by_id_.buckets()} + session_by_id_.buckets() + by_topic_.buckets();
   return rows_.bytes() + sessions_.bytes() + topics_.bytes() + slab_.bytes() +
-         heads * sizeof(uint32_t) + rows_.size() * kOrderBytes +
+         heads * sizeof(uint32_t) + by_key_.bytes() + by_sid_.bytes() +
+         crowds_.size() * kCrowdBytes + rows_.size() * kOrderBytes +
          orders_.size() * sizeof(Order) +
          topics_by_name_.size() * kTopicNameBytes +
          shared_.size() * kSharedNodeBytes;
@@ -82,8 +83,20 @@ std::string PresenceStore::AuditRow(RowIdx row) const {
   }
   if (!found) return "1: row not found by pair";
   RowIdx i = FirstOfKey(key(row));
-  while (i != kNone && i != row) i = NextOfKey(i);
-  return i == kNone ? "1: row not found by key" : "";
+  hidden_seen = false;
+  found = false;
+  for (; i != kNone; i = NextOfKey(i)) {
+    found |= i == row;
+    if (shown(i) && hidden_seen) return "5: hidden row before a shown one";
+    hidden_seen |= !shown(i);
+  }
+  if (!found) return "1: row not found by key";
+  bool crowded = (rows_[row].flags & kCrowded) != 0;
+  bool next_is = (rows_[rows_[row].key_ring.next].flags & kCrowded) != 0;
+  if (crowded != next_is || crowded != crowds_.contains(PlaceOf(row))) {
+    return "7: crowd";
+  }
+  return "";
 }
 
 std::string PresenceStore::AuditTopics() const {

@@ -91,7 +91,7 @@ Ref PresenceStore::ref(RowIdx row) const {
 
 RowIdx PresenceStore::FindEntry(StreamIdx stream, ElementId id) const {
   uint64_t hash = IdHash(stream, id);
-  for (RowIdx i = by_id_.First(hash); i != kNone; i = by_id_.Next(i, hash)) {
+  for (RowIdx i = by_id_.First(hash); i != kNone; i = by_id_.Next(i)) {
     if (rows_[i].id == id && stream_of(i) == stream) return i;
   }
   return kNone;
@@ -121,7 +121,7 @@ RowIdx PresenceStore::AddEntry(SessionIdx session, ElementId id, Seq seq,
   row.session = session;
   row.topic = topic;
   row.blob = kNone;
-  row.key_hash = static_cast<uint32_t>(HashKey(content.key));
+  row.key_hash = HashName(content.key);
   row.flags = 0;
   FillBlob(row, content.key, content.meta, seq, content.ref);
 
@@ -133,9 +133,7 @@ RowIdx PresenceStore::AddEntry(SessionIdx session, ElementId id, Seq seq,
   ++owner.entries;
 
   by_id_.Insert(i);
-  by_pair_.Insert(i);
-  by_pair_.MoveToBack(i);
-  by_key_.Insert(i);
+  EnterKey(i);
   Order& order = orders_[topics_[topic].order];
   order.insert(order.end(), i);
   Stream& s = streams_[owner.stream];
@@ -184,8 +182,7 @@ void PresenceStore::RemoveEntry(RowIdx i) {
   if (shown(i)) Hide(i);
   if (!detached(i)) LeaveStream(i);
   Row& row = rows_[i];
-  by_pair_.Erase(i);
-  by_key_.Erase(i);
+  LeaveKey(i);
   orders_[topics_[row.topic].order].erase(row.stamp);
   Session& owner = sessions_[row.session];
   --owner.entries;

@@ -10,7 +10,6 @@ namespace muster::crdt {
 PresenceStore::PresenceStore(uint64_t hash_seed)
     : hash_seed_(hash_seed),
       by_id_({this}),
-      by_pair_({this}),
       by_key_({this}),
       session_by_id_({this}),
       by_sid_({this}),
@@ -22,19 +21,21 @@ void PresenceStore::SetTime(int64_t wall_us) {
   }
 }
 
-uint64_t PresenceStore::HashKey(absl::string_view key) const {
-  return static_cast<uint32_t>(HashBytes(key, hash_seed_));
+uint32_t PresenceStore::HashName(absl::string_view name) const {
+  return static_cast<uint32_t>(HashBytes(name, hash_seed_));
 }
+
+uint64_t PresenceStore::HashSid(SessionId session) const {
+  return Mix(session.lo ^ hash_seed_);
+}
+
+uint64_t PresenceStore::KeySlotHash(uint32_t key_hash) { return Mix(key_hash); }
 
 uint64_t PresenceStore::IdHash(StreamIdx stream, ElementId id) {
   // Ids that follow each other lie in buckets that do: a stream is applied in
   // their order.
   return Mix((id.value >> 8) + (uint64_t{stream} << 48)) << 8 |
          (id.value & 255);
-}
-
-uint64_t PresenceStore::PairHash(TopicIdx topic, uint32_t key_hash) {
-  return key_hash ^ Mix(topic + 1);
 }
 
 // ---------------------------------------------------------------- streams
@@ -107,26 +108,29 @@ RowIdx PresenceStore::FirstRowBySeq(StreamIdx stream) const {
 SessionIdx PresenceStore::FindSession(StreamIdx stream, ElementId id) const {
   uint64_t hash = IdHash(stream, id);
   for (SessionIdx i = session_by_id_.First(hash); i != kNone;
-       i = session_by_id_.Next(i, hash)) {
+       i = session_by_id_.Next(i)) {
     if (sessions_[i].id == id && sessions_[i].stream == stream) return i;
   }
   return kNone;
 }
 
+bool PresenceStore::Sole(SessionIdx i) const {
+  return by_sid_.Alone(i) ||
+         (FirstCopy(sessions_[i].session) == i && NextCopy(i) == kNone);
+}
+
 SessionIdx PresenceStore::FirstCopy(SessionId session) const {
-  for (SessionIdx i = by_sid_.First(session.lo); i != kNone;
-       i = by_sid_.Next(i, session.lo)) {
-    if (sessions_[i].session == session) return i;
-  }
-  return kNone;
+  SessionIdx i = by_sid_.First(HashSid(session));
+  while (i != kNone && sessions_[i].session != session) i = by_sid_.Next(i);
+  return i;
 }
 
 SessionIdx PresenceStore::NextCopy(SessionIdx i) const {
   SessionId session = sessions_[i].session;
-  while ((i = by_sid_.Next(i, session.lo)) != kNone) {
-    if (sessions_[i].session == session) return i;
-  }
-  return kNone;
+  do {
+    i = by_sid_.Next(i);
+  } while (i != kNone && sessions_[i].session != session);
+  return i;
 }
 
 uint64_t PresenceStore::SessionDigest(SessionIdx i) const {

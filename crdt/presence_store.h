@@ -4,8 +4,10 @@
 // An element is a session or an entry of a session; it belongs to the stream
 // of the origin that wrote it. The store holds each element once, as a row of
 // fixed size plus a blob for key and meta, and threads every index through the
-// rows: by (stream, id), by topic, by (topic, key), by key, by session, and by
-// seq within the stream.
+// rows: by (stream, id), by topic, by key, by session, and by seq within the
+// stream. The rows of a (topic, key) are found among those of the key; a key
+// of more than kCrowd rows is a *crowd*: its rows are kept by (topic, key),
+// too.
 //
 // *Live* is what the streams say. *Shown* is what this node shows clients: an
 // entry may be live and hidden (its node is down, another copy of its session
@@ -19,12 +21,14 @@
 //   2. The seq list of a stream is strictly ascending (once a rebase is over).
 //   3. digest(stream) is the sum of the hashes of its live elements.
 //   4. counts equal the number of shown rows, of topics, keys and the whole.
-//   5. In a (topic, key) group shown rows come before hidden ones.
+//   5. Of the rows of a key, and so of a (topic, key), shown ones come first.
 //   6. No two shown rows have the same ref. (Kept by the callers.)
+//   7. The rows of a key hash are a crowd all or none; they become one with the
+//      row after the first kCrowd, and stay one until they are gone.
 //
-// Cost: every operation is O(1) plus O(log n) in the entries of one topic,
-// none depends on the size of the state. Bytes an entry: sizeof(Row), 6 for
-// index heads, 5 in the topic's order, the blob.
+// Cost: every operation is O(1) plus O(log n) in the entries of one topic or
+// crowd, none depends on the size of the state. Bytes an entry: sizeof(Row), 2
+// and 8 in indexes, 5 in the topic's order, the blob; 20 more in a crowd.
 // Threads: one. Limits: 2^32 - 2 rows, sessions, topics.
 #ifndef MUSTER_CRDT_PRESENCE_STORE_H_
 #define MUSTER_CRDT_PRESENCE_STORE_H_
@@ -39,6 +43,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
 #include "absl/strings/string_view.h"
+#include "crdt/group_index.h"
 #include "crdt/linear_hash.h"
 #include "crdt/mutation.h"
 #include "crdt/paged_array.h"
@@ -123,6 +128,8 @@ class PresenceStore {
   static constexpr uint32_t kRoundShift = 16;
 
   SessionIdx FindSession(StreamIdx stream, ElementId id) const;
+  // Whether it is the only copy of its session.
+  bool Sole(SessionIdx session) const;
   // First copy of a session of any stream; go on with NextCopy.
   SessionIdx FirstCopy(SessionId session) const;
   SessionIdx NextCopy(SessionIdx session) const;
@@ -221,7 +228,8 @@ class PresenceStore {
 
   uint64_t shown_entries() const { return shown_entries_; }
   uint64_t shown_keys() const { return shown_keys_; }  // (topic, key) pairs.
-  uint64_t HashKey(absl::string_view key) const;
+  // Fetches into the cache what an AddEntry of this key will read.
+  void PrefetchKey(absl::string_view key) const;
 
   // ---- rebase: elements in seq order, marks ----
   SessionIdx FirstSessionBySeq(StreamIdx stream) const;
@@ -253,7 +261,7 @@ class PresenceStore {
   std::string Audit() const;
 
  private:
-  struct Row {
+  struct alignas(64) Row {  // One line of the cache.
     uint64_t stamp;
     ElementId id;
     SessionIdx session;
@@ -261,7 +269,6 @@ class PresenceStore {
     Slab::Handle blob;
     uint32_t key_hash;
     uint32_t id_next;
-    RingLinks pair_ring;
     RingLinks key_ring;
     uint32_t seq_next;
     uint32_t seq_prev;
@@ -269,10 +276,11 @@ class PresenceStore {
     RowIdx session_prev;
     uint32_t flags;
   };
-  static_assert(sizeof(Row) == 72);
+  static_assert(sizeof(Row) == 64);
 
   static constexpr uint32_t kShown = 1;
   static constexpr uint32_t kDetached = 2;
+  static constexpr uint32_t kCrowded = 4;
   static constexpr uint32_t kHasSeq = 8;   // Blob holds a seq: it != id.
   static constexpr uint32_t kHasRef = 16;  // Blob holds an explicit ref.
 
@@ -300,32 +308,34 @@ class PresenceStore {
   };
   using Order = absl::btree_set<RowIdx, ByStamp>;
 
+  // Rows of one key hash beyond which they are a crowd.
+  static constexpr uint32_t kCrowd = 16;
+  // The place of a row among crowds.
+  struct CrowdPlace {
+    uint32_t key_hash;
+    TopicIdx topic;
+    bool hidden;
+    RowIdx row;
+    auto operator<=>(const CrowdPlace&) const = default;
+  };
+
   struct RowIdTraits {
     PresenceStore* store;
-    static constexpr bool kRing = false;
     uint32_t& links(uint32_t i) const { return store->rows_[i].id_next; }
     uint64_t hash(uint32_t i) const {
       return IdHash(store->stream_of(i), store->rows_[i].id);
     }
   };
-  struct PairTraits {
-    PresenceStore* store;
-    static constexpr bool kRing = true;
-    RingLinks& links(uint32_t i) const { return store->rows_[i].pair_ring; }
-    uint64_t hash(uint32_t i) const {
-      const Row& row = store->rows_[i];
-      return PairHash(row.topic, row.key_hash);
-    }
-  };
   struct KeyTraits {
     PresenceStore* store;
-    static constexpr bool kRing = true;
     RingLinks& links(uint32_t i) const { return store->rows_[i].key_ring; }
-    uint64_t hash(uint32_t i) const { return store->rows_[i].key_hash; }
+    uint64_t hash(uint32_t i) const {
+      return KeySlotHash(store->rows_[i].key_hash);
+    }
+    void prefetch(uint32_t i) const { __builtin_prefetch(&store->rows_[i]); }
   };
   struct SessionIdTraits {
     PresenceStore* store;
-    static constexpr bool kRing = false;
     uint32_t& links(uint32_t i) const { return store->sessions_[i].id_next; }
     uint64_t hash(uint32_t i) const {
       const Session& session = store->sessions_[i];
@@ -334,16 +344,20 @@ class PresenceStore {
   };
   struct SidTraits {
     PresenceStore* store;
-    static constexpr bool kRing = true;
     RingLinks& links(uint32_t i) const { return store->sessions_[i].sid_ring; }
-    uint64_t hash(uint32_t i) const { return store->sessions_[i].session.lo; }
+    uint64_t hash(uint32_t i) const {
+      return store->HashSid(store->sessions_[i].session);
+    }
+    void prefetch(uint32_t i) const {
+      __builtin_prefetch(&store->sessions_[i].session);
+      __builtin_prefetch(&store->sessions_[i].sid_ring);
+    }
   };
   struct TopicTraits {
     PresenceStore* store;
-    static constexpr bool kRing = false;
     uint32_t& links(uint32_t i) const { return store->topics_[i].hash_next; }
     uint64_t hash(uint32_t i) const {
-      return store->HashKey(store->topic_name(i));
+      return store->HashName(store->topic_name(i));
     }
   };
 
@@ -352,7 +366,9 @@ class PresenceStore {
                                                       << kRoundShift;
   }
   static uint64_t IdHash(StreamIdx stream, ElementId id);
-  static uint64_t PairHash(TopicIdx topic, uint32_t key_hash);
+  uint32_t HashName(absl::string_view name) const;
+  uint64_t HashSid(SessionId session) const;
+  static uint64_t KeySlotHash(uint32_t key_hash);
 
   // Blob: [seq 8] [ref 24] varint key size, varint meta size, key, meta.
   void FillBlob(Row& row, absl::string_view key, absl::string_view meta,
@@ -364,10 +380,14 @@ class PresenceStore {
   Ref ExplicitRef(const Row& row) const;
 
   bool SamePair(const Row& a, const Row& b) const;
-  RowIdx MatchPair(RowIdx from, uint64_t hash, TopicIdx topic,
-                   uint32_t key_hash, absl::string_view key) const;
-  RowIdx MatchKey(RowIdx from, uint32_t key_hash, absl::string_view key) const;
+  RowIdx MatchPair(RowIdx from, RowIdx first, TopicIdx topic,
+                   absl::string_view key) const;
+  RowIdx MatchCrowd(const CrowdPlace& from, absl::string_view key) const;
+  RowIdx MatchKey(RowIdx from, absl::string_view key) const;
   bool PairShown(RowIdx row) const;  // Is any row of its group shown?
+  CrowdPlace PlaceOf(RowIdx row) const;
+  void EnterKey(RowIdx row);
+  void LeaveKey(RowIdx row);
   void CountShown(RowIdx row, bool on);
 
   void AppendBySeq(RowIdx row, Stream& stream);
@@ -404,10 +424,10 @@ class PresenceStore {
   absl::btree_map<std::string, TopicIdx, std::less<>> topics_by_name_;
 
   LinearHash<RowIdTraits> by_id_;
-  LinearHash<PairTraits> by_pair_;
-  LinearHash<KeyTraits> by_key_;
+  GroupIndex<KeyTraits> by_key_;
+  absl::btree_set<CrowdPlace> crowds_;
   LinearHash<SessionIdTraits> session_by_id_;
-  LinearHash<SidTraits> by_sid_;
+  GroupIndex<SidTraits> by_sid_;
   LinearHash<TopicTraits> by_topic_;
 
   uint64_t shown_entries_ = 0;

@@ -16,13 +16,14 @@ bool PresenceStore::SamePair(const Row& a, const Row& b) const {
 }
 
 bool PresenceStore::PairShown(RowIdx i) const {
+  if (by_key_.Alone(i)) return shown(i);
   const Row& row = rows_[i];
-  uint64_t hash = PairHash(row.topic, row.key_hash);
-  for (RowIdx j = by_pair_.First(hash); j != kNone;
-       j = by_pair_.Next(j, hash)) {
-    if (SamePair(rows_[j], row)) return (rows_[j].flags & kShown) != 0;
-  }
-  return false;
+  RowIdx first = by_key_.First(KeySlotHash(row.key_hash));
+  RowIdx found =
+      (row.flags & kCrowded) != 0
+          ? MatchCrowd({row.key_hash, row.topic, false, 0}, Blob(row).key)
+          : MatchPair(first, first, row.topic, Blob(row).key);
+  return shown(found);
 }
 
 void PresenceStore::CountShown(RowIdx i, bool on) {
@@ -31,16 +32,17 @@ void PresenceStore::CountShown(RowIdx i, bool on) {
   int by = on ? 1 : -1;
   topic.shown_entries += by;
   shown_entries_ += by;
+  bool crowded = (row.flags & kCrowded) != 0;
+  bool pair_was_shown = on && PairShown(i);
+  if (crowded) crowds_.erase(PlaceOf(i));
+  row.flags ^= kShown;
+  if (crowded) crowds_.insert(PlaceOf(i));
   if (on) {
-    bool key_was_shown = PairShown(i);
-    row.flags |= kShown;
-    by_pair_.MoveToFront(i);
-    if (key_was_shown) return;
+    by_key_.MoveToFront(i);
   } else {
-    row.flags &= ~kShown;
-    by_pair_.MoveToBack(i);
-    if (PairShown(i)) return;
+    by_key_.MoveToBack(i);
   }
+  if (on ? pair_was_shown : PairShown(i)) return;
   topic.shown_keys += by;
   shown_keys_ += by;
 }
@@ -84,9 +86,8 @@ absl::string_view PresenceStore::topic_name(TopicIdx topic) const {
 }
 
 TopicIdx PresenceStore::FindTopic(absl::string_view name) const {
-  uint64_t hash = HashKey(name);
-  for (TopicIdx i = by_topic_.First(hash); i != kNone;
-       i = by_topic_.Next(i, hash)) {
+  uint64_t hash = HashName(name);
+  for (TopicIdx i = by_topic_.First(hash); i != kNone; i = by_topic_.Next(i)) {
     if (topic_name(i) == name) return i;
   }
   return kNone;
@@ -143,53 +144,99 @@ TopicIdx PresenceStore::TopicAfter(TopicIdx topic) const {
   return it == topics_by_name_.end() ? kNone : it->second;
 }
 
-// ------------------------------------------------------------------- pairs
+// -------------------------------------------------------------------- keys
 
-RowIdx PresenceStore::MatchPair(RowIdx i, uint64_t hash, TopicIdx topic,
-                                uint32_t key_hash,
-                                absl::string_view key) const {
-  for (; i != kNone; i = by_pair_.Next(i, hash)) {
-    const Row& row = rows_[i];
-    if (row.topic == topic && row.key_hash == key_hash &&
-        Blob(row).key == key) {
-      return i;
+PresenceStore::CrowdPlace PresenceStore::PlaceOf(RowIdx i) const {
+  const Row& row = rows_[i];
+  return {row.key_hash, row.topic, (row.flags & kShown) == 0, i};
+}
+
+void PresenceStore::EnterKey(RowIdx i) {
+  RowIdx first = by_key_.Insert(i);
+  if (first == i) return;
+  if ((rows_[first].flags & kCrowded) == 0) {
+    uint32_t size = 1;
+    for (RowIdx j = first; j != i; j = rows_[j].key_ring.next) ++size;
+    if (size <= kCrowd) return;
+    for (RowIdx j = first; j != i; j = rows_[j].key_ring.next) {
+      rows_[j].flags |= kCrowded;
+      crowds_.insert(PlaceOf(j));
     }
+  }
+  rows_[i].flags |= kCrowded;
+  crowds_.insert(PlaceOf(i));
+}
+
+void PresenceStore::LeaveKey(RowIdx i) {
+  if ((rows_[i].flags & kCrowded) != 0) crowds_.erase(PlaceOf(i));
+  by_key_.Erase(i);
+}
+
+void PresenceStore::PrefetchKey(absl::string_view key) const {
+  by_key_.Prefetch(KeySlotHash(HashName(key)));
+}
+
+// The first row of (topic, key) in a ring from `i` on; `first` ends it.
+RowIdx PresenceStore::MatchPair(RowIdx i, RowIdx first, TopicIdx topic,
+                                absl::string_view key) const {
+  do {
+    const Row& row = rows_[i];
+    if (row.topic == topic && Blob(row).key == key) return i;
+    i = row.key_ring.next;
+  } while (i != first);
+  return kNone;
+}
+
+// The same in crowds: the first one at or after `from`.
+RowIdx PresenceStore::MatchCrowd(const CrowdPlace& from,
+                                 absl::string_view key) const {
+  for (auto it = crowds_.lower_bound(from);
+       it != crowds_.end() && it->key_hash == from.key_hash &&
+       it->topic == from.topic;
+       ++it) {
+    if (Blob(rows_[it->row]).key == key) return it->row;
   }
   return kNone;
 }
 
 RowIdx PresenceStore::FirstOfPair(absl::string_view topic,
                                   absl::string_view key) const {
+  uint32_t key_hash = HashName(key);
+  RowIdx first = by_key_.First(KeySlotHash(key_hash));
+  if (first == kNone) return kNone;
   TopicIdx t = FindTopic(topic);
   if (t == kNone) return kNone;
-  auto key_hash = static_cast<uint32_t>(HashKey(key));
-  uint64_t hash = PairHash(t, key_hash);
-  return MatchPair(by_pair_.First(hash), hash, t, key_hash, key);
+  return (rows_[first].flags & kCrowded) != 0
+             ? MatchCrowd({key_hash, t, false, 0}, key)
+             : MatchPair(first, first, t, key);
 }
 
 RowIdx PresenceStore::NextOfPair(RowIdx i) const {
+  if (by_key_.Alone(i)) return kNone;
   const Row& row = rows_[i];
-  uint64_t hash = PairHash(row.topic, row.key_hash);
-  return MatchPair(by_pair_.Next(i, hash), hash, row.topic, row.key_hash,
-                   Blob(row).key);
+  absl::string_view key = Blob(row).key;
+  if ((row.flags & kCrowded) != 0) {
+    CrowdPlace after = PlaceOf(i);
+    ++after.row;
+    return MatchCrowd(after, key);
+  }
+  RowIdx first = by_key_.First(KeySlotHash(row.key_hash));
+  RowIdx next = row.key_ring.next;
+  return next == first ? kNone : MatchPair(next, first, row.topic, key);
 }
 
-RowIdx PresenceStore::MatchKey(RowIdx i, uint32_t key_hash,
-                               absl::string_view key) const {
-  for (; i != kNone; i = by_key_.Next(i, key_hash)) {
-    if (rows_[i].key_hash == key_hash && Blob(rows_[i]).key == key) return i;
-  }
-  return kNone;
+// From `i` on.
+RowIdx PresenceStore::MatchKey(RowIdx i, absl::string_view key) const {
+  while (i != kNone && Blob(rows_[i]).key != key) i = by_key_.Next(i);
+  return i;
 }
 
 RowIdx PresenceStore::FirstOfKey(absl::string_view key) const {
-  auto key_hash = static_cast<uint32_t>(HashKey(key));
-  return MatchKey(by_key_.First(key_hash), key_hash, key);
+  return MatchKey(by_key_.First(KeySlotHash(HashName(key))), key);
 }
 
 RowIdx PresenceStore::NextOfKey(RowIdx i) const {
-  const Row& row = rows_[i];
-  return MatchKey(by_key_.Next(i, row.key_hash), row.key_hash, Blob(row).key);
+  return MatchKey(by_key_.Next(i), Blob(rows_[i]).key);
 }
 
 }  // namespace muster::crdt

@@ -18,9 +18,13 @@ Mutation OwnStream::Next(Mutation::Kind kind) {
   return mutation;
 }
 
-void OwnStream::Commit(const Mutation& mutation) {
+void OwnStream::Log(const Mutation& mutation) {
   stream_.vv = mutation.seq;
   roll_.log().Append(stream_.idx, bytes_, 1);
+}
+
+void OwnStream::Commit(const Mutation& mutation) {
+  Log(mutation);
   MUSTER_CHECK(roll_.Apply(stream_, mutation) == Roll::Applied::kOk);
 }
 
@@ -54,8 +58,8 @@ RowIdx OwnStream::AddEntry(SessionIdx session, absl::string_view topic,
   Mutation mutation = Next(Mutation::Kind::kPutEntry);
   mutation.entry = {roll_.store().session(session).id, topic, key, meta, ref};
   EncodePutEntry(mutation.seq, mutation.id, mutation.entry, bytes_);
-  Commit(mutation);
-  return roll_.store().FindEntry(stream_.idx, mutation.id);
+  Log(mutation);
+  return roll_.AddEntry(stream_, session, mutation);
 }
 
 void OwnStream::UpdateEntry(RowIdx row, absl::string_view meta) {

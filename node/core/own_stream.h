@@ -34,7 +34,9 @@ class OwnStream {
 
  private:
   crdt::Mutation Next(crdt::Mutation::Kind kind);
-  // Applies it and logs `bytes_`.
+  // Logs `bytes_`, its encoding.
+  void Log(const crdt::Mutation& mutation);
+  // Logs and applies it.
   void Commit(const crdt::Mutation& mutation);
 
   Roll& roll_;

@@ -1,6 +1,7 @@
 #include "node/core/replication.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -321,29 +322,53 @@ std::string Replication::SourceOf(const Stream& stream) const {
 
 bool Replication::ApplyRun(Stream& stream, absl::string_view bytes, Seq first,
                            uint32_t count) {
-  crdt::Mutation mutation;
   Seq seq = first;
-  Seq end(first.value + count);
+  const Seq end(first.value + count);
   for (; seq <= stream.vv && seq < end; seq = seq.Next()) {
     crdt::SkipMutation(bytes);
   }
   absl::string_view fresh = bytes;
-  uint32_t applied = 0;
+  const Seq before = stream.vv;
   bool good = true;
-  for (; seq < end && good; seq = seq.Next()) {
-    absl::string_view before = bytes;
-    good = crdt::DecodeMutation(bytes, seq, mutation) &&
-           roll_.Apply(stream, mutation) == Roll::Applied::kOk;
-    if (!good) {
-      bytes = before;
-      break;
-    }
-    stream.vv = seq;
-    ++applied;
-  }
+  while (good && seq < end) good = ApplySome(stream, bytes, seq, end);
   fresh.remove_suffix(bytes.size());
+  const auto applied = static_cast<uint32_t>(stream.vv.value - before.value);
   roll_.log().Append(stream.idx, fresh, applied);
   counters_.mutations_in += applied;
+  return good;
+}
+
+// Decodes a few, so that what they touch is fetched meanwhile, and applies
+// them. Takes what it has applied off `bytes` and `seq`.
+bool Replication::ApplySome(Stream& stream, absl::string_view& bytes, Seq& seq,
+                            Seq end) {
+  struct Ahead {
+    crdt::Mutation mutation;
+    absl::string_view rest;  // After it.
+  };
+  std::array<Ahead, 16> ahead;
+  size_t decoded = 0;
+  absl::string_view rest = bytes;
+  bool good = true;
+  for (Seq at = seq; good && decoded < ahead.size() && at < end;
+       at = at.Next()) {
+    Ahead& next = ahead[decoded];
+    good = crdt::DecodeMutation(rest, at, next.mutation);
+    if (!good) break;
+    next.rest = rest;
+    ++decoded;
+    if (next.mutation.kind == crdt::Mutation::Kind::kPutEntry) {
+      roll_.store().PrefetchKey(next.mutation.entry.key);
+    }
+  }
+  for (size_t i = 0; i < decoded; ++i) {
+    if (roll_.Apply(stream, ahead[i].mutation) != Roll::Applied::kOk) {
+      return false;
+    }
+    stream.vv = seq;
+    seq = seq.Next();
+    bytes = ahead[i].rest;
+  }
   return good;
 }
 

@@ -139,6 +139,8 @@ class Replication {
   // Applying.
   bool ApplyRun(Stream& stream, absl::string_view bytes, crdt::Seq first,
                 uint32_t count);
+  bool ApplySome(Stream& stream, absl::string_view& bytes, crdt::Seq& seq,
+                 crdt::Seq end);
   void BadPeer(LinkId link, const std::string& what, Output& out);
   void Compare(Stream& stream, const CheckpointFrame& frame, Output& out);
   void FinishRebase(Stream& stream, Pulling& pulling, Output& out);

@@ -110,14 +110,21 @@ Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation,
   session.flags &= ~kExpired;
   store_.set_session_round(i, stream.round);
   if (!stream.own) SetGraceDeadline(i, stream);
-  bool sole =
-      store_.FirstCopy(content.session) == i && store_.NextCopy(i) == kNone;
-  if (!sole) {
+  if (!store_.Sole(i)) {
     OnCopiesChanged(content.session);
   } else if (!is_new) {
     QueueSession(i);
   }
   return Applied::kOk;
+}
+
+RowIdx Roll::AddEntry(Stream& stream, SessionIdx session,
+                      const Mutation& mutation) {
+  RowIdx row =
+      store_.AddEntry(session, mutation.id, mutation.seq, mutation.entry);
+  store_.set_round(row, stream.round);
+  ReconcileRow(row);
+  return row;
 }
 
 Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation,
@@ -127,9 +134,7 @@ Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation,
   if (row == kNone) {
     SessionIdx session = store_.FindSession(stream.idx, content.session);
     if (session == kNone) return Applied::kBad;
-    row = store_.AddEntry(session, mutation.id, mutation.seq, content);
-    store_.set_round(row, stream.round);
-    ReconcileRow(row);
+    AddEntry(stream, session, mutation);
     return Applied::kOk;
   }
   if (store_.session(store_.session_of(row)).id != content.session ||

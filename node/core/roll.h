@@ -93,6 +93,9 @@ class Roll {
   // As Apply, of an element of a rebase: what is here may be later than it, if
   // a rebase that was not finished left it.
   Applied Put(Stream& stream, const crdt::Mutation& mutation);
+  // As Apply, of an entry whose id is new, of a session that is there.
+  crdt::RowIdx AddEntry(Stream& stream, crdt::SessionIdx session,
+                        const crdt::Mutation& mutation);
   // Removes elements that were not named in the rebase round, a slice;
   // true when done.
   bool Sweep(Stream& stream, SeqCursor& at);

@@ -57,7 +57,8 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
     return Want::kHide;
   }
   if (stream.hidden && session.shared->grace_ms == 0) return Want::kHide;
-  SessionIdx winner = InForce(session.session);
+  bool sole = store_.Sole(i);
+  SessionIdx winner = sole ? i : InForce(session.session);
   if (winner == kNone) return Want::kHide;
   if (winner != i) {
     // In a rebase records come before entries, and one that has moved says that
@@ -70,9 +71,7 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
     return coming ? Want::kKeep : Want::kHide;
   }
   // Until then, what it held before and holds no more is still there, too.
-  bool alone =
-      store_.FirstCopy(session.session) == i && store_.NextCopy(i) == kNone;
-  if (stream.rebasing && !alone) return Want::kKeep;
+  if (stream.rebasing && !sole) return Want::kKeep;
   return state == SessionState::kMoved ? Want::kKeep : Want::kShow;
 }
 
@@ -180,10 +179,8 @@ bool Roll::SameEntry(RowIdx a, RowIdx b) const {
 // The shown row of another copy whose place this row takes, or kNone.
 RowIdx Roll::RowToReplace(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
+  if (store_.Sole(session)) return kNone;
   crdt::SessionId sid = store_.session(session).session;
-  if (store_.FirstCopy(sid) == session && store_.NextCopy(session) == kNone) {
-    return kNone;
-  }
   for (RowIdx i = store_.FirstOfPair(store_.topic(row), store_.key(row));
        i != kNone && store_.shown(i); i = store_.NextOfPair(i)) {
     SessionIdx owner = store_.session_of(i);
@@ -294,7 +291,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
     crdt::PresenceStore::Session& session = store_.session(i);
     if (!stream->hidden) session.flags &= ~kExpired;
     if (!stream->own) SetGraceDeadline(i, *stream);
-    if (store_.FirstCopy(session.session) != i || store_.NextCopy(i) != kNone) {
+    if (!store_.Sole(i)) {
       OnCopiesChanged(session.session);
       continue;
     }

@@ -28,6 +28,7 @@ absl::StatusOr<ApplyReply> LocalSessions::Apply(const ApplyRequest& request) {
       reply.update_errors.push_back({static_cast<uint32_t>(i), ref.status()});
     }
   }
+  for (const TrackOp& op : request.track) store().PrefetchKey(op.key);
   reply.tracked.reserve(request.track.size());
   for (size_t i = 0; i < request.track.size(); ++i) {
     absl::StatusOr<Ref> ref = Track(session, request.track[i]);

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "crdt/linear_hash.h"
+#include "crdt/group_index.h"
 #include "crdt/log.h"
 #include "crdt/mutation.h"
 #include "crdt/paged_array.h"
@@ -27,28 +27,31 @@ class ContainersPropertyTest : public testing::TestWithParam<uint64_t> {
 struct Traits {
   std::vector<uint64_t>* hashes;
   std::vector<RingLinks>* link;
-  static constexpr bool kRing = true;
   RingLinks& links(uint32_t i) const { return (*link)[i]; }
   uint64_t hash(uint32_t i) const { return (*hashes)[i]; }
+  void prefetch(uint32_t) const {}
 };
 
 TEST_P(ContainersPropertyTest, ARingKeepsTheOrderOfEachHash) {
-  constexpr uint32_t kRecords = 1500;
+  constexpr uint32_t kRecords = 6000;
   std::vector<uint64_t> hashes(kRecords);
   std::vector<RingLinks> links(kRecords);
-  for (uint64_t& hash : hashes) hash = random_() % 400 * 0x9e3779b9u;
-  LinearHash<Traits> index(Traits{&hashes, &links});
+  for (uint64_t& hash : hashes) {
+    hash = random_() % 3000 * 0x9e3779b97f4a7c15u;
+  }
+  GroupIndex<Traits> index(Traits{&hashes, &links});
+  const size_t empty_bytes = index.bytes();
   std::map<uint64_t, std::list<uint32_t>> model;
   std::vector<bool> in(kRecords);
   // Waxing and waning, so that it grows and shrinks through every size.
-  for (int step = 0; step < 12000; ++step) {
+  for (int step = 0; step < 60000; ++step) {
     auto i = static_cast<uint32_t>(Below(kRecords));
     std::list<uint32_t>& group = model[hashes[i]];
-    bool waning = step / 3000 % 2 == 1;
+    bool waning = step / 15000 % 2 == 1;
     if (!in[i]) {
       if (waning && Below(8) != 0) continue;
-      index.Insert(i);
-      group.push_front(i);
+      group.push_back(i);
+      ASSERT_EQ(index.Insert(i), group.front());
       in[i] = true;
     } else if (Below(waning ? 2 : 8) == 0) {
       index.Erase(i);
@@ -63,18 +66,25 @@ TEST_P(ContainersPropertyTest, ARingKeepsTheOrderOfEachHash) {
         index.MoveToBack(i);
         group.push_back(i);
       }
+      ASSERT_EQ(index.Alone(i), group.size() == 1);
     }
-    if (step % 500 != 0) continue;
+    if (step % 1500 != 0) continue;
+    size_t live = 0;
     for (const auto& [hash, wanted] : model) {
       std::list<uint32_t> found;
-      for (uint32_t j = index.First(hash); j != kNone;
-           j = index.Next(j, hash)) {
-        if (hashes[j] == hash) found.push_back(j);
+      for (uint32_t j = index.First(hash); j != kNone; j = index.Next(j)) {
+        found.push_back(j);
       }
       ASSERT_EQ(found, wanted) << "step " << step;
+      live += wanted.size();
     }
-    ASSERT_LE(index.buckets(), 4 * index.size() + 4);
+    ASSERT_EQ(index.size(), live);
   }
+  for (uint32_t i = 0; i < kRecords; ++i) {
+    if (in[i]) index.Erase(i);
+  }
+  ASSERT_EQ(index.size(), 0u);
+  ASSERT_EQ(index.bytes(), empty_bytes);
 }
 
 TEST_P(ContainersPropertyTest, ASlabKeepsEveryBlobAndLittleElse) {

@@ -1,0 +1,94 @@
+// Keys of many rows: how they are found must not show.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "crdt/presence_store.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace muster::crdt {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAreArray;
+
+class PresenceCrowdTest : public testing::Test {
+ protected:
+  PresenceCrowdTest() {
+    store_.SetTime(1'000'000);
+    stream_ = store_.AddStream(7);
+    session_ = store_.PutSession(stream_, ElementId(1), Seq(1), {});
+  }
+  RowIdx AddShown(absl::string_view topic, absl::string_view key) {
+    const uint64_t seq = next_seq_++;
+    RowIdx row = store_.AddEntry(session_, ElementId(seq), Seq(seq),
+                                 {ElementId(1), topic, key, "", {}});
+    store_.Show(row);
+    return row;
+  }
+  std::vector<RowIdx> Pair(absl::string_view topic, absl::string_view key) {
+    std::vector<RowIdx> rows;
+    for (RowIdx i = store_.FirstOfPair(topic, key); i != kNone;
+         i = store_.NextOfPair(i)) {
+      rows.push_back(i);
+    }
+    return rows;
+  }
+
+  PresenceStore store_{12345};
+  StreamIdx stream_ = kNone;
+  SessionIdx session_ = kNone;
+  uint64_t next_seq_ = 2;
+};
+
+TEST_F(PresenceCrowdTest, AKeyOfManyRowsIsFoundAsOneOfFewUntilTheLastHasGone) {
+  constexpr size_t kTopics = 40;
+  constexpr size_t kEach = 3;
+  std::vector<std::vector<RowIdx>> rows(kTopics);
+  for (size_t n = 0; n < kEach; ++n) {
+    for (size_t t = 0; t < kTopics; ++t) {
+      rows[t].push_back(AddShown(absl::StrCat("room", t), "bot"));
+      ASSERT_EQ(store_.Audit(), "") << t;
+    }
+  }
+  EXPECT_EQ(store_.shown_keys(), kTopics);
+  for (size_t t = 0; t < kTopics; ++t) {
+    EXPECT_THAT(Pair(absl::StrCat("room", t), "bot"),
+                UnorderedElementsAreArray(rows[t]));
+  }
+  EXPECT_THAT(Pair("room8", "bo"), IsEmpty());
+  EXPECT_THAT(Pair("room", "bot"), IsEmpty());
+  for (size_t t = 0; t < kTopics; ++t) {
+    for (RowIdx row : rows[t]) {
+      store_.RemoveEntry(row);
+      ASSERT_EQ(store_.Audit(), "") << t;
+    }
+    EXPECT_THAT(Pair(absl::StrCat("room", t), "bot"), IsEmpty());
+  }
+  EXPECT_EQ(store_.shown_keys(), 0u);
+  RowIdx alone = AddShown("room", "bot");
+  EXPECT_THAT(Pair("room", "bot"), ElementsAre(alone));
+  EXPECT_EQ(store_.Audit(), "");
+}
+
+TEST_F(PresenceCrowdTest, ShownRowsOfACrowdComeFirstAndAKeyIsCountedOnce) {
+  std::vector<RowIdx> rows;
+  for (int i = 0; i < 50; ++i) rows.push_back(AddShown("room", "guest"));
+  EXPECT_EQ(store_.shown_keys(), 1u);
+  for (int i = 0; i < 49; ++i) store_.Hide(rows[i]);
+  EXPECT_EQ(store_.shown_keys(), 1u);
+  EXPECT_EQ(Pair("room", "guest").front(), rows[49]);
+  store_.Transfer(rows[49], rows[20]);
+  EXPECT_EQ(Pair("room", "guest").front(), rows[20]);
+  EXPECT_EQ(store_.shown_keys(), 1u);
+  EXPECT_EQ(store_.Audit(), "");
+  store_.Hide(rows[20]);
+  EXPECT_EQ(store_.shown_keys(), 0u);
+  EXPECT_THAT(Pair("room", "guest"), UnorderedElementsAreArray(rows));
+  EXPECT_EQ(store_.Audit(), "");
+}
+
+}  // namespace
+}  // namespace muster::crdt
