@@ -5,10 +5,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -28,15 +30,23 @@ absl::StatusOr<Config> FromText(const std::string& text) {
   return config;
 }
 
-std::string WriteFile(const std::string& text) {
-  static int number = 0;
-  const std::string path =
-      absl::StrCat(::testing::TempDir(), "/config_test_",
-                   ::testing::UnitTest::GetInstance()->random_seed(), "_",
-                   getpid(), "_", ++number);
-  std::ofstream(path) << text;
-  return path;
-}
+// Files that are gone when the test is over.
+class ConfigTest : public ::testing::Test {
+ protected:
+  ~ConfigTest() override {
+    for (const std::string& path : paths_) std::remove(path.c_str());
+  }
+  std::string WriteFile(const std::string& text) {
+    const std::string path = absl::StrCat(::testing::TempDir(), "/config_test_",
+                                          getpid(), "_", paths_.size());
+    std::ofstream(path) << text;
+    paths_.push_back(path);
+    return path;
+  }
+
+ private:
+  std::vector<std::string> paths_;
+};
 
 TEST(ConfigTableTest, NamesAreUniqueAndCarryTheirUnit) {
   std::set<std::string> names;
@@ -82,7 +92,7 @@ TEST(ConfigTableTest, EveryOptionTakesItsLimitsAndItsDefaultAndNothingElse) {
   }
 }
 
-TEST(ConfigTest, DefaultsStandTogether) {
+TEST_F(ConfigTest, DefaultsStandTogether) {
   EXPECT_TRUE(CheckTogether(Config()).ok());
 }
 
@@ -171,7 +181,7 @@ TEST(ConfigFileTest, TheFirstFaultOfAFileIsTheOneReported) {
               HasSubstr("node.toml:1: zebra"));
 }
 
-TEST(ConfigTest, FlagWinsOverEnvironmentOverFileOverDefault) {
+TEST_F(ConfigTest, FlagWinsOverEnvironmentOverFileOverDefault) {
   ConfigSources sources;
   sources.flags = {{"node", "a"}};
   sources.file = WriteFile(
@@ -190,7 +200,7 @@ TEST(ConfigTest, FlagWinsOverEnvironmentOverFileOverDefault) {
   EXPECT_EQ(config->runtime.cluster_secret, "flag");
 }
 
-TEST(ConfigTest, SecretIsReadFromTheFileItNames) {
+TEST_F(ConfigTest, SecretIsReadFromTheFileItNames) {
   ConfigSources sources;
   const std::string path = WriteFile("hush\n");
   sources.flags = {{"node", "a"}, {"cluster-secret", "@" + path}};
@@ -209,7 +219,7 @@ TEST(ConfigTest, SecretIsReadFromTheFileItNames) {
   EXPECT_THAT(std::string(config.status().message()), HasSubstr("is empty"));
 }
 
-TEST(ConfigTest, ABadFlagIsNamedWithItsValueAndRuleButASecretIsNotShown) {
+TEST_F(ConfigTest, ABadFlagIsNamedWithItsValueAndRuleButASecretIsNotShown) {
   ConfigSources sources;
   sources.flags = {{"node", "a"}, {"max-silence-ms", "soon"}};
   EXPECT_EQ(LoadConfig(sources).status().message(),
@@ -219,7 +229,7 @@ TEST(ConfigTest, ABadFlagIsNamedWithItsValueAndRuleButASecretIsNotShown) {
             "--cluster-secret (hidden): must be 1 to 1024 bytes, or @FILE");
 }
 
-TEST(ConfigTest, ValuesThatContradictEachOtherAreRefused) {
+TEST_F(ConfigTest, ValuesThatContradictEachOtherAreRefused) {
   ConfigSources sources;
   sources.flags = {{"node", "a"}, {"min-silence-ms", "3000"}};
   EXPECT_EQ(LoadConfig(sources).status().message(),
@@ -227,7 +237,7 @@ TEST(ConfigTest, ValuesThatContradictEachOtherAreRefused) {
             "is 2000");
 }
 
-TEST(ConfigTest, AFileThatIsNotThereIsNotFound) {
+TEST_F(ConfigTest, AFileThatIsNotThereIsNotFound) {
   ConfigSources sources;
   sources.file = "/nowhere/node.toml";
   const absl::Status status = LoadConfig(sources).status();
