@@ -61,6 +61,9 @@ int Main(int argc, char** argv) {
   app.add_option("--connections", settings.connections,
                  "Connections of the client that loads")
       ->check(CLI::Range(1, 8));
+  app.add_option("--per-session", settings.per_session,
+                 "Entries of each session of the load")
+      ->check(CLI::Range(1, 500));
   app.add_option("--window", settings.window,
                  "Messages in flight on each of its streams")
       ->check(CLI::Range(1, 64));

@@ -125,6 +125,7 @@ class GroupIndex {
   void Prefetch(uint64_t hash) const {
     const Segment& segment = *directory_[Entry(hash)];
     const uint32_t group = GroupOf(hash);
+    __builtin_prefetch(&segment);
     __builtin_prefetch(&segment.tags[group * kWidth]);
     __builtin_prefetch(&segment.records[group * kWidth]);
   }
@@ -148,11 +149,11 @@ class GroupIndex {
   static constexpr uint64_t kHigh = 0x8080808080808080u;
 
   struct Segment {
-    uint8_t tags[kSlots] = {};
-    uint32_t records[kSlots];
     uint8_t used = 0;  // Slots that are not empty.
     uint8_t live = 0;  // Of these, not dead.
     uint8_t depth = 0;
+    uint8_t tags[kSlots] = {};
+    uint32_t records[kSlots];
 
     uint64_t Tags(uint32_t group) const {
       uint64_t word;

@@ -30,7 +30,9 @@ void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
     if (!s.chunks.empty()) {
       std::string& sealed = s.chunks.back().bytes;
       bytes_ -= sealed.capacity();
-      sealed.shrink_to_fit();
+      if (sealed.capacity() > sealed.size() + kChunkBytes / 8) {
+        sealed.shrink_to_fit();
+      }
       bytes_ += sealed.capacity();
     }
     s.chunks.push_back(Chunk{next_chunk_++, s.last.Next(), 0, {}});
@@ -39,6 +41,9 @@ void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
   }
   Chunk& chunk = s.chunks.back();
   bytes_ -= chunk.bytes.capacity();
+  if (chunk.bytes.size() + bytes.size() > kChunkBytes / 2) {
+    chunk.bytes.reserve(kChunkBytes);  // Doubled, it would be far too large.
+  }
   chunk.bytes.append(bytes.data(), bytes.size());
   bytes_ += chunk.bytes.capacity();
   chunk.count += count;
