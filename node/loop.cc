@@ -26,6 +26,7 @@ void Loop::Start() {
 
 void Loop::Stop() {
   std::vector<Task> dropped;
+  std::deque<Task> dropped_first;
   {
     MutexLock lock(mutex_);
     stopped_ = true;
@@ -35,38 +36,63 @@ void Loop::Stop() {
   {
     MutexLock lock(mutex_);
     dropped.swap(incoming_);
+    dropped_first.swap(first_);
   }
   running_.clear();
 }
 
 void Loop::Post(Task task) {
+  bool scheduled;
   {
     MutexLock lock(mutex_);
     if (stopped_) return;
     incoming_.push_back(std::move(task));
-    if (std::exchange(scheduled_, true)) return;
+    scheduled = std::exchange(scheduled_, true);
   }
-  asio::post(io_, [this] { Drain(); });
+  Wake(scheduled);
 }
 
-bool Loop::Refill() {
-  if (next_ < running_.size()) return true;
-  running_.clear();
-  next_ = 0;
+void Loop::PostFirst(Task task) {
+  bool scheduled;
+  {
+    MutexLock lock(mutex_);
+    if (stopped_) return;
+    first_.push_back(std::move(task));
+    scheduled = std::exchange(scheduled_, true);
+  }
+  Wake(scheduled);
+}
+
+void Loop::Wake(bool scheduled) {
+  if (!scheduled) asio::post(io_, [this] { Drain(); });
+}
+
+Loop::Task Loop::TakeNext() {
   MutexLock lock(mutex_);
-  running_.swap(incoming_);
-  scheduled_ = !running_.empty();
-  return scheduled_;
+  if (next_ == running_.size()) {
+    running_.clear();
+    next_ = 0;
+    running_.swap(incoming_);
+  }
+  const bool others = next_ < running_.size();
+  if (!first_.empty() && (!was_first_ || !others)) {
+    was_first_ = true;
+    Task task = std::move(first_.front());
+    first_.pop_front();
+    return task;
+  }
+  was_first_ = false;
+  if (others) return std::move(running_[next_++]);
+  scheduled_ = false;
+  return nullptr;
 }
 
 void Loop::Drain() {
   Clock::time_point begin = Clock::now();
   Clock::time_point start = begin;
-  while (Refill()) {
-    // Moved out, so that what it holds is freed when it has run.
-    Task task = std::move(running_[next_++]);
+  while (Task task = TakeNext()) {
     task();
-    task = nullptr;
+    task = nullptr;  // What it holds is freed in its own time.
     Clock::time_point end = Clock::now();
     Record(start, end);
     start = end;

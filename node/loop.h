@@ -2,10 +2,11 @@
 // other threads post to it.
 //
 //   any thread --Post--> [incoming] --one wake-up for many--> Drain --> task()
+//        \-----PostFirst--> [first] ------every other task----/
 //
 // Invariants
-//   1. Tasks of one thread run in the order they were posted, one at a time,
-//      on the loop thread; so do asio handlers of io().
+//   1. Tasks that one thread posts the same way run in the order they were
+//      posted, one at a time, on the loop thread; so do asio handlers of io().
 //   2. Sockets and timers are served at least once per millisecond of tasks,
 //      or once per task if one takes longer.
 //   3. After Stop no task runs; those left are destroyed.
@@ -24,6 +25,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,6 +56,10 @@ class Loop {
 
   // From any thread.
   void Post(Task task) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Goes before all that wait, but those posted so, too; with the others these
+  // take turns. For what must not wait behind a queue of work: peers' frames,
+  // whose acknowledgements keep the deltas flowing.
+  void PostFirst(Task task) ABSL_LOCKS_EXCLUDED(mutex_);
   bool OnLoopThread() const {
     return thread_id_.load() == std::this_thread::get_id();
   }
@@ -77,8 +83,10 @@ class Loop {
   static constexpr std::chrono::microseconds kDrainBudget{1000};
 
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Fills running_ from incoming_; false if there is nothing to run.
-  bool Refill() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Wakes the loop thread, if it needs it.
+  void Wake(bool scheduled);
+  // The next task to run, or a null one.
+  Task TakeNext() ABSL_LOCKS_EXCLUDED(mutex_);
   void Record(Clock::time_point start, Clock::time_point end);
 
   asio::io_context io_{1};
@@ -88,6 +96,7 @@ class Loop {
 
   Mutex mutex_;
   std::vector<Task> incoming_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Task> first_ ABSL_GUARDED_BY(mutex_);
   // A Drain is on its way or running.
   bool scheduled_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
@@ -95,6 +104,7 @@ class Loop {
   // The loop thread's own.
   std::vector<Task> running_;
   size_t next_ = 0;
+  bool was_first_ = false;  // The last task was one of first_.
 
   // Written by the loop thread. lag_us_[s % 10] is the longest step that ended
   // in second lag_second_[s % 10] of the steady clock.

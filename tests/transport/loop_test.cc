@@ -48,6 +48,18 @@ TEST(LoopTest, TasksOfEachThreadRunInTheirOrderOnOneThread) {
   EXPECT_EQ(next, std::vector<int>(kThreads, kTasks));
 }
 
+TEST(LoopTest, WhatIsPostedFirstTakesTurnsWithWhatWaits) {
+  Loop loop;
+  std::vector<int> order;
+  for (int i = 0; i < 4; ++i) loop.Post([&, i] { order.push_back(i); });
+  for (int i = 10; i < 16; ++i) loop.PostFirst([&, i] { order.push_back(i); });
+  std::promise<void> done;
+  loop.PostFirst([&] { done.set_value(); });
+  loop.Start();
+  done.get_future().wait();
+  EXPECT_EQ(order, (std::vector<int>{10, 0, 11, 1, 12, 2, 13, 3, 14, 15}));
+}
+
 TEST(LoopTest, TimersAreServedWhileTasksKeepComing) {
   Loop loop;
   std::promise<void> rang;

@@ -202,7 +202,7 @@ bool Pipe::ScheduleDelivery() {
 }
 
 void Pipe::PostDelivery() {
-  loop_->Post([self = shared_from_this()] { self->Deliver(); });
+  loop_->PostFirst([self = shared_from_this()] { self->Deliver(); });
 }
 
 void Pipe::Deliver() {
