@@ -8,7 +8,8 @@ namespace {
 constexpr uint8_t kKindMask = 0x07;
 constexpr uint8_t kCreates = 0x08;
 constexpr uint8_t kHasRef = 0x10;
-constexpr uint8_t kKnownBits = kKindMask | kCreates | kHasRef;
+constexpr uint8_t kHasRoot = 0x20;
+constexpr uint8_t kKnownBits = kKindMask | kCreates | kHasRef | kHasRoot;
 
 void AppendFixed64(uint64_t value, std::string& out) {
   char bytes[8];
@@ -64,11 +65,10 @@ bool TakeDistance(absl::string_view& bytes, Seq seq, ElementId& id) {
   return true;
 }
 
-void AppendTag(Mutation::Kind kind, Seq seq, ElementId id, bool has_ref,
+void AppendTag(Mutation::Kind kind, Seq seq, ElementId id, uint8_t bits,
                std::string& out) {
-  uint8_t tag = static_cast<uint8_t>(kind);
+  uint8_t tag = static_cast<uint8_t>(kind) | bits;
   if (id.value == seq.value) tag |= kCreates;
-  if (has_ref) tag |= kHasRef;
   out.push_back(static_cast<char>(tag));
   if (id.value != seq.value) AppendVarint(seq.value - id.value, out);
 }
@@ -92,7 +92,7 @@ bool TakeSession(absl::string_view& bytes, SessionContent& out) {
          TakeVarint(bytes, out.moved_seq.value);
 }
 
-bool TakeEntry(absl::string_view& bytes, Seq seq, bool has_ref,
+bool TakeEntry(absl::string_view& bytes, Seq seq, uint8_t tag,
                EntryContent& out) {
   if (!TakeDistance(bytes, seq, out.session) || !TakeName(bytes, out.topic) ||
       !TakeName(bytes, out.key) ||
@@ -100,11 +100,17 @@ bool TakeEntry(absl::string_view& bytes, Seq seq, bool has_ref,
     return false;
   }
   out.ref = {};
-  if (!has_ref) return true;
-  return TakeFixed64(bytes, out.ref.life) &&
-         TakeVarint(bytes, out.ref.id.value) &&
-         TakeVarint(bytes, out.ref.seq.value) && out.ref.id.value != 0 &&
-         out.ref.id.value <= out.ref.seq.value;
+  out.root = {};
+  if ((tag & kHasRef) == 0) return (tag & kHasRoot) == 0;
+  if (!TakeFixed64(bytes, out.ref.life) ||
+      !TakeVarint(bytes, out.ref.id.value) ||
+      !TakeVarint(bytes, out.ref.seq.value) || out.ref.id.value == 0 ||
+      out.ref.id.value > out.ref.seq.value) {
+    return false;
+  }
+  if ((tag & kHasRoot) == 0) return true;
+  return TakeFixed64(bytes, out.root.life) &&
+         TakeVarint(bytes, out.root.id.value) && out.root.id.value != 0;
 }
 
 }  // namespace
@@ -142,7 +148,7 @@ bool TakeVarint(absl::string_view& bytes, uint64_t& value) {
 
 void EncodePutSession(Seq seq, ElementId id, const SessionContent& content,
                       std::string& out) {
-  AppendTag(Mutation::Kind::kPutSession, seq, id, false, out);
+  AppendTag(Mutation::Kind::kPutSession, seq, id, 0, out);
   AppendFixed64(content.session.hi, out);
   AppendFixed64(content.session.lo, out);
   AppendVarint(content.epoch, out);
@@ -158,8 +164,11 @@ void EncodePutSession(Seq seq, ElementId id, const SessionContent& content,
 
 void EncodePutEntry(Seq seq, ElementId id, const EntryContent& content,
                     std::string& out) {
-  bool has_ref = !content.ref.IsNone();
-  AppendTag(Mutation::Kind::kPutEntry, seq, id, has_ref, out);
+  const bool has_ref = !content.ref.IsNone();
+  const bool has_root = has_ref && !content.root.IsNone();
+  const int bits = (has_ref ? kHasRef : 0) | (has_root ? kHasRoot : 0);
+  AppendTag(Mutation::Kind::kPutEntry, seq, id, static_cast<uint8_t>(bits),
+            out);
   AppendVarint(seq.value - content.session.value, out);
   AppendString(content.topic, out);
   AppendString(content.key, out);
@@ -168,11 +177,14 @@ void EncodePutEntry(Seq seq, ElementId id, const EntryContent& content,
   AppendFixed64(content.ref.life, out);
   AppendVarint(content.ref.id.value, out);
   AppendVarint(content.ref.seq.value, out);
+  if (!has_root) return;
+  AppendFixed64(content.root.life, out);
+  AppendVarint(content.root.id.value, out);
 }
 
 void EncodeRemove(Mutation::Kind kind, Seq seq, ElementId id,
                   std::string& out) {
-  AppendTag(kind, seq, id, false, out);
+  AppendTag(kind, seq, id, 0, out);
 }
 
 bool DecodeMutation(absl::string_view& bytes, Seq seq, Mutation& out) {
@@ -181,17 +193,17 @@ bool DecodeMutation(absl::string_view& bytes, Seq seq, Mutation& out) {
   bytes.remove_prefix(1);
   if ((tag & ~kKnownBits) != 0) return false;
   bool creates = (tag & kCreates) != 0;
-  bool has_ref = (tag & kHasRef) != 0;
   out.kind = static_cast<Mutation::Kind>(tag & kKindMask);
   out.seq = seq;
   out.id = ElementId(seq.value);
   if (!creates && !TakeDistance(bytes, seq, out.id)) return false;
-  if (has_ref && out.kind != Mutation::Kind::kPutEntry) return false;
+  const bool refers = (tag & (kHasRef | kHasRoot)) != 0;
+  if (refers && out.kind != Mutation::Kind::kPutEntry) return false;
   switch (out.kind) {
     case Mutation::Kind::kPutSession:
       return TakeSession(bytes, out.session);
     case Mutation::Kind::kPutEntry:
-      return TakeEntry(bytes, seq, has_ref, out.entry) &&
+      return TakeEntry(bytes, seq, tag, out.entry) &&
              out.entry.session < out.id;
     case Mutation::Kind::kRemoveSession:
     case Mutation::Kind::kRemoveEntry:
@@ -232,6 +244,10 @@ void SkipMutation(absl::string_view& bytes) {
       if ((tag & kHasRef) != 0) {
         bytes.remove_prefix(8);
         skip_varint();
+        skip_varint();
+      }
+      if ((tag & kHasRoot) != 0) {
+        bytes.remove_prefix(8);
         skip_varint();
       }
       return;

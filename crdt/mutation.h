@@ -5,11 +5,12 @@
 // bytes are position-dependent, short, and relayed unchanged by every node.
 //
 //   mutation := tag [distance(seq - id)] body
-//   tag      := kind | kCreates (id == seq, no distance) | kHasRef
+//   tag      := kind | kCreates (id == seq, no distance) | kHasRef | kHasRoot
 //   session  := sid[16] epoch resume grace_ms ttl_ms state
 //               [moved_life[16] moved_seq]                 if state is moved
 //   entry    := distance(seq - session's id) topic key meta
 //               [ref_life[8] ref_id ref_seq]               if kHasRef
+//               [root_life[8] root_id]                     if kHasRoot
 //   remove   := nothing
 //
 // Integers are LEB128 varints, strings a varint length and bytes, fixed-size
@@ -60,6 +61,9 @@ struct EntryContent {
   absl::string_view key;
   absl::string_view meta;
   Ref ref;  // None: the mutation's own dot is the ref.
+  // Of an adopted entry that had been updated where it was adopted before.
+  // None: the element that the ref names, or this one.
+  EntryRoot root;
 };
 
 struct Mutation {
@@ -85,7 +89,8 @@ void EncodeRemove(Mutation::Kind kind, Seq seq, ElementId id, std::string& out);
 
 // Takes one mutation with this seq off the front of `bytes`. False if they are
 // malformed: an unknown tag or state, a distance beyond the seq, a length over
-// its limit or the input, an empty or non-UTF-8 name, a ref that is no dot.
+// its limit or the input, an empty or non-UTF-8 name, a ref that is no dot, a
+// root without a ref or of id 0.
 bool DecodeMutation(absl::string_view& bytes, Seq seq, Mutation& out);
 
 // Skips one valid mutation. REQUIRES: `bytes` was validated.

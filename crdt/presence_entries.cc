@@ -10,30 +10,39 @@ namespace {
 
 constexpr size_t kSeqBytes = 8;
 constexpr size_t kRefBytes = 24;
+constexpr size_t kRootBytes = 16;
 
 }  // namespace
 
-void PresenceStore::FillBlob(Row& row, absl::string_view key,
-                             absl::string_view meta, Seq seq,
-                             const Ref& explicit_ref) {
-  bool has_seq = seq.value != row.id.value;
-  bool has_ref = !explicit_ref.IsNone();
-  size_t size = (has_seq ? kSeqBytes : 0) + (has_ref ? kRefBytes : 0) +
-                VarintSize(key.size()) + VarintSize(meta.size()) + key.size() +
-                meta.size();
+size_t PresenceStore::BlobHead(const Row& row) {
+  return ((row.flags & kHasSeq) != 0 ? kSeqBytes : 0) +
+         ((row.flags & kHasRef) != 0 ? kRefBytes : 0) +
+         ((row.flags & kHasRoot) != 0 ? kRootBytes : 0);
+}
+
+void PresenceStore::FillBlob(Row& row, Seq seq, const EntryContent& content) {
+  const absl::string_view key = content.key;
+  const absl::string_view meta = content.meta;
+  row.flags &= ~(kHasSeq | kHasRef | kHasRoot);
+  if (seq.value != row.id.value) row.flags |= kHasSeq;
+  if (!content.ref.IsNone()) row.flags |= kHasRef;
+  if (!content.root.IsNone()) row.flags |= kHasRoot;
+  size_t size = BlobHead(row) + VarintSize(key.size()) +
+                VarintSize(meta.size()) + key.size() + meta.size();
   Slab::Handle old = row.blob;
   row.blob = slab_.Alloc(size);
-  row.flags &= ~(kHasSeq | kHasRef);
   char* at = slab_.Data(row.blob);
-  if (has_seq) {
-    row.flags |= kHasSeq;
+  if ((row.flags & kHasSeq) != 0) {
     std::memcpy(at, &seq.value, kSeqBytes);
     at += kSeqBytes;
   }
-  if (has_ref) {
-    row.flags |= kHasRef;
-    std::memcpy(at, &explicit_ref, kRefBytes);
+  if ((row.flags & kHasRef) != 0) {
+    std::memcpy(at, &content.ref, kRefBytes);
     at += kRefBytes;
+  }
+  if ((row.flags & kHasRoot) != 0) {
+    std::memcpy(at, &content.root, kRootBytes);
+    at += kRootBytes;
   }
   at = PutVarint(at, key.size());
   at = PutVarint(at, meta.size());
@@ -44,9 +53,7 @@ void PresenceStore::FillBlob(Row& row, absl::string_view key,
 }
 
 PresenceStore::BlobView PresenceStore::Blob(const Row& row) const {
-  const char* at = slab_.Data(row.blob);
-  if ((row.flags & kHasSeq) != 0) at += kSeqBytes;
-  if ((row.flags & kHasRef) != 0) at += kRefBytes;
+  const char* at = slab_.Data(row.blob) + BlobHead(row);
   uint64_t key_size;
   uint64_t meta_size;
   at = GetVarint(at, key_size);
@@ -62,6 +69,25 @@ Ref PresenceStore::ExplicitRef(const Row& row) const {
   if ((row.flags & kHasSeq) != 0) at += kSeqBytes;
   std::memcpy(static_cast<void*>(&ref), at, kRefBytes);
   return ref;
+}
+
+EntryRoot PresenceStore::ExplicitRoot(const Row& row) const {
+  static_assert(sizeof(EntryRoot) == kRootBytes);
+  EntryRoot root;
+  if ((row.flags & kHasRoot) == 0) return root;
+  const char* at = slab_.Data(row.blob) + BlobHead(row) - kRootBytes;
+  std::memcpy(static_cast<void*>(&root), at, kRootBytes);
+  return root;
+}
+
+EntryRoot PresenceStore::root(RowIdx i) const {
+  const Row& row = rows_[i];
+  if ((row.flags & kHasRoot) != 0) return ExplicitRoot(row);
+  if ((row.flags & kHasRef) == 0) {
+    return {streams_[stream_of(i)].ref_life, row.id};
+  }
+  const Ref ref = ExplicitRef(row);
+  return {ref.life, ref.id};
 }
 
 absl::string_view PresenceStore::topic(RowIdx row) const {
@@ -108,6 +134,10 @@ uint64_t PresenceStore::RowDigest(RowIdx i) const {
     Ref ref = ExplicitRef(row);
     hash = Mix(hash ^ ref.life) + Mix(ref.id.value) + ref.seq.value;
   }
+  if ((row.flags & kHasRoot) != 0) {
+    EntryRoot root = ExplicitRoot(row);
+    hash = Mix(hash ^ root.life) + root.id.value;
+  }
   return Mix(hash + sessions_[row.session].id.value);
 }
 
@@ -123,7 +153,7 @@ RowIdx PresenceStore::AddEntry(SessionIdx session, ElementId id, Seq seq,
   row.blob = kNone;
   row.key_hash = HashName(content.key);
   row.flags = 0;
-  FillBlob(row, content.key, content.meta, seq, content.ref);
+  FillBlob(row, seq, content);
 
   Session& owner = sessions_[session];
   row.session_prev = kNone;
@@ -150,7 +180,8 @@ void PresenceStore::UpdateEntry(RowIdx i, Seq seq, absl::string_view meta,
   Ref previous = ref(i);
   s.digest -= RowDigest(i);
   UnlinkBySeq(i, s);
-  FillBlob(row, Blob(row).key, meta, seq, explicit_ref);
+  FillBlob(row, seq,
+           {{}, {}, Blob(row).key, meta, explicit_ref, ExplicitRoot(row)});
   AppendBySeq(i, s);
   s.digest += RowDigest(i);
   if ((row.flags & kShown) != 0 && observer_ != nullptr) {
@@ -203,7 +234,7 @@ void PresenceStore::EncodeEntry(RowIdx i, std::string& out) const {
   BlobView blob = Blob(row);
   EncodePutEntry(seq(i), row.id,
                  {sessions_[row.session].id, topic_name(row.topic), blob.key,
-                  blob.meta, ExplicitRef(row)},
+                  blob.meta, ExplicitRef(row), ExplicitRoot(row)},
                  out);
 }
 

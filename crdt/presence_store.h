@@ -148,8 +148,8 @@ class PresenceStore {
   // The row is not shown.
   RowIdx AddEntry(SessionIdx session, ElementId id, Seq seq,
                   const EntryContent& content);
-  // New meta and ref of a live row (its topic, key and session stay). Reports
-  // an update if it is shown.
+  // New meta and ref of a live row (its topic, key, session and root stay).
+  // Reports an update if it is shown.
   void UpdateEntry(RowIdx row, Seq seq, absl::string_view meta,
                    const Ref& explicit_ref);
   // Unchanged, but last in seq order: a rebase named it again. REQUIRES: live.
@@ -166,6 +166,9 @@ class PresenceStore {
   Ref ref(RowIdx row) const;
   // The explicit ref: the one it had where it was adopted from, or none.
   Ref adopted_as(RowIdx row) const { return ExplicitRef(rows_[row]); }
+  // As which it was first tracked: the explicit one, or what the ref says.
+  EntryRoot root(RowIdx row) const;
+  EntryRoot explicit_root(RowIdx row) const { return ExplicitRoot(rows_[row]); }
   Seq seq(RowIdx row) const;
   ElementId id(RowIdx row) const { return rows_[row].id; }
   SessionIdx session_of(RowIdx row) const { return rows_[row].session; }
@@ -281,8 +284,9 @@ class PresenceStore {
   static constexpr uint32_t kShown = 1;
   static constexpr uint32_t kDetached = 2;
   static constexpr uint32_t kCrowded = 4;
-  static constexpr uint32_t kHasSeq = 8;   // Blob holds a seq: it != id.
-  static constexpr uint32_t kHasRef = 16;  // Blob holds an explicit ref.
+  static constexpr uint32_t kHasSeq = 8;    // Blob holds a seq: it != id.
+  static constexpr uint32_t kHasRef = 16;   // Blob holds an explicit ref,
+  static constexpr uint32_t kHasRoot = 32;  // and an explicit root.
 
   struct Stream {
     uint64_t ref_life;
@@ -370,14 +374,16 @@ class PresenceStore {
   uint64_t HashSid(SessionId session) const;
   static uint64_t KeySlotHash(uint32_t key_hash);
 
-  // Blob: [seq 8] [ref 24] varint key size, varint meta size, key, meta.
-  void FillBlob(Row& row, absl::string_view key, absl::string_view meta,
-                Seq seq, const Ref& explicit_ref);
+  // Blob: [seq 8] [ref 24] [root 16] varint key size, varint meta size, key,
+  // meta.
+  void FillBlob(Row& row, Seq seq, const EntryContent& content);
+  static size_t BlobHead(const Row& row);  // Bytes of the three.
   struct BlobView {
     absl::string_view key, meta;
   };
   BlobView Blob(const Row& row) const;
   Ref ExplicitRef(const Row& row) const;
+  EntryRoot ExplicitRoot(const Row& row) const;
 
   bool SamePair(const Row& a, const Row& b) const;
   RowIdx MatchPair(RowIdx from, RowIdx first, TopicIdx topic,

@@ -91,6 +91,15 @@ struct Ref {
   }
 };
 
+// Names an entry through all its updates and adoptions: the element as which
+// it was first tracked. `life` as in Ref.
+struct EntryRoot {
+  uint64_t life = 0;
+  ElementId id;
+  auto operator<=>(const EntryRoot&) const = default;
+  bool IsNone() const { return id.value == 0; }
+};
+
 }  // namespace muster::crdt
 
 #endif  // MUSTER_CRDT_TYPES_H_

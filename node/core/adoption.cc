@@ -157,7 +157,8 @@ void LocalSessions::AdoptEntry(Adoption& adoption, SessionIdx copy,
       continue;
     }
     std::string meta(store().meta(row));
-    RowIdx own = own_.AddEntry(copy, wish.topic, wish.key, meta, wish.ref);
+    RowIdx own = own_.AddEntry(copy, wish.topic, wish.key, meta, wish.ref,
+                               store().root(row));
     adopted_.emplace(std::make_pair(copy, wish.ref), own);
     return;
   }

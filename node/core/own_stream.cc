@@ -54,9 +54,11 @@ void OwnStream::RemoveSession(SessionIdx session) {
 
 RowIdx OwnStream::AddEntry(SessionIdx session, absl::string_view topic,
                            absl::string_view key, absl::string_view meta,
-                           const crdt::Ref& ref) {
+                           const crdt::Ref& ref, const crdt::EntryRoot& root) {
   Mutation mutation = Next(Mutation::Kind::kPutEntry);
-  mutation.entry = {roll_.store().session(session).id, topic, key, meta, ref};
+  const bool said = root == crdt::EntryRoot{ref.life, ref.id};
+  mutation.entry = {roll_.store().session(session).id, topic, key, meta, ref,
+                    said ? crdt::EntryRoot{} : root};
   EncodePutEntry(mutation.seq, mutation.id, mutation.entry, bytes_);
   Log(mutation);
   return roll_.AddEntry(stream_, session, mutation);
@@ -66,8 +68,12 @@ void OwnStream::UpdateEntry(RowIdx row, absl::string_view meta) {
   const crdt::PresenceStore& store = roll_.store();
   Mutation mutation = Next(Mutation::Kind::kPutEntry);
   mutation.id = store.id(row);
-  mutation.entry = {store.session(store.session_of(row)).id, store.topic(row),
-                    store.key(row), meta, store.adopted_as(row)};
+  mutation.entry = {store.session(store.session_of(row)).id,
+                    store.topic(row),
+                    store.key(row),
+                    meta,
+                    store.adopted_as(row),
+                    store.explicit_root(row)};
   EncodePutEntry(mutation.seq, mutation.id, mutation.entry, bytes_);
   Commit(mutation);
 }

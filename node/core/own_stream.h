@@ -22,10 +22,11 @@ class OwnStream {
   // REQUIRES: it has no live rows.
   void RemoveSession(crdt::SessionIdx session);
 
-  // `ref`: none, or the ref it had where it was adopted from.
+  // `ref`: none, or the ref it had where it was adopted from; then `root` is
+  // what it was first tracked as.
   crdt::RowIdx AddEntry(crdt::SessionIdx session, absl::string_view topic,
                         absl::string_view key, absl::string_view meta,
-                        const crdt::Ref& ref);
+                        const crdt::Ref& ref, const crdt::EntryRoot& root);
   // The entry gets a new ref.
   void UpdateEntry(crdt::RowIdx row, absl::string_view meta);
   void RemoveEntry(crdt::RowIdx row);

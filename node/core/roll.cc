@@ -138,7 +138,8 @@ Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation,
     return Applied::kOk;
   }
   if (store_.session(store_.session_of(row)).id != content.session ||
-      store_.topic(row) != content.topic || store_.key(row) != content.key) {
+      store_.topic(row) != content.topic || store_.key(row) != content.key ||
+      store_.explicit_root(row) != content.root) {
     return Applied::kBad;
   }
   store_.set_round(row, stream.round);

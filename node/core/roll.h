@@ -16,8 +16,8 @@
 // nothing, and the order of jobs does not matter. Where a copy takes over, each
 // of its rows takes the place of the row that shows the same entry (Transfer),
 // and so it does when that one is to be hidden or removed first: nothing is
-// reported, or an update if the refs differ. Rows of one session show the same
-// entry if their refs, or those they were adopted as, name one element.
+// reported, or an update if the refs differ. Rows show the same entry if they
+// were first tracked as one element.
 //
 // Invariants:
 //   1. When no job is left, a row is shown iff Wanted(its session) is kShow
@@ -168,7 +168,6 @@ class Roll {
   void SetGraceDeadline(crdt::SessionIdx session, Stream& stream);
   void QueueSession(crdt::SessionIdx session);
   void ReconcileRow(crdt::RowIdx row);
-  bool SameEntry(crdt::RowIdx a, crdt::RowIdx b) const;
   crdt::RowIdx RowToReplace(crdt::RowIdx row) const;
   crdt::RowIdx RowThatReplaces(crdt::RowIdx row) const;
   void HideOrReplace(crdt::RowIdx row);

@@ -163,29 +163,17 @@ void Roll::QueueSession(SessionIdx i) {
   jobs_.emplace_back(Job::Kind::kSession, session.stream, session.id);
 }
 
-// An element keeps its id when it is updated, and its ref is named where it is
-// adopted: of two rows one of which was made from the other, these agree.
-bool Roll::SameEntry(RowIdx a, RowIdx b) const {
-  auto agree = [](const crdt::Ref& x, const crdt::Ref& y) {
-    return !x.IsNone() && x.life == y.life && x.id == y.id;
-  };
-  const crdt::Ref ref_a = store_.ref(a);
-  const crdt::Ref ref_b = store_.ref(b);
-  return agree(ref_a, ref_b) || agree(store_.adopted_as(a), ref_b) ||
-         agree(ref_a, store_.adopted_as(b)) ||
-         agree(store_.adopted_as(a), store_.adopted_as(b));
-}
-
 // The shown row of another copy whose place this row takes, or kNone.
 RowIdx Roll::RowToReplace(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
   if (store_.Sole(session)) return kNone;
   crdt::SessionId sid = store_.session(session).session;
+  const crdt::EntryRoot root = store_.root(row);
   for (RowIdx i = store_.FirstOfPair(store_.topic(row), store_.key(row));
        i != kNone && store_.shown(i); i = store_.NextOfPair(i)) {
     SessionIdx owner = store_.session_of(i);
     if (owner != session && store_.session(owner).session == sid &&
-        SameEntry(i, row)) {
+        store_.root(i) == root) {
       return i;
     }
   }
@@ -198,10 +186,11 @@ RowIdx Roll::RowThatReplaces(RowIdx row) const {
   SessionIdx winner = InForce(store_.session(session).session);
   if (winner == session || winner == kNone) return kNone;
   if (Wanted(winner) == Want::kHide) return kNone;
+  const crdt::EntryRoot root = store_.root(row);
   for (RowIdx i = store_.FirstOfPair(store_.topic(row), store_.key(row));
        i != kNone; i = store_.NextOfPair(i)) {
     if (store_.session_of(i) == winner && !store_.shown(i) &&
-        !store_.detached(i) && SameEntry(i, row)) {
+        !store_.detached(i) && store_.root(i) == root) {
       return i;
     }
   }

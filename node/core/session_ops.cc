@@ -58,7 +58,8 @@ absl::StatusOr<Ref> LocalSessions::Track(SessionIdx session,
       }
     }
   }
-  return store().ref(own_.AddEntry(session, op.topic, op.key, op.meta, Ref{}));
+  return store().ref(
+      own_.AddEntry(session, op.topic, op.key, op.meta, Ref{}, {}));
 }
 
 absl::StatusOr<RowIdx> LocalSessions::FindRef(SessionIdx session,

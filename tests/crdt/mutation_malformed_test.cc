@@ -25,6 +25,7 @@ constexpr int kRemoveSession = 3;
 constexpr int kRemoveEntry = 4;
 constexpr int kCreates = 8;
 constexpr int kHasRef = 16;
+constexpr int kHasRoot = 32;
 
 // A session up to its state, created by its mutation.
 std::string SessionHead() {
@@ -85,7 +86,14 @@ TEST(MalformedMutationTest, IsRefused) {
       {"kind 5", Byte(5 | kCreates)},
       {"kind 6", Byte(6) + Varint(1)},
       {"kind 7", Byte(7 | kCreates)},
-      {"unknown bit 0x20", Byte(0x20 | kRemoveEntry) + Varint(1)},
+      {"a removal with a root", Byte(kRemoveEntry | kHasRoot) + Varint(1)},
+      {"a session with a root", Byte(kHasRoot) + SessionHead().substr(1)},
+      {"a root without a ref", Byte(kPutEntry | kCreates | kHasRoot) +
+                                   Varint(1) + Text("t") + Text("k") +
+                                   Text("") + life + Varint(3)},
+      {"a root of id 0", Byte(kPutEntry | kCreates | kHasRef | kHasRoot) +
+                             Varint(1) + Text("t") + Text("k") + Text("") +
+                             life + Varint(3) + Varint(4) + life + Varint(0)},
       {"unknown bit 0x40", Byte(0x40 | kRemoveEntry) + Varint(1)},
       {"unknown bit 0x80", Byte(0x80 | kRemoveEntry) + Varint(1)},
       {"a session with a ref", Byte(kHasRef) + SessionHead().substr(1)},

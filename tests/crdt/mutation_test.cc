@@ -182,6 +182,28 @@ TEST(MutationTest, WhereASessionMovedDoesNotLeakIntoTheNextOneDecoded) {
   EXPECT_EQ(out.session, SomeSession());
 }
 
+TEST(MutationTest, ARootFollowsTheRefAndDoesNotLeak) {
+  EntryContent adopted{
+      ElementId(1),     "t", "k", "m", {8, ElementId(3), Seq(4)},
+      {9, ElementId(7)}};
+  const std::string bytes = Entry(Seq(2), ElementId(2), adopted);
+  EXPECT_EQ(static_cast<uint8_t>(bytes[0]), 0x3a) << "2 + 8 + 16 + 32";
+  const std::string root("\x09\0\0\0\0\0\0\0\x07", 9);
+  EXPECT_EQ(bytes.substr(bytes.size() - root.size()), root);
+  const std::string next =
+      Entry(Seq(3), ElementId(3), {ElementId(1), "t", "k", "m"});
+  const std::string both = bytes + next;
+  absl::string_view rest = both;
+  Mutation out;
+  ASSERT_TRUE(DecodeMutation(rest, Seq(2), out));
+  EXPECT_EQ(out.entry.root, adopted.root);
+  ASSERT_TRUE(DecodeMutation(rest, Seq(3), out));
+  EXPECT_TRUE(out.entry.root.IsNone());
+  rest = both;
+  SkipMutation(rest);
+  EXPECT_EQ(rest, next);
+}
+
 TEST(MutationTest, ARefDoesNotLeakIntoTheNextEntryDecoded) {
   EntryContent adopted{ElementId(1), "t", "k", "m", {8, ElementId(3), Seq(4)}};
   std::string bytes =

@@ -171,6 +171,26 @@ TEST_F(PresenceStoreTest, AnAdoptedEntryHasItsOldRefUntilAnUpdate) {
   store_.UpdateEntry(row, Seq(next_seq_++), "m2", adopted);
   EXPECT_EQ(store_.ref(row), (Ref{kLifeA, ElementId(2), Seq(3)}));
   EXPECT_EQ(store_.adopted_as(row), adopted) << "what it was is still known";
+  EXPECT_EQ(store_.root(row), (EntryRoot{kLifeB, ElementId(70)}));
+}
+
+TEST_F(PresenceStoreTest, AnEntryKeepsItsRootThroughUpdates) {
+  const SessionIdx session = Session();
+  const RowIdx own = Add(session, "room", "bob", "m");
+  EXPECT_EQ(store_.root(own), (EntryRoot{kLifeA, store_.id(own)}));
+  const EntryRoot first{77, ElementId(5)};
+  const Seq seq(next_seq_++);
+  const RowIdx row =
+      store_.AddEntry(session, ElementId(seq.value), seq,
+                      {store_.session(session).id, "room", "ann", "m",
+                       Ref{kLifeB, ElementId(70), Seq(71)}, first});
+  const uint64_t digest = store_.Digest(stream_);
+  EXPECT_EQ(store_.root(row), first);
+  store_.UpdateEntry(row, Seq(next_seq_++), "m2", store_.adopted_as(row));
+  EXPECT_EQ(store_.root(row), first);
+  EXPECT_EQ(store_.meta(row), "m2");
+  EXPECT_EQ(store_.key(row), "ann");
+  EXPECT_NE(store_.Digest(stream_), digest);
 }
 
 TEST_F(PresenceStoreTest, AKeyIsPresentWhileAnyOfItsEntriesIsShown) {

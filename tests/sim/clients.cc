@@ -250,6 +250,7 @@ void Clients::Close(Session& session) {
 void Clients::Resume(Session& session, Process& to, uint64_t epoch) {
   if (session.busy || session.over || session.number < 0) return;
   session.busy = true;
+  session.going = &to;
   session.epoch = std::max(session.epoch, epoch);
   to.Post([this, &session, &to](core::Replica& replica, core::Now now) {
     ResumeNow(session, to, replica, now);
@@ -394,6 +395,8 @@ void Clients::OnSessionEnded(Process& from, const core::SessionEnded& ended) {
 void Clients::OnGone(Process& process) {
   model_.ProcessGone(process.number, world_.now());
   for (auto& session : sessions_) {
+    // Its resume may not have been read yet.
+    if (session->busy && session->going == &process) session->busy = false;
     if (session->at != &process) continue;
     session->at = nullptr;
     session->busy = false;

@@ -29,11 +29,12 @@ struct Session {
   SimTime ttl = 0;
   SimTime grace = 0;
   uint64_t epoch = 0;
-  uint64_t attempts = 0;  // Highest resume number, and attempts since.
-  Process* at = nullptr;  // Null: its stream is broken, or not yet open.
-  SimTime beaten = 0;     // Its last heartbeat.
-  bool busy = false;      // A resume is under way.
-  bool over = false;      // Closed, or told that it has ended.
+  uint64_t attempts = 0;     // Highest resume number, and attempts since.
+  Process* at = nullptr;     // Null: its stream is broken, or not yet open.
+  SimTime beaten = 0;        // Its last heartbeat.
+  bool busy = false;         // A resume is under way,
+  Process* going = nullptr;  // to there.
+  bool over = false;         // Closed, or told that it has ended.
   Model::Entries held;
   uint64_t resumes = 0;  // That were answered OK;
   uint64_t missing = 0;  // refs that these answers named.
