@@ -201,6 +201,11 @@ absl::Duration Membership::Impl::AgeOf(crdt::LifeId life, Now now) const {
   return now.mono - member->advanced;
 }
 
+bool Membership::Impl::HasEnded(crdt::LifeId life) const {
+  const Member* member = table_.Find(life);
+  return member != nullptr && member->ended.has_value();
+}
+
 Instant Membership::Impl::LastAdvance(crdt::LifeId life) const {
   if (life == self_.life) return clock_.advanced();
   const Member* member = table_.Find(life);

@@ -112,6 +112,8 @@ class Membership {
   const crdt::Origin* OriginOf(LinkId link) const;
   // There is live evidence: alive, suspect or self.
   bool IsAlive(crdt::LifeId life) const;
+  // A later life of its node has taken its place.
+  bool HasEnded(crdt::LifeId life) const;
   // Elapsed time since the origin's beat number last advanced anywhere, as
   // far as this node knows; absl::InfiniteDuration() if it is not a member.
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;

@@ -126,6 +126,9 @@ bool Membership::IsAlive(crdt::LifeId life) const {
 absl::Duration Membership::AgeOf(crdt::LifeId life, Now now) const {
   return impl_->AgeOf(life, now);
 }
+bool Membership::HasEnded(crdt::LifeId life) const {
+  return impl_->HasEnded(life);
+}
 Instant Membership::LastAdvance(crdt::LifeId life) const {
   return impl_->LastAdvance(life);
 }

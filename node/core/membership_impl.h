@@ -105,6 +105,7 @@ class Membership::Impl {
   LinkId LinkTo(crdt::LifeId life) const;
   const crdt::Origin* OriginOf(LinkId id) const;
   bool IsAlive(crdt::LifeId life) const;
+  bool HasEnded(crdt::LifeId life) const;
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
   Instant LastAdvance(crdt::LifeId life) const;
   std::vector<MemberView> View(Now now) const;

@@ -169,7 +169,9 @@ void Replica::Impl::Tick(Now now) {
 
 void Replica::Impl::RefreshAges() {
   roll.ForEachStream([this](Stream& stream) {
-    if (stream.own) return;
+    // What a cut held back may come long after its sender has ended: no
+    // advance.
+    if (stream.own || stream.ended) return;
     stream.advanced =
         std::max(stream.advanced, membership.LastAdvance(stream.origin.life));
     ShowWhenCaughtUp(stream);

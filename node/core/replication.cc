@@ -130,6 +130,7 @@ bool Replication::LearnStream(const StreamPosition& position) {
   }
   Stream* stream = roll_.AddStream(position.origin, /*own=*/false, advanced);
   if (!alive) stream->hidden = true;
+  stream->ended = membership_.HasEnded(position.origin.life);
   return true;
 }
 

@@ -281,10 +281,17 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
     const Stream& stream = *by_idx_[stream_idx];
     if (stream.own) {
       own.push_back(id);
-    } else if (stream.hidden || session.state() == SessionState::kMoved) {
-      session.flags |= kExpired;
-      OnCopiesChanged(session.session);
+      continue;
     }
+    if (!stream.hidden && session.state() != SessionState::kMoved) continue;
+    // Others may have heard its owner later than we had.
+    session.deadline_us = GraceDeadline(session, stream);
+    if (session.deadline_us > lived_us_) {
+      SetDeadline(i, session.deadline_us);
+      continue;
+    }
+    session.flags |= kExpired;
+    OnCopiesChanged(session.session);
   }
   return true;
 }

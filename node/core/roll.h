@@ -165,6 +165,8 @@ class Roll {
   void RemoveSessionRecord(crdt::SessionIdx session);
 
   void OnCopiesChanged(crdt::SessionId session);
+  int64_t GraceDeadline(const crdt::PresenceStore::Session& session,
+                        const Stream& stream) const;
   void SetGraceDeadline(crdt::SessionIdx session, Stream& stream);
   void QueueSession(crdt::SessionIdx session);
   void ReconcileRow(crdt::RowIdx row);

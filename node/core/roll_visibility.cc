@@ -1,6 +1,7 @@
 // What is shown: copies in force, hiding, and the jobs that make shown equal
 // to wanted.
 #include <algorithm>
+#include <limits>
 
 #include "crdt/check.h"
 #include "node/core/roll.h"
@@ -115,43 +116,41 @@ void Roll::OnCopiesChanged(crdt::SessionId sid) {
   }
 }
 
-// From when on the session may be let go although its owner says nothing. Of an
-// owner that is silent all counts from its last advance: so no grace begins
-// again where its stream is learnt anew.
-void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
-  crdt::PresenceStore::Session& session = store_.session(i);
+// From when on a session of another node may be let go although its owner says
+// nothing, or 0. Of an owner that is silent all counts from its last advance:
+// so no grace begins again where its stream is learnt anew.
+int64_t Roll::GraceDeadline(const crdt::PresenceStore::Session& session,
+                            const Stream& stream) const {
   const int64_t grace_us = int64_t{session.shared->grace_ms} * 1000;
   const int64_t delay_us = absl::ToInt64Microseconds(options_.leave_delay);
-  const int64_t silent_us =
-      stream.hidden ? std::max<int64_t>(0, now_.mono.us - stream.advanced.us)
-                    : 0;
   const bool moved = session.state() == SessionState::kMoved;
   const int64_t keep_us =
       moved ? std::max(grace_us, delay_us) : grace_us + delay_us;
-  switch (session.state()) {
-    case SessionState::kMoved:
-    case SessionState::kDisconnected: {
-      // Counted from hearing of it.
-      int64_t heard = session.deadline_us;
-      if (heard == 0) heard = lived_us_ + keep_us;
-      SetDeadline(i, std::min(heard, lived_us_ - silent_us + keep_us));
-      break;
-    }
-    case SessionState::kConnected: {
-      const bool counts = stream.hidden && grace_us > 0;
-      SetDeadline(i, counts ? lived_us_ - silent_us + keep_us : 0);
-      break;
-    }
-    case SessionState::kPending:
-    case SessionState::kEnded:
-      return;
+  const int64_t silent_us =
+      std::max<int64_t>(0, now_.mono.us - stream.advanced.us);
+  const int64_t silence_over =
+      stream.hidden ? std::max<int64_t>(1, lived_us_ - silent_us + keep_us)
+                    : std::numeric_limits<int64_t>::max();
+  if (moved || session.state() == SessionState::kDisconnected) {
+    // Counted from hearing of it.
+    const int64_t heard = session.deadline_us;
+    return std::min(heard == 0 ? lived_us_ + keep_us : heard, silence_over);
   }
-  if (session.deadline_us == 0) return;
-  if (grace_us > 0 && !moved) {
-    stream.wanted_until_us =
-        std::max(stream.wanted_until_us, session.deadline_us);
+  return stream.hidden && grace_us > 0 ? silence_over : 0;
+}
+
+void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
+  crdt::PresenceStore::Session& session = store_.session(i);
+  const SessionState state = session.state();
+  if (state == SessionState::kPending || state == SessionState::kEnded) return;
+  const int64_t deadline = GraceDeadline(session, stream);
+  SetDeadline(i, deadline);
+  if (deadline == 0) return;
+  const bool moved = state == SessionState::kMoved;
+  if (session.shared->grace_ms > 0 && !moved) {
+    stream.wanted_until_us = std::max(stream.wanted_until_us, deadline);
   }
-  if (session.deadline_us <= lived_us_ && (stream.hidden || moved)) {
+  if (deadline <= lived_us_ && (stream.hidden || moved)) {
     session.flags |= kExpired;
   }
 }
