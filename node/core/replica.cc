@@ -17,6 +17,8 @@ constexpr absl::Duration kUpkeep = absl::Milliseconds(200);
 constexpr absl::Duration kFarewell = absl::Milliseconds(150);
 // How long a node that came back by hearsay is given to say where it stands.
 constexpr absl::Duration kShowUnknown = absl::Seconds(1);
+// How long a stream that was just learnt of is given to say what is in it.
+constexpr absl::Duration kLearning = absl::Seconds(5);
 // Rows a slice of a job looks at.
 constexpr size_t kJobRows = 512;
 
@@ -187,8 +189,10 @@ void Replica::Impl::Forget() {
     if (stream.own || membership.IsAlive(stream.origin.life)) return;
     absl::Duration age = roll.now().mono - stream.advanced;
     bool broken = stream.rebasing && replication.SourceOf(stream).empty();
-    bool over =
-        (stream.ended || broken) && stream.hidden && !roll.HasWanted(stream);
+    bool coming =
+        stream.vv == crdt::Seq() && roll.now().mono - stream.learnt < kLearning;
+    bool over = (stream.ended || broken) && stream.hidden && !coming &&
+                !roll.HasWanted(stream);
     if (over || age > options.detector.forget) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {

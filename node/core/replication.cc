@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "crdt/check.h"
@@ -138,6 +139,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
                               Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
+  const bool back = std::exchange(link->back, false);
   for (const StreamPosition& position : frame.streams) {
     if (!LearnStream(position)) continue;
     StreamId stream_id{position.origin.life, position.kind};
@@ -153,7 +155,8 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
       stream.show_at = std::max(stream.show_at, position.seq);
       stream.show_known |= direct;
     }
-    if (pulling.source == 0 || (direct && pulling.source != id && first)) {
+    if (pulling.source == 0 ||
+        (direct && pulling.source != id && (first || back))) {
       ChooseSource(stream, out);
     }
   }
@@ -194,7 +197,10 @@ LinkId Replication::DirectLink(const Stream& stream) const {
 }
 
 void Replication::OnHeard(LinkId id) {
-  if (Link* link = FindLink(id)) link->heard = roll_.now().mono;
+  Link* link = FindLink(id);
+  if (link == nullptr) return;
+  link->back |= Silent(*link);
+  link->heard = roll_.now().mono;
 }
 
 // Beats travel on every link: one without them is of no use, open or not.

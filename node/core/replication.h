@@ -97,7 +97,8 @@ class Replication {
     LinkId id = 0;
     crdt::Origin origin;
     bool heard_positions = false;
-    Instant heard{0};  // The last frame of any kind.
+    Instant heard{0};   // The last frame of any kind.
+    bool back = false;  // Heard after a silence, and no positions since.
     std::map<crdt::StreamId, PeerPosition> positions;
     std::map<crdt::StreamId, Serving> serving;
     std::map<crdt::StreamId, crdt::Seq> told;  // Positions last sent.

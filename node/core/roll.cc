@@ -33,6 +33,7 @@ Stream* Roll::AddStream(const crdt::Origin& origin, bool own,
   stream->origin = origin;
   stream->own = own;
   stream->advanced = advanced;
+  stream->learnt = now_.mono;
   stream->idx = store_.AddStream(origin.life.hi);
   log_.Reset(stream->idx, crdt::Seq());
   if (by_idx_.size() <= stream->idx) by_idx_.resize(stream->idx + 1);

@@ -19,6 +19,7 @@ struct Stream {
   crdt::StreamKind kind = crdt::StreamKind::kPresence;
   crdt::StreamIdx idx = crdt::kNone;  // In the store and the log.
   bool own = false;
+  Instant learnt{0};
 
   // ---- how far ----
   crdt::Seq vv;  // Every mutation up to it is applied; none after it, but in

@@ -82,7 +82,8 @@ void Clients::Beat(Session& session, Process& at) {
     if (session.at != &at || session.over) return;
     if (session.resumes != resumes) return;
     at.Post([this, &session, &at](core::Replica& replica, core::Now now) {
-      if (session.at != &at || session.busy) return;
+      // Until it is answered elsewhere it goes on beating here.
+      if (session.at != &at || (session.busy && session.going == &at)) return;
       const absl::Status status =
           replica.Heartbeat(session.id, session.epoch, now);
       if (status.ok()) session.beaten = world_.now();
