@@ -86,14 +86,6 @@ TEST(MalformedMutationTest, IsRefused) {
       {"kind 5", Byte(5 | kCreates)},
       {"kind 6", Byte(6) + Varint(1)},
       {"kind 7", Byte(7 | kCreates)},
-      {"a removal with a root", Byte(kRemoveEntry | kHasRoot) + Varint(1)},
-      {"a session with a root", Byte(kHasRoot) + SessionHead().substr(1)},
-      {"a root without a ref", Byte(kPutEntry | kCreates | kHasRoot) +
-                                   Varint(1) + Text("t") + Text("k") +
-                                   Text("") + life + Varint(3)},
-      {"a root of id 0", Byte(kPutEntry | kCreates | kHasRef | kHasRoot) +
-                             Varint(1) + Text("t") + Text("k") + Text("") +
-                             life + Varint(3) + Varint(4) + life + Varint(0)},
       {"unknown bit 0x40", Byte(0x40 | kRemoveEntry) + Varint(1)},
       {"unknown bit 0x80", Byte(0x80 | kRemoveEntry) + Varint(1)},
       {"a session with a ref", Byte(kHasRef) + SessionHead().substr(1)},
@@ -145,6 +137,23 @@ TEST(MalformedMutationTest, IsRefused) {
       {"a ref of id 0", EntryWithRef(life + Varint(0) + Varint(4))},
       {"a ref whose id is after its seq",
        EntryWithRef(life + Varint(5) + Varint(4))},
+  };
+  for (const Case& c : cases) {
+    EXPECT_FALSE(Decodes(c.bytes, Seq(c.seq))) << c.what;
+  }
+}
+
+TEST(MalformedMutationTest, ARootIsRefusedWhereItDoesNotBelong) {
+  const std::string life(8, 'l');
+  const std::string entry = Varint(1) + Text("t") + Text("k") + Text("");
+  const Case cases[] = {
+      {"a removal with a root", Byte(kRemoveEntry | kHasRoot) + Varint(1)},
+      {"a session with a root", Byte(kHasRoot) + SessionHead().substr(1)},
+      {"a root without a ref",
+       Byte(kPutEntry | kCreates | kHasRoot) + entry + life + Varint(3)},
+      {"a root of id 0", Byte(kPutEntry | kCreates | kHasRef | kHasRoot) +
+                             entry + life + Varint(3) + Varint(4) + life +
+                             Varint(0)},
   };
   for (const Case& c : cases) {
     EXPECT_FALSE(Decodes(c.bytes, Seq(c.seq))) << c.what;
