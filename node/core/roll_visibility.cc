@@ -182,6 +182,7 @@ RowIdx Roll::RowToReplace(RowIdx row) const {
 // The row of the copy in force that takes this row's place, or kNone.
 RowIdx Roll::RowThatReplaces(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
+  if (store_.Sole(session)) return kNone;
   SessionIdx winner = InForce(store_.session(session).session);
   if (winner == session || winner == kNone) return kNone;
   if (Wanted(winner) == Want::kHide) return kNone;
