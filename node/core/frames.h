@@ -39,6 +39,7 @@ struct PeerHello {
   uint32_t feature_level = 1;
   bool outbound = false;  // We dialled,
   std::string dialed;     // this address (as it stood in Output::dial).
+  absl::Duration rtt;     // What a round trip of the handshake took.
 };
 
 struct StreamPosition {

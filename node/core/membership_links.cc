@@ -340,7 +340,12 @@ void Membership::Impl::LinkProgress(LinkId id, bool idle_or_acked, Now now) {
   if (link == nullptr) return;
   if (idle_or_acked) {
     Member* member = table_.Find(link->hello.origin.life);
-    if (member != nullptr && link->unacked != kNever) member->stalls = 0;
+    if (member != nullptr && link->unacked != kNever) {
+      member->stalls = 0;
+      // While its beats did not arrive it was cut, not slow.
+      PeerLinks::Acked(*link,
+                       now.mono - std::max(link->unacked, member->resumed));
+    }
     link->unacked = kNever;
   } else if (link->unacked == kNever) {
     link->unacked = now.mono;
@@ -354,7 +359,8 @@ bool Membership::Impl::IsStalled(const Link& link, Now now) const {
   }
   // A link may be slow and not dead: each fresh one that fares no better is
   // given twice the time.
-  absl::Duration limit = times_.link_stall * (1 << member->stalls);
+  absl::Duration limit =
+      PeerLinks::StallAfter(link, times_.link_stall) * (1 << member->stalls);
   auto long_since = [&](Instant t) {
     return now.mono - std::max(t, member->resumed) >= limit;
   };
@@ -370,8 +376,7 @@ void Membership::Impl::CloseStalledLinks(Step& step) {
   std::vector<LinkId> unheard;
   for (const auto& [id, link] : links_.all()) {
     if (IsStalled(link, step.now)) stalled.push_back(id);
-    if (!link.heard && !links_.IsUsed(link) &&
-        step.now.mono - link.received >= PeerLinks::kUnheard) {
+    if (!links_.IsUsed(link) && PeerLinks::IsDead(link, step.now.mono)) {
       unheard.push_back(id);
     }
   }

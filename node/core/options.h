@@ -28,7 +28,7 @@ struct DetectorOptions {
   bool refused_is_proof = true;
   absl::Duration refused_wait = absl::Milliseconds(350);
   // A link that has acknowledged nothing for this long while beats arrive is
-  // redialled on a fresh socket.
+  // redialled on a fresh socket. At least; see node/core/peer_links.h.
   absl::Duration link_stall = absl::Seconds(1);
   // A silent member and its stream are forgotten after this.
   absl::Duration forget = absl::Minutes(20);

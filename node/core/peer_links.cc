@@ -1,14 +1,35 @@
 #include "node/core/peer_links.h"
 
+#include <algorithm>
+
 namespace muster::core {
+namespace {
+
+// A link is no slower than this; what took longer was an outage.
+constexpr absl::Duration kLongestRtt = absl::Seconds(5);
+
+}  // namespace
+
+absl::Duration PeerLinks::StallAfter(const Link& link, absl::Duration stall) {
+  return std::max(stall, 3 * link.rtt);
+}
+
+void PeerLinks::Acked(Link& link, absl::Duration after) {
+  after = std::min(after, kLongestRtt);
+  link.rtt = std::max(after, link.rtt - (link.rtt - after) / 8);
+}
+
+bool PeerLinks::IsDead(const Link& link, Instant now) {
+  return !link.heard && now - link.received >= kUnheard + 3 * link.rtt;
+}
 
 PeerLinks::Choice PeerLinks::Choose(const Link& old, const Link& fresh,
                                     Instant now) {
-  bool works = now - old.received < kFresh;
+  bool works = now - old.received < kFresh + 2 * old.rtt;
   if (fresh.hello.outbound && old.hello.outbound) {
     return works ? Choice::kKeepOld : Choice::kTakeNew;
   }
-  bool crossed = old.hello.outbound && now - old.up < kCrossing;
+  bool crossed = old.hello.outbound && now - old.up < kCrossing + 4 * old.rtt;
   return crossed && works ? Choice::kKeepOld : Choice::kTakeNew;
 }
 
@@ -20,6 +41,7 @@ Link* PeerLinks::Add(LinkId id, const PeerHello& hello, Instant now) {
   link.hello = hello;
   link.up = now;
   link.received = now;
+  link.rtt = std::clamp(hello.rtt, absl::ZeroDuration(), kLongestRtt);
   ++peers_[hello.origin.life].open;
   return &link;
 }

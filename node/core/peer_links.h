@@ -11,6 +11,10 @@
 // second dial of its own is closed while the first link is heard; otherwise
 // the new link wins, since the peer dials only when it has none.
 //
+// All times are for a link with short round trips; on others they are longer
+// by as much as these explain. A link has *stalled* when it was silent, or has
+// acknowledged nothing, for `stall` and three of its round trips.
+//
 // Internal to membership. Cost: O(log links) a call.
 #ifndef MUSTER_NODE_CORE_PEER_LINKS_H_
 #define MUSTER_NODE_CORE_PEER_LINKS_H_
@@ -30,8 +34,10 @@ struct Link {
   LinkId id = 0;
   PeerHello hello;
   Instant up;
-  Instant received;            // The last frame, or `up`.
-  Instant unacked = kNever;    // Since when bulk waits for an ack.
+  Instant received;          // The last frame, or `up`.
+  Instant unacked = kNever;  // Since when bulk waits for an ack.
+  // What its round trips took, the longest of late.
+  absl::Duration rtt;
   bool heard = false;          // A frame has come.
   bool heard_members = false;  // A MembersFrame has come.
   bool linked = false;         // kLinked has been told of it.
@@ -48,6 +54,12 @@ class PeerLinks {
   // A link that was heard within this works.
   static constexpr absl::Duration kFresh = absl::Seconds(1);
 
+  // Nothing from the link, or no acknowledgement, for this long is a stall.
+  static absl::Duration StallAfter(const Link& link, absl::Duration stall);
+  // An acknowledgement came after this long.
+  static void Acked(Link& link, absl::Duration after);
+  // It is up, and nothing has come in time.
+  static bool IsDead(const Link& link, Instant now);
   // For the decider: what becomes of `fresh` while it uses `old`.
   static Choice Choose(const Link& old, const Link& fresh, Instant now);
 

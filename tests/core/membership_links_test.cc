@@ -125,7 +125,7 @@ TEST_F(MembershipLinksTest, BulkThatIsNotAcknowledgedWhileBeatsArriveIsAStall) {
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   RunWithBeats(1, b, Seconds(2));
   a_.OnLinkProgress(1, false, now());
-  RunWithBeats(1, b, Milliseconds(750));
+  RunWithBeats(1, b, Milliseconds(250));
   a_.OnLinkProgress(1, true, now());
   a_.OnLinkProgress(1, false, now());
   out_ = {};
@@ -138,6 +138,35 @@ TEST_F(MembershipLinksTest, BulkThatIsNotAcknowledgedWhileBeatsArriveIsAStall) {
   EXPECT_THAT(*out_.dial, Contains("b:1"));
   EXPECT_EQ(0u, a_.LinkTo(kB));
   EXPECT_TRUE(a_.IsAlive(kB));
+}
+
+TEST_F(MembershipLinksTest, AStallIsJudgedByTheRoundTripsOfTheLink) {
+  uint64_t b = 0;
+  PeerHello slow = Hello("b", 2);
+  slow.rtt = Seconds(2);
+  a_.OnLinkUp(1, slow, now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  a_.OnLinkProgress(1, false, now());
+  out_ = {};
+  RunWithBeats(1, b, Seconds(5));
+  EXPECT_TRUE(out_.closes.empty()) << "three round trips are not over";
+  RunWithBeats(1, b, Seconds(2));
+  EXPECT_EQ(1u, out_.closes.size());
+}
+
+TEST_F(MembershipLinksTest, AnAcknowledgementThatTakesLongMakesALinkASlowOne) {
+  uint64_t b = 0;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  a_.OnLinkProgress(1, false, now());
+  RunWithBeats(1, b, Milliseconds(750));
+  a_.OnLinkProgress(1, true, now());
+  a_.OnLinkProgress(1, false, now());
+  out_ = {};
+  RunWithBeats(1, b, Seconds(2));
+  EXPECT_TRUE(out_.closes.empty());
+  RunWithBeats(1, b, Milliseconds(500));
+  EXPECT_EQ(1u, out_.closes.size());
 }
 
 TEST_F(MembershipFollowerTest, WhoClosesAStalledLinkDialsWhateverItsName) {

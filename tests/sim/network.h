@@ -57,8 +57,9 @@ struct NetworkOptions {
   size_t bulk_queue_bytes = 8 << 20;
   // What a socket and the path hold.
   size_t socket_bytes = 64 << 10;
-  SimTime connect_timeout = 2 * kSecond;
-  SimTime hello_timeout = 3 * kSecond;
+  // Of a handshake: from the dialler's start, and from the acceptor's.
+  SimTime dialler_limit = 16 * kSecond;
+  SimTime acceptor_limit = 8 * kSecond;
   uint32_t hostile_ppm = 0;  // Of frames dropped, twice, or swapped, each.
 };
 
@@ -135,6 +136,7 @@ class Network {
     core::LinkId link = 0;  // 0: not up.
     bool open = true;
     core::PeerHello peer;
+    SimTime asked = 0;  // The last message of the hello that has an answer.
   };
   struct Conn {
     uint64_t number = 0;
@@ -151,9 +153,11 @@ class Network {
     State state = State::kWaiting;
     bool wanted = true;
     uint64_t attempt = 0;
-    bool answered = false;  // The peer's hello has come.
+    SimTime answered = 0;  // When the peer's hello came, or 0.
     SimTime since = 0;
-    SimTime due = 0;  // kWaiting only.
+    SimTime patience = 700 * kMillisecond;
+    SimTime beat = -kSecond * 1000;  // The last one without a link.
+    SimTime due = 0;                 // kWaiting only.
     int failures = 0;
     bool refused = false;
     crdt::LifeId life;  // That was reached last.
@@ -176,7 +180,10 @@ class Network {
   void Schedule(Process& from, const std::string& address);
   void Dial(Process& from, const std::string& address);
   void Connect(Process& from, const std::string& address, uint64_t attempt,
-               int tries, SimTime begun);
+               int tries);
+  // Gives an attempt up that takes too long.
+  void LimitAttempt(Process& from, const std::string& address,
+                    uint64_t attempt);
   void Connected(Process& from, const std::string& address, uint64_t attempt,
                  Process& to);
   void Failed(Process& from, const std::string& address, uint64_t attempt,

@@ -12,7 +12,11 @@ constexpr SimTime kRefusedWait = 30 * kSecond;
 constexpr SimTime kGoodLink = 5 * kSecond;
 // A beat does not hurry what was begun this recently.
 constexpr SimTime kBeatPatience = 200 * kMillisecond;
-constexpr SimTime kAttemptPatience = 700 * kMillisecond;
+constexpr SimTime kUnanswered = 4 * kSecond;
+constexpr SimTime kAnswered = 2 * kSecond;
+constexpr SimTime kMinPatience = 700 * kMillisecond;
+constexpr SimTime kMaxPatience = 12 * kSecond;
+constexpr SimTime kBeatSilence = 2 * kSecond;
 
 }  // namespace
 
@@ -51,7 +55,7 @@ void Network::SetDial(Process& from,
     if (mine) dialer.wanted = wanted(it->first.second);
     const bool stays =
         !mine || dialer.wanted || dialer.state == Dialer::State::kLinked ||
-        (dialer.state == Dialer::State::kDialling && dialer.answered);
+        (dialer.state == Dialer::State::kDialling && dialer.answered != 0);
     if (stays) {
       ++it;
       continue;
@@ -97,23 +101,42 @@ void Network::Dial(Process& from, const std::string& address) {
   }
   dialer.state = Dialer::State::kDialling;
   dialer.since = world_.now();
-  dialer.answered = false;
+  dialer.answered = 0;
   dialer.attempt = next_attempt_++;
-  Connect(from, address, dialer.attempt, 0, world_.now());
+  LimitAttempt(from, address, dialer.attempt);
+  Connect(from, address, dialer.attempt, 0);
+}
+
+void Network::LimitAttempt(Process& from, const std::string& address,
+                           uint64_t attempt) {
+  Dialer* dialer = FindAttempt(from, address, attempt);
+  if (dialer == nullptr || !from.alive()) return;
+  if (dialer->state != Dialer::State::kDialling) return;
+  SimTime limit =
+      std::max(dialer->since + kUnanswered, dialer->beat + kBeatSilence);
+  if (dialer->answered != 0) {
+    limit = dialer->answered +
+            std::max(dialer->answered - dialer->since, kAnswered);
+  }
+  if (limit <= world_.now() && !from.frozen()) {
+    Failed(from, address, attempt, false, {});
+    return Abort(attempt);
+  }
+  const SimTime again = std::max(limit, world_.now() + kSecond / 10);
+  world_.At(again, [this, &from, address, attempt] {
+    LimitAttempt(from, address, attempt);
+  });
 }
 
 void Network::Connect(Process& from, const std::string& address,
-                      uint64_t attempt, int tries, SimTime begun) {
+                      uint64_t attempt, int tries) {
   if (FindAttempt(from, address, attempt) == nullptr) return;
   auto fail = [this, &from, address, attempt] {
     Failed(from, address, attempt, false, {});
   };
-  auto silence = [this, &from, address, attempt, tries, begun, fail] {
-    const SimTime again = world_.now() + (kSecond << tries);
-    const SimTime limit = begun + options.connect_timeout;
-    if (limit <= again) return world_.At(limit, fail);
-    world_.At(again, [this, &from, address, attempt, tries, begun] {
-      Connect(from, address, attempt, tries + 1, begun);
+  auto silence = [this, &from, address, attempt, tries] {
+    world_.After(kSecond << tries, [this, &from, address, attempt, tries] {
+      Connect(from, address, attempt, tries + 1);
     });
   };
   Host* host = world_.HostAt(address);
@@ -147,11 +170,13 @@ void Network::Connected(Process& from, const std::string& address,
   conn->dialed = address;
   conn->attempt = attempt;
   conns_[conn->number] = conn;
-  world_.After(options.hello_timeout, [this, conn] {
-    for (int side : {0, 1}) {
-      if (conn->ends[side].link == 0) Shut(conn, side, "no hello in time");
-    }
-  });
+  const SimTime begun = dialers_.at({from.number, address}).since;
+  auto limit = [this, conn](int side) {
+    if (conn->ends[side].link == 0) Shut(conn, side, "no hello in time");
+  };
+  world_.At(std::max(world_.now(), begun + options.dialler_limit),
+            [limit] { limit(0); });
+  world_.After(options.acceptor_limit, [limit] { limit(1); });
   from.Post([this, conn, &from](core::Replica&, core::Now) {
     Item item;
     item.kind = Item::Kind::kHello;
@@ -176,6 +201,8 @@ bool Network::Established(const ConnRef& conn) {
     return false;
   }
   dialer->state = Dialer::State::kLinked;
+  dialer->patience = std::clamp(2 * (world_.now() - dialer->since),
+                                kMinPatience, kMaxPatience);
   dialer->since = world_.now();
   dialer->life = conn->ends[0].peer.origin.life;
   return true;
@@ -223,12 +250,15 @@ void Network::OnBeatFrom(Process& process, int host) {
   auto it = dialers_.find({process.number, address});
   if (it == dialers_.end()) return;
   Dialer& dialer = it->second;
+  if (dialer.state == Dialer::State::kLinked) return;
   const SimTime age = world_.now() - dialer.since;
-  if (dialer.state == Dialer::State::kDialling && age > kAttemptPatience) {
+  dialer.beat = world_.now();
+  if (dialer.state == Dialer::State::kDialling) {
+    if (age <= dialer.patience || dialer.answered != 0) return;
+    dialer.patience = std::min(4 * dialer.patience, kMaxPatience);
     dialer.state = Dialer::State::kWaiting;
     Abort(dialer.attempt);
-  } else if (dialer.state != Dialer::State::kWaiting || dialer.refused ||
-             age <= kBeatPatience) {
+  } else if (dialer.refused || age <= kBeatPatience) {
     return;
   }
   dialer.due = std::min(dialer.due, world_.now());

@@ -252,6 +252,7 @@ void Network::HandleHello(const ConnRef& conn, int side, const Item& item) {
       end.peer = item.hello;
       answer.kind = Kind::kHelloBack;
       answer.hello = HelloOf(*end.process);
+      end.asked = world_.now();
       return Enqueue(conn, side, std::move(answer));
     case Kind::kHelloBack:
       end.peer = item.hello;
@@ -259,9 +260,11 @@ void Network::HandleHello(const ConnRef& conn, int side, const Item& item) {
       end.peer.dialed = conn->dialed;
       if (Dialer* dialer =
               FindAttempt(*end.process, conn->dialed, conn->attempt)) {
-        dialer->answered = true;
+        dialer->answered = world_.now();
+        LimitAttempt(*end.process, conn->dialed, conn->attempt);
       }
       answer.kind = Kind::kProof;
+      end.asked = world_.now();
       return Enqueue(conn, side, std::move(answer));
     case Kind::kProof:
       answer.kind = Kind::kProofBack;
@@ -275,6 +278,7 @@ void Network::HandleHello(const ConnRef& conn, int side, const Item& item) {
 void Network::Up(const ConnRef& conn, int side) {
   End& end = conn->ends[side];
   if (side == 0 && !Established(conn)) return;
+  end.peer.rtt = absl::Microseconds(world_.now() - end.asked);
   end.link = end.process->next_link++;
   links_[{end.process->number, end.link}] = {conn, side};
   end.process->replica().OnLinkUp(end.link, end.peer, end.process->Now());

@@ -105,9 +105,6 @@ class DialerTest : public ::testing::Test, public Dialer::Actions {
     std::lock_guard<std::mutex> lock(mutex_);
     aborted_.push_back(attempt);
   }
-  bool IsAnswered(uint64_t attempt) const override {
-    return attempt == answered_;
-  }
   bool IsLinked(crdt::LifeId life) const override {
     return !life.IsZero() && life == linked_;
   }
@@ -118,8 +115,7 @@ class DialerTest : public ::testing::Test, public Dialer::Actions {
   std::mutex mutex_;
   std::vector<std::string> endpoints_;
   std::vector<uint64_t> aborted_;
-  crdt::LifeId linked_;    // The loop's.
-  uint64_t answered_ = 0;  // The loop's.
+  crdt::LifeId linked_;  // The loop's.
   const std::shared_ptr<Loop> loop_;
   Dialer dialer_;
 };
@@ -149,7 +145,7 @@ TEST_F(DialerTest, AnAttemptNoLongerWantedIsGivenUp) {
 TEST_F(DialerTest, AnAnsweredAttemptNoLongerWantedComesToItsEnd) {
   Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
   Do([&] {
-    answered_ = 1;
+    dialer_.OnAnswered(1);
     dialer_.SetAddresses({});
   });
   EXPECT_THAT(aborted_, IsEmpty());

@@ -20,7 +20,14 @@ constexpr seconds kResolveEvery{30};
 constexpr seconds kGoodLink{5};
 // A beat does not hurry what was begun this recently.
 constexpr milliseconds kBeatPatience{200};
-constexpr milliseconds kAttemptPatience{700};
+// How long an attempt is waited for that nobody has answered, without beats
+// from there; that was answered; and that was not, with beats.
+constexpr milliseconds kUnanswered{4000};
+constexpr milliseconds kAnswered{2000};
+constexpr milliseconds kMinPatience{700};
+constexpr milliseconds kMaxPatience{12000};
+// Without a beat for this long there was no way from there.
+constexpr milliseconds kBeatSilence{2000};
 
 // "peers:7700 (10.0.0.1:7700)", or just the address if it is the endpoint.
 std::string Named(const std::string& address,
@@ -73,7 +80,7 @@ void Dialer::KeepOnly(Entry& entry, const std::vector<Endpoint>& endpoints) {
       return false;
     }
     if (target.state == State::kDialling) {
-      if (actions_.IsAnswered(target.attempt)) return false;
+      if (target.answered) return false;
       attempts_.erase(target.attempt);
       actions_.AbortAttempt(target.attempt);
     }
@@ -122,12 +129,24 @@ void Dialer::OnResolved(const std::string& address, Resolved resolved) {
   Run();
 }
 
+void Dialer::OnAnswered(uint64_t attempt) {
+  auto place = attempts_.find(attempt);
+  if (place == attempts_.end()) return;
+  entries_.at(place->second.address)
+      .targets.at(place->second.endpoint)
+      .answered = Clock::now();
+  Run();
+}
+
 void Dialer::OnEstablished(uint64_t attempt, crdt::LifeId life) {
   auto place = attempts_.find(attempt);
   if (place == attempts_.end()) return;
   Target& target =
       entries_.at(place->second.address).targets.at(place->second.endpoint);
   target.state = State::kLinked;
+  auto took =
+      std::chrono::duration_cast<milliseconds>(Clock::now() - target.since);
+  target.patience = std::clamp(2 * took, kMinPatience, kMaxPatience);
   target.since = Clock::now();
   target.life = life;
   target.said.clear();
@@ -189,19 +208,37 @@ void Dialer::OnBeatFrom(const Endpoint& endpoint) {
   for (auto& [address, entry] : entries_) {
     auto it = entry.targets.find(endpoint);
     if (it == entry.targets.end()) continue;
-    Target& target = it->second;
-    Clock::duration age = now - target.since;
-    if (target.state == State::kDialling && age > kAttemptPatience) {
-      attempts_.erase(target.attempt);
-      actions_.AbortAttempt(target.attempt);
-      target.state = State::kWaiting;
-      target.due = now;
-    } else if (target.state == State::kWaiting && !target.refused &&
-               age > kBeatPatience) {
-      target.due = std::min(target.due, now);
-    }
+    Hear(it->second, now);
   }
   Run();
+}
+
+void Dialer::Hear(Target& target, Clock::time_point now) {
+  Clock::duration age = now - target.since;
+  target.beat = now;
+  if (target.state == State::kDialling) {
+    if (age <= target.patience || target.answered) return;
+    target.patience = std::min(4 * target.patience, kMaxPatience);
+    GiveUp(target, now);
+  } else if (target.state == State::kWaiting && !target.refused &&
+             age > kBeatPatience) {
+    target.due = std::min(target.due, now);
+  }
+}
+
+Dialer::Clock::time_point Dialer::LimitOf(const Target& target) {
+  if (!target.answered) {
+    return std::max(target.since + kUnanswered, target.beat + kBeatSilence);
+  }
+  return *target.answered +
+         std::max<Clock::duration>(*target.answered - target.since, kAnswered);
+}
+
+void Dialer::GiveUp(Target& target, Clock::time_point now) {
+  attempts_.erase(target.attempt);
+  actions_.AbortAttempt(target.attempt);
+  target.state = State::kWaiting;
+  target.due = now;
 }
 
 void Dialer::Stop() {
@@ -226,6 +263,7 @@ void Dialer::Start(const std::string& address, const Endpoint& endpoint,
   }
   target.state = State::kDialling;
   target.since = now;
+  target.answered.reset();
   target.attempt = actions_.StartAttempt(address, endpoint);
   attempts_[target.attempt] = {address, endpoint};
 }
@@ -249,6 +287,15 @@ void Dialer::RunEntry(const std::string& address, Entry& entry,
     }
   }
   for (auto& [endpoint, target] : entry.targets) {
+    if (target.state == State::kDialling) {
+      Clock::time_point limit = LimitOf(target);
+      if (limit > now) {
+        next = std::min(next, limit);
+      } else {
+        GiveUp(target, now);
+        TargetOver(address, entry, target, endpoint, {.why = "no answer"});
+      }
+    }
     if (target.state != State::kWaiting) continue;
     if (target.due <= now) Start(address, endpoint, target);
     if (target.state == State::kWaiting) next = std::min(next, target.due);

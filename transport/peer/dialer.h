@@ -12,6 +12,14 @@
 // linked otherwise is left alone until that link is lost. Names are resolved
 // again every 30 s, and when one of their endpoints fails.
 //
+// An attempt that nobody has answered is given up after 4 s, since what was
+// sent into a cut is sent again later and later; and while beats arrive from
+// there, which shows that there is a way, after the target's *patience*: 700
+// ms, four times as long after each attempt that it ended, at most 12 s. An
+// attempt that succeeds sets it to twice the time that it took. So a slow
+// endpoint is waited for, and a healed cut costs less than a second. The rest
+// of an attempt that was answered may take as long as the answer took, and 2 s.
+//
 // Two nodes may dial each other at once, and each drops the other's address
 // when it sees the link that was dialled from there. An attempt is given up
 // with its address only while nobody has answered it: a link that is up at its
@@ -29,6 +37,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -54,8 +63,6 @@ class Dialer {
                                   const Endpoint& endpoint) = 0;
     // Gives an attempt up; OnOver does not follow.
     virtual void AbortAttempt(uint64_t attempt) = 0;
-    // The peer's hello has come.
-    virtual bool IsAnswered(uint64_t attempt) const = 0;
     virtual bool IsLinked(crdt::LifeId life) const = 0;
     // Why the endpoint may not be dialled, or "".
     virtual std::string Forbidden(const Endpoint& endpoint) const = 0;
@@ -66,6 +73,8 @@ class Dialer {
   // The whole set. Links of addresses that are no longer in it stay, and so do
   // attempts that were answered.
   void SetAddresses(const std::vector<std::string>& addresses);
+  // The peer's hello has come.
+  void OnAnswered(uint64_t attempt);
   void OnEstablished(uint64_t attempt, crdt::LifeId life);
   // An attempt failed or its link was lost. `life` is zero if no hello came.
   struct Over {
@@ -89,6 +98,9 @@ class Dialer {
     // When to dial; kWaiting only.
     Clock::time_point due;
     Clock::time_point since;
+    std::chrono::milliseconds patience{700};
+    Clock::time_point beat;  // The last one while there was no link.
+    std::optional<Clock::time_point> answered;  // kDialling only.
     int failures = 0;
     bool refused = false;
     crdt::LifeId life;
@@ -117,6 +129,11 @@ class Dialer {
                   const Endpoint& endpoint, const Over& over);
   void Start(const std::string& address, const Endpoint& endpoint,
              Target& target);
+  // A beat came from where no link leads.
+  void Hear(Target& target, Clock::time_point now);
+  void GiveUp(Target& target, Clock::time_point now);
+  // When an attempt is given up, beats from there or not.
+  static Clock::time_point LimitOf(const Target& target);
   // Does what is due, and sets the timer for the rest.
   void Run();
   void RunEntry(const std::string& address, Entry& entry, Clock::time_point now,

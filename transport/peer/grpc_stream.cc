@@ -61,9 +61,10 @@ grpc::ChannelArguments DialArguments() {
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   args.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   // One attempt a channel; the dialer backs off and makes a fresh one.
+  // The least back-off is also the limit of a connect, which the dialer sets.
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 2000);
-  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 16000);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 16000);
   args.SetMaxReceiveMessageSize(core::kMaxFrameBytes);
   return args;
 }

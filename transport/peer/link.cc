@@ -4,11 +4,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "transport/peer/address.h"
 
 namespace muster::peer {
 
 using codec::LinkRole;
+using Clock = std::chrono::steady_clock;
 
 Link::Link(Loop& loop, const LinkPolicy& policy, Counters& counters,
            Owner& owner, Config config, std::shared_ptr<Pipe> pipe)
@@ -25,7 +27,7 @@ Link::Link(Loop& loop, const LinkPolicy& policy, Counters& counters,
 Link::~Link() { pipe_->SetReceiver(nullptr); }
 
 void Link::Start() {
-  timer_.expires_after(kHandshakeLimit);
+  timer_.expires_after(inbound() ? kAcceptorLimit : kDiallerLimit);
   timer_.async_wait([this, alive = std::weak_ptr<bool>(alive_)](
                         const std::error_code& error) {
     if (error || alive.expired()) return;
@@ -108,7 +110,9 @@ void Link::OnHandshakeMessage(const codec::PeerMessage& message) {
 }
 
 void Link::Do(const Handshake::Continue& step) {
+  asked_ = Clock::now();
   if (step.send) pipe_->Send(FrameClass::kControl, *step.send);
+  if (!inbound()) owner_.OnLinkAnswered(*this);
 }
 
 void Link::Do(const Handshake::Established& step) {
@@ -116,6 +120,7 @@ void Link::Do(const Handshake::Established& step) {
   up_ = true;
   hello_ = step.hello;
   hello_.dialed = config_.dialed;
+  hello_.rtt = absl::FromChrono(Clock::now() - asked_);
   pipe_->SetStreaming(policy_.max_frame_bytes);
   if (step.send) pipe_->Send(FrameClass::kControl, *step.send);
   owner_.OnLinkEstablished(*this);

@@ -31,7 +31,10 @@ namespace muster::peer {
 
 class Link final : public Pipe::Receiver {
  public:
-  static constexpr std::chrono::milliseconds kHandshakeLimit{2000};
+  // From the dialler's start, and from the acceptor's. Enough for a link with
+  // 1.5 s one way: eight crossings, two of which the acceptor sees.
+  static constexpr std::chrono::seconds kDiallerLimit{16};
+  static constexpr std::chrono::seconds kAcceptorLimit{8};
   static constexpr std::chrono::milliseconds kLinger{500};
 
   // How a link came to its end.
@@ -48,6 +51,8 @@ class Link final : public Pipe::Receiver {
   class Owner {
    public:
     virtual ~Owner() = default;
+    // Outbound: the peer's hello has come.
+    virtual void OnLinkAnswered(Link& link) = 0;
     virtual void OnLinkEstablished(Link& link) = 0;
     virtual void OnLinkFrame(Link& link, core::Frame frame) = 0;
     // The link is over; the owner deletes it.
@@ -111,6 +116,8 @@ class Link final : public Pipe::Receiver {
   const std::shared_ptr<Pipe> pipe_;
   Handshake handshake_;
   asio::steady_timer timer_;
+  // When the last message of the handshake was sent that has an answer.
+  std::chrono::steady_clock::time_point asked_;
   bool up_ = false;
   core::PeerHello hello_;
   // Expires with the link: a handler of the timer may already be queued.

@@ -114,11 +114,6 @@ void PeerTransport::AbortAttempt(uint64_t attempt) {
   links_.erase(it);
 }
 
-bool PeerTransport::IsAnswered(uint64_t attempt) const {
-  auto it = links_.find(attempt);
-  return it != links_.end() && !it->second->peer_life().IsZero();
-}
-
 bool PeerTransport::IsLinked(crdt::LifeId life) const {
   return std::any_of(links_.begin(), links_.end(), [&](const auto& item) {
     return item.second->up() && item.second->peer_life() == life;
@@ -142,6 +137,10 @@ Link& PeerTransport::AddLink(Link::Config config, std::shared_ptr<Pipe> pipe) {
   auto link = std::make_unique<Link>(*loop_, options_.policy, counters_, owner,
                                      std::move(config), std::move(pipe));
   return *links_.emplace(id, std::move(link)).first->second;
+}
+
+void PeerTransport::OnLinkAnswered(Link& link) {
+  dialer_.OnAnswered(link.id());
 }
 
 void PeerTransport::OnLinkEstablished(Link& link) {

@@ -88,6 +88,7 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   };
 
   // Link::Owner
+  void OnLinkAnswered(Link& link) override;
   void OnLinkEstablished(Link& link) override;
   void OnLinkFrame(Link& link, core::Frame frame) override;
   void OnLinkOver(Link& link, const Link::End& end) override;
@@ -95,7 +96,6 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   uint64_t StartAttempt(const std::string& address,
                         const Dialer::Endpoint& endpoint) override;
   void AbortAttempt(uint64_t attempt) override;
-  bool IsAnswered(uint64_t attempt) const override;
   bool IsLinked(crdt::LifeId life) const override;
   std::string Forbidden(const Dialer::Endpoint& endpoint) const override;
 
