@@ -64,8 +64,9 @@ void SessionsStream::OnReadDone(bool ok) {
       Die(absl::StrCat("a node refused: ", FirstError(read_)));
     }
   }
-  StartRead(&read_);
+  // Before the next read: its reaction may come on another thread, at once.
   if (answer.number != 0) on_answer_(answer);
+  StartRead(&read_);
 }
 
 void SessionsStream::OnWriteDone(bool ok) {
