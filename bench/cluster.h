@@ -19,7 +19,7 @@ struct Settings {
   std::vector<std::string> flags;  // Further flags of `muster serve`.
   size_t runs = 3;
   size_t connections = 1;       // Of the client that loads.
-  size_t per_session = 10;  // Entries of a session of the load.
+  size_t per_session = 10;      // Entries of a session of the load.
   size_t window = 4;            // Messages in flight on each stream.
   std::vector<size_t> entries;  // Sizes to measure.
   absl::Duration duration = absl::Seconds(10);  // Of a steady phase.
