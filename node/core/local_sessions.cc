@@ -166,6 +166,12 @@ void LocalSessions::OnDeadline(crdt::ElementId id) {
                                         : absl::ZeroDuration());
       return;
     case SessionState::kMoved:
+      if (roll_.Expire(i)) {
+        roll_.SetDeadline(i, roll_.lived_us() + absl::ToInt64Microseconds(
+                                                    options_.record_keep));
+        return;
+      }
+      [[fallthrough]];
     case SessionState::kEnded:
       own_.RemoveSession(i);
       return;
@@ -231,8 +237,14 @@ bool LocalSessions::RunEnding(Ending& ending) {
   if (ending.keep == absl::ZeroDuration()) {
     own_.RemoveSession(i);
   } else {
-    roll_.SetDeadline(
-        i, roll_.lived_us() + absl::ToInt64Microseconds(ending.keep));
+    const auto& session = store().session(i);
+    // What has moved may be shown until it is there, but no longer than this.
+    const absl::Duration keep =
+        session.state() == SessionState::kMoved
+            ? std::max(absl::Milliseconds(session.shared->grace_ms),
+                       options_.leave_delay)
+            : ending.keep;
+    roll_.SetDeadline(i, roll_.lived_us() + absl::ToInt64Microseconds(keep));
   }
   return true;
 }

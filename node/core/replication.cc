@@ -219,13 +219,16 @@ Seq Replication::Furthest(const Stream& stream) const {
   return furthest;
 }
 
-// The link to the origin, else the one that is furthest on; after a rebase that
-// broke off, for a while, only one that has all that it left here.
+// The link to the origin, else the one that is furthest on. After a rebase that
+// broke off, for a while, only one that has all that it left here; then any:
+// what the origin told nobody else is gone with it, and all are to be equal.
 LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
   auto pulling = pulling_.find(stream.id());
-  const bool picky = stream.rebasing && pulling != pulling_.end() &&
-                     roll_.now().mono - pulling->second.since < kPicky;
-  const Seq least = picky ? stream.applied : stream.vv;
+  Seq least = stream.vv;
+  if (stream.rebasing && pulling != pulling_.end()) {
+    const bool picky = roll_.now().mono - pulling->second.since < kPicky;
+    least = picky ? stream.applied : Seq();
+  }
   LinkId direct = DirectLink(stream);
   if (direct != 0 && direct != not_this && !Silent(links_.at(direct))) {
     return direct;
@@ -251,6 +254,13 @@ void Replication::ChooseSource(Stream& stream, Output& out) {
   SendPull(stream, pulling, best, out);
 }
 
+// Whether the peer has less than what a broken rebase has left here.
+bool Replication::GoesBack(const Stream& stream, const Link& link) const {
+  if (!stream.rebasing || DirectLink(stream) == link.id) return false;
+  auto it = link.positions.find(stream.id());
+  return it != link.positions.end() && it->second.seq < stream.applied;
+}
+
 void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
                            Output& out) {
   if (pulling.source != to) {
@@ -269,7 +279,8 @@ void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
   pulling.rebase_id = next_rebase_id_++;
   PullFrame pull;
   pull.stream = stream.id();
-  pull.after = pulling.force ? Seq() : stream.vv;
+  pull.after =
+      pulling.force || GoesBack(stream, links_.at(to)) ? Seq() : stream.vv;
   pull.rebase_id = pulling.rebase_id;
   // Where nothing is known of a stream its past is not replayed: what has left
   // since would be shown once more.

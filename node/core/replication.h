@@ -132,6 +132,7 @@ class Replication {
   LinkId DirectLink(const Stream& stream) const;
   bool Silent(const Link& link) const;
   crdt::Seq Furthest(const Stream& stream) const;
+  bool GoesBack(const Stream& stream, const Link& link) const;
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
   void CheckProgress(Stream& stream, Output& out);
   void AbandonRebase(Stream& stream, Pulling& pulling);

@@ -261,6 +261,14 @@ void Roll::SetDeadline(SessionIdx i, int64_t lived_us) {
   deadlines_.insert({lived_us, session.stream, session.id});
 }
 
+bool Roll::Expire(SessionIdx i) {
+  crdt::PresenceStore::Session& session = store_.session(i);
+  if ((session.flags & kExpired) != 0) return false;
+  session.flags |= kExpired;
+  OnCopiesChanged(session.session);
+  return true;
+}
+
 bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
   for (size_t n = 0; n < limit; ++n) {
     if (deadlines_.empty() || std::get<0>(*deadlines_.begin()) > lived_us_) {
@@ -291,8 +299,7 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
       SetDeadline(i, session.deadline_us);
       continue;
     }
-    session.flags |= kExpired;
-    OnCopiesChanged(session.session);
+    Expire(i);
   }
   return true;
 }

@@ -122,6 +122,8 @@ class Roll {
   Now now() const { return now_; }
   // Sets the deadline of a session; 0 is none.
   void SetDeadline(crdt::SessionIdx session, int64_t lived_us);
+  // Nothing of it is to be shown any more. False if that was so already.
+  bool Expire(crdt::SessionIdx session);
   // Deadlines that have passed: own sessions are appended to `own` (by
   // element id), others expire. At most `limit`; true if there may be more.
   bool RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own);
