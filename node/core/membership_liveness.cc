@@ -331,6 +331,13 @@ void Membership::Impl::AskAll(crdt::LifeId life, uint64_t number, Step& step) {
 }
 
 void Membership::Impl::AskAboutRivals(Step& step) {
+  if (const Rival* rival = names_.Stirring()) {
+    MemberInfo info{.origin = rival->origin,
+                    .address = rival->address,
+                    .state = MemberState::kAlive,
+                    .beat = rival->beat};
+    ToldOfOwnName(info, step);
+  }
   if (over_ || !names_.Pending()) return;
   if (step.now.mono - rivals_asked_ < times_.beat_interval) return;
   rivals_asked_ = step.now.mono;

@@ -10,6 +10,10 @@ bool SaysGone(const MemberInfo& info) {
   return info.state == MemberState::kDown || info.state == MemberState::kLeft;
 }
 
+bool Stirs(const Rival& rival) {
+  return rival.verdict == Rival::Verdict::kSilent && rival.advances >= 2;
+}
+
 }  // namespace
 
 bool NameCheck::Told(const MemberInfo& info, uint64_t token, Instant now) {
@@ -19,7 +23,7 @@ bool NameCheck::Told(const MemberInfo& info, uint64_t token, Instant now) {
     Beat(info.origin.life, info.beat, now - info.age);
     if (!SaysGone(info)) known.gone = false;
     bool again = known.verdict == Rival::Verdict::kSilent && !SaysGone(info) &&
-                 now - known.until >= kAgain;
+                 (Stirs(known) || now - known.until >= kAgain);
     if (!again) return false;
   } else if (rivals_.size() >= kMaxRivals) {
     return false;
@@ -101,6 +105,13 @@ bool NameCheck::Pending() const {
 const Rival* NameCheck::AtWork() const {
   for (const auto& [life, rival] : rivals_) {
     if (rival.verdict == Rival::Verdict::kAtWork) return &rival;
+  }
+  return nullptr;
+}
+
+const Rival* NameCheck::Stirring() const {
+  for (const auto& [life, rival] : rivals_) {
+    if (Stirs(rival)) return &rival;
   }
   return nullptr;
 }

@@ -14,8 +14,9 @@
 //     1.5 s pass                -> silent
 //
 // Limits: 16 rivals; one that was found silent is checked again when told of
-// after kAgain, and not remembered beyond kForget. Internal to membership.
-// Cost: O(rivals) a call.
+// after kAgain or once it *stirs* (its number has advanced twice since), and
+// not remembered beyond kForget. Internal to membership. Cost: O(rivals) a
+// call.
 #ifndef MUSTER_NODE_CORE_NAME_CHECK_H_
 #define MUSTER_NODE_CORE_NAME_CHECK_H_
 
@@ -67,6 +68,9 @@ class NameCheck {
 
   bool Pending() const;
   const Rival* AtWork() const;
+  // A rival that was found silent and has stirred, or null: it is to be told of
+  // again.
+  const Rival* Stirring() const;
   // A rival that was found silent, or null.
   const Rival* Silent() const;
   const std::map<crdt::LifeId, Rival>& rivals() const { return rivals_; }

@@ -291,6 +291,33 @@ TEST_F(MembershipClaimsTest,
   EXPECT_THAT(a_.Notes(), Not(Contains(HasSubstr("lie:1"))));
 }
 
+TEST_F(MembershipClaimsTest, ASilentRivalThatBeatsAgainIsCheckedAgain) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  uint64_t b = 0;
+  RunWithBeats(1, b, Seconds(1));
+  MembersFrame told;
+  told.members.push_back({.origin = {"a", crdt::Incarnation(1 << 30), {9, 9}},
+                          .address = "other:1",
+                          .beat = 3});
+  out_ = {};
+  a_.OnMembers(1, told, now(), out_);
+  ASSERT_EQ(1u, out_.hello_probes.size());
+  RunWithBeats(1, b, Seconds(2));
+  // The cut that kept it from being heard is over.
+  a_.OnBeatReport(1, {{9, 9}, 40, {}}, now(), out_);
+  RunWithBeats(1, b, Milliseconds(500));
+  EXPECT_EQ(1u, out_.hello_probes.size());
+  a_.OnBeatReport(1, {{9, 9}, 42, {}}, now(), out_);
+  RunWithBeats(1, b, Milliseconds(500));
+  ASSERT_EQ(2u, out_.hello_probes.size());
+  EXPECT_FALSE(out_.exit.has_value());
+  a_.OnBeatReport(1, {{9, 9}, 44, {}}, now(), out_);
+  RunWithBeats(1, b, Milliseconds(500));
+  a_.OnBeatReport(1, {{9, 9}, 46, {}}, now(), out_);
+  ASSERT_TRUE(out_.exit.has_value());
+  EXPECT_EQ(absl::StatusCode::kAborted, out_.exit->code());
+}
+
 TEST_F(MembershipClaimsTest,
        APeerThatIsNotAdmittedIsNobodyUntilItAnnouncesItself) {
   PeerHello hello = Hello("b", 2);
