@@ -53,10 +53,9 @@ Process& Checks::Start(Host& host, core::Options options) {
   Changed();
   Process& process = world_.Start(host, std::move(options));
   // A new life of a name ends what the older ones left behind.
-  for (auto& other : world_.processes()) {
-    if (other->name() == process.name()) Taint(*other);
+  if (++lives_[process.name()] > 1) {
+    superseded_[process.name()] = process.number;
   }
-  tainted_.erase(process.number);
   core::WatchRequest everything;
   everything.prefix = "t";
   auto listener = std::make_unique<AuditListener>(*this, process);
@@ -135,10 +134,7 @@ void Checks::Drain(Process& process) {
 
 void Checks::OnExit(Process& process, const absl::Status& status) {
   Note& note = NoteOf(process);
-  bool twin = false;
-  for (auto& other : world_.processes()) {
-    twin |= other.get() != &process && other->name() == process.name();
-  }
+  const bool twin = lives_[process.name()] > 1;
   if (!note.killed && !note.draining && !twin) {
     world_.Fail(absl::StrCat(process.name(), "#", process.number,
                              " exits by itself: ", status.ToString()));
@@ -277,12 +273,19 @@ void Checks::Updated(const RefKey& old, const RefKey& ref,
                            ToString(old), ", and was not made from it"));
 }
 
+bool Checks::Tainted(int number) const {
+  if (tainted_.contains(number)) return true;
+  const Process& process = *world_.processes()[static_cast<size_t>(number)];
+  const auto later = superseded_.find(process.name());
+  return later != superseded_.end() && number < later->second;
+}
+
 bool Checks::MayHide(const Process& at, const RefKey& ref) const {
-  if (lossy_ || tainted_.contains(at.number)) return true;
+  if (lossy_ || Tainted(at.number)) return true;
   const Model::Made* made = model_.Find(ref);
   if (made == nullptr) return true;
   for (int process : model_.session(made->session).processes) {
-    if (tainted_.contains(process)) return true;
+    if (Tainted(process)) return true;
   }
   return false;
 }

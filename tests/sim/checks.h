@@ -67,7 +67,10 @@ class Checks : public Observer {
   // Fails the world if it does not get there within `limit`.
   bool BecomeQuiet(SimTime limit);
   // C4 and C5 apply again to all that live.
-  void ClearTaint() { tainted_.clear(); }
+  void ClearTaint() {
+    tainted_.clear();
+    superseded_.clear();
+  }
   SimTime slowest_quiet = 0;  // Of all calls of BecomeQuiet.
 
   // ---- Observer ----
@@ -99,6 +102,7 @@ class Checks : public Observer {
   void Changed() { changed_at_ = world_.now(); }
   void Taint(const Process& process) { tainted_.insert(process.number); }
   void TaintHost(int host);
+  bool Tainted(int number) const;
   bool MayHide(const Process& at, const RefKey& ref) const;
   void ExpectDown(Process& process, SimTime since);
   void SpotCheck(Process& process);
@@ -116,6 +120,9 @@ class Checks : public Observer {
   std::map<int, Note> notes_;
   std::map<int, SimTime> ended_at_;
   std::set<int> tainted_;
+  // Of names that have had a later life since: tainted are all before it.
+  std::map<std::string, int> superseded_;
+  std::map<std::string, int> lives_;  // Of each name, ever.
   bool lossy_ = false;
   SimTime changed_at_ = 0;
 };

@@ -408,7 +408,9 @@ void Clients::OnGone(Process& process) {
              ? resuming_.erase(it)
              : std::next(it);
   }
-  for (auto& watcher : watchers_) {
+  const auto here = watchers_at_.extract(process.number);
+  if (here.empty()) return;
+  for (Watcher* watcher : here.mapped()) {
     if (watcher->at == &process) watcher->at = nullptr;
   }
 }

@@ -135,6 +135,9 @@ class Clients {
   std::map<core::RequestId, Resuming> resuming_;
   std::vector<std::unique_ptr<Watcher>> watchers_;
   std::map<std::pair<int, core::WatchId>, Watcher*> by_watch_;
+  // By the number of the process; some may have moved on since.
+  std::map<int, std::vector<Watcher*>> watchers_at_;
+  std::map<int, Watcher*> audits_;
 };
 
 }  // namespace muster::sim

@@ -11,8 +11,10 @@ Watcher& Clients::Watch(Process& at, core::WatchRequest request, bool audit,
   watchers_.push_back(std::make_unique<Watcher>());
   Watcher& watcher = *watchers_.back();
   watcher.at = &at;
+  watchers_at_[at.number].push_back(&watcher);
   watcher.request = std::move(request);
   watcher.audit = audit;
+  if (audit) audits_[at.number] = &watcher;
   watcher.listener = std::move(listener);
   StartWatch(watcher);
   return watcher;
@@ -55,6 +57,7 @@ void Clients::WatchOn(Watcher& watcher, Process& to) {
   // Without a version it starts like a new one.
   if (watcher.mirror.version() == 0) watcher.mirror = Mirror();
   watcher.at = &to;
+  watchers_at_[to.number].push_back(&watcher);
   watcher.id = 0;
   StartWatch(watcher);
 }
@@ -65,10 +68,9 @@ void Clients::SetLagging(Watcher& watcher, bool lagging) {
 }
 
 Watcher* Clients::Audit(const Process& at) {
-  for (auto& watcher : watchers_) {
-    if (watcher->audit && watcher->at == &at) return watcher.get();
-  }
-  return nullptr;
+  const auto found = audits_.find(at.number);
+  if (found == audits_.end()) return nullptr;
+  return found->second->at == &at ? found->second : nullptr;
 }
 
 void Clients::Write(Watcher& watcher) {
