@@ -6,46 +6,12 @@
 #include "node/codec/client_codec.h"
 #include "node/codec/opaque_text.h"
 #include "node/service/presence_service.h"
-#include "node/service/tokens.h"
+#include "node/service/read_requests.h"
 #include "node/service/unary.h"
-#include "node/service/validate.h"
 #include "node/service/watch_stream.h"
 
 namespace muster::service {
 namespace {
-
-absl::Status BadPageToken(const std::string& token, const char* why) {
-  return absl::NotFoundError(absl::StrCat("page_token (", token.size(),
-                                          " bytes) ", why,
-                                          "; begin at the first page"));
-}
-
-struct ListPlan {
-  std::string topic;
-  size_t page_size = 0;
-  codec::ListPosition position;  // `next` is 0 for the first page.
-};
-
-absl::StatusOr<ListPlan> CheckList(const grpc::ByteBuffer& request,
-                                   const Limits& limits) {
-  v1::ListRequest message;
-  absl::Status status = codec::ParseMessage(ToString(request), &message);
-  if (status.ok()) {
-    status = CheckName({nullptr, 0, "topic"}, message.topic(), limits);
-  }
-  if (!status.ok()) return status;
-  const auto page_size = GrantPageSize(message.page_size(), limits);
-  if (!page_size.ok()) return page_size.status();
-  ListPlan plan{message.topic(), *page_size, {}};
-  const uint64_t scope = HashText(plan.topic);
-  const std::string& token = message.page_token();
-  if (!token.empty() && (!codec::ParseListToken(token, &plan.position) ||
-                         plan.position.scope != scope)) {
-    return BadPageToken(token, "is not one that was given for this topic");
-  }
-  plan.position.scope = scope;
-  return plan;
-}
 
 struct ListPage {
   core::ListReply reply;
@@ -68,88 +34,6 @@ absl::StatusOr<ListPage> TakePage(core::Replica& replica,
     page.next_page_token = codec::ListToken(position);
   }
   return page;
-}
-
-// A page of names: after which, and how many.
-struct NamePlan {
-  std::string name;  // A prefix or a key.
-  std::string after;
-  size_t page_size = 0;
-};
-
-absl::Status TakePaging(uint32_t page_size, const std::string& token,
-                        const Limits& limits, NamePlan* plan) {
-  const auto granted = GrantPageSize(page_size, limits);
-  if (!granted.ok()) return granted.status();
-  plan->page_size = *granted;
-  if (!token.empty() && !codec::ParseNameToken(token, &plan->after)) {
-    return BadPageToken(token, "is not one that a node has given out");
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<NamePlan> CheckTopics(const grpc::ByteBuffer& request,
-                                     const Limits& limits) {
-  v1::TopicsRequest message;
-  absl::Status status = codec::ParseMessage(ToString(request), &message);
-  NamePlan plan;
-  plan.name = message.prefix();
-  if (status.ok() && !plan.name.empty()) {
-    status = CheckName({nullptr, 0, "prefix"}, plan.name, limits);
-  }
-  if (status.ok()) {
-    status =
-        TakePaging(message.page_size(), message.page_token(), limits, &plan);
-  }
-  if (!status.ok()) return status;
-  return plan;
-}
-
-absl::StatusOr<NamePlan> CheckTopicsOf(const grpc::ByteBuffer& request,
-                                       const Limits& limits) {
-  v1::TopicsOfRequest message;
-  absl::Status status = codec::ParseMessage(ToString(request), &message);
-  if (status.ok()) {
-    status = CheckName({nullptr, 0, "key"}, message.key(), limits);
-  }
-  NamePlan plan;
-  plan.name = message.key();
-  if (status.ok()) {
-    status =
-        TakePaging(message.page_size(), message.page_token(), limits, &plan);
-  }
-  if (!status.ok()) return status;
-  return plan;
-}
-
-// GetRequest and ExplainRequest.
-template <class Message>
-absl::StatusOr<Message> CheckTopicAndKey(const grpc::ByteBuffer& request,
-                                         const Limits& limits) {
-  Message message;
-  absl::Status status = codec::ParseMessage(ToString(request), &message);
-  if (status.ok()) {
-    status = CheckName({nullptr, 0, "topic"}, message.topic(), limits);
-  }
-  if (status.ok()) {
-    status = CheckName({nullptr, 0, "key"}, message.key(), limits);
-  }
-  if (!status.ok()) return status;
-  return message;
-}
-
-absl::StatusOr<v1::CountRequest> CheckScope(const grpc::ByteBuffer& request,
-                                            const Limits& limits) {
-  v1::CountRequest message;
-  absl::Status status = codec::ParseMessage(ToString(request), &message);
-  if (status.ok() && message.has_topic()) {
-    status = CheckName({nullptr, 0, "topic"}, message.topic(), limits);
-  }
-  if (status.ok() && message.has_key()) {
-    status = CheckName({nullptr, 0, "key"}, message.key(), limits);
-  }
-  if (!status.ok()) return status;
-  return message;
 }
 
 core::CountReply TakeCount(core::Replica& replica,
@@ -183,7 +67,7 @@ RawWriteReactor* PresenceService::Watch(Call*, const Buffer* request) {
 grpc::ServerUnaryReactor* PresenceService::List(Call*, const Buffer* request,
                                                 Buffer* response) {
   UnaryCall call = ServeUnary(response);
-  auto plan = CheckList(*request, context_.limits);
+  auto plan = DecodeList(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
     AskCore(
         context_, std::move(call.reply),
@@ -200,7 +84,7 @@ grpc::ServerUnaryReactor* PresenceService::List(Call*, const Buffer* request,
 grpc::ServerUnaryReactor* PresenceService::Get(Call*, const Buffer* request,
                                                Buffer* response) {
   UnaryCall call = ServeUnary(response);
-  auto plan = CheckTopicAndKey<v1::GetRequest>(*request, context_.limits);
+  auto plan = DecodeGet(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
     AskCore(
         context_, std::move(call.reply),
@@ -222,7 +106,7 @@ grpc::ServerUnaryReactor* PresenceService::Get(Call*, const Buffer* request,
 grpc::ServerUnaryReactor* PresenceService::Count(Call*, const Buffer* request,
                                                  Buffer* response) {
   UnaryCall call = ServeUnary(response);
-  auto scope = CheckScope(*request, context_.limits);
+  auto scope = DecodeCount(ToString(*request), context_.limits);
   if (Accept(call, scope)) {
     AskCore(
         context_, std::move(call.reply),
@@ -237,7 +121,7 @@ grpc::ServerUnaryReactor* PresenceService::Count(Call*, const Buffer* request,
 grpc::ServerUnaryReactor* PresenceService::Topics(Call*, const Buffer* request,
                                                   Buffer* response) {
   UnaryCall call = ServeUnary(response);
-  auto plan = CheckTopics(*request, context_.limits);
+  auto plan = DecodeTopics(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
     AskCore(
         context_, std::move(call.reply),
@@ -254,7 +138,7 @@ grpc::ServerUnaryReactor* PresenceService::TopicsOf(Call*,
                                                     const Buffer* request,
                                                     Buffer* response) {
   UnaryCall call = ServeUnary(response);
-  auto plan = CheckTopicsOf(*request, context_.limits);
+  auto plan = DecodeTopicsOf(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
     AskCore(
         context_, std::move(call.reply),
@@ -270,7 +154,7 @@ grpc::ServerUnaryReactor* PresenceService::TopicsOf(Call*,
 grpc::ServerUnaryReactor* PresenceService::Explain(Call*, const Buffer* request,
                                                    Buffer* response) {
   UnaryCall call = ServeUnary(response);
-  auto plan = CheckTopicAndKey<v1::ExplainRequest>(*request, context_.limits);
+  auto plan = DecodeExplain(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
     AskCore(
         context_, std::move(call.reply),

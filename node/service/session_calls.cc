@@ -6,59 +6,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "node/codec/client_codec.h"
-#include "node/service/op_batch.h"
+#include "node/service/batch_requests.h"
 #include "node/service/presence_service.h"
 #include "node/service/session_stream.h"
 #include "node/service/session_work.h"
 #include "node/service/sink.h"
 #include "node/service/tokens.h"
 #include "node/service/unary.h"
-#include "node/service/validate.h"
 
 namespace muster::service {
 namespace {
 
-using codec::OpField;
-using codec::WireReader;
-using codec::WireType;
 using codec::WireWriter;
 
 // ------------------------------------------------------------------ batches
-
-// The three batch requests have one shape: a token in field 1, the operations
-// in field 2.
-constexpr int kTokenField = 1;
-static_assert(v1::TrackRequest::kTokenFieldNumber == kTokenField);
-static_assert(v1::UpdateRequest::kTokenFieldNumber == kTokenField);
-static_assert(v1::UntrackRequest::kTokenFieldNumber == kTokenField);
-
-struct Batch {
-  std::string bytes;  // What the operations point into.
-  OpBatch ops;
-};
-
-absl::Status DecodeBatch(const char* type, const codec::OpFields& fields,
-                         const Limits& limits, Batch* batch) {
-  const absl::Status malformed = absl::InvalidArgumentError(
-      absl::StrCat("the request is no well-formed ", type, " (",
-                   batch->bytes.size(), " bytes)"));
-  batch->ops.Reset(&limits, limits.max_batch_ops);
-  absl::string_view token;
-  WireReader reader(batch->bytes);
-  while (reader.Next()) {
-    const OpField op = TakeOp(reader, fields, batch->ops);
-    if (op == OpField::kMalformed) return malformed;
-    if (op == OpField::kOther && reader.Is(kTokenField, WireType::kBytes)) {
-      token = reader.bytes();
-    }
-  }
-  if (!reader.ok()) return malformed;
-  const absl::StatusOr<crdt::SessionId> session = SessionOf(token);
-  if (!session.ok()) return session.status();
-  batch->ops.request().session = *session;
-  return CheckCount(fields.untrack != 0 ? "refs" : "ops", batch->ops.size(),
-                    limits.max_batch_ops, "--max-batch-ops");
-}
 
 std::string EncodeTracked(const core::ApplyReply& reply) {
   std::string bytes;
@@ -111,36 +72,14 @@ grpc::ServerUnaryReactor* ApplyBatch(
 
 // ---------------------------------------------------------------- heartbeats
 
-struct BeatOf {
-  absl::StatusOr<crdt::SessionId> session;
-  uint64_t epoch;
-};
-
 // A batch of heartbeats on its way through the loop, in slices.
 struct Heartbeats {
-  std::vector<BeatOf> beats;
+  std::vector<Beat> beats;
   size_t next = 0;
   std::vector<core::IndexedError> errors;
   UnaryReply reply;
 };
 constexpr size_t kBeatsPerStep = 1000;
-
-absl::Status DecodeHeartbeats(const grpc::ByteBuffer& request,
-                              const Limits& limits, Heartbeats* heartbeats) {
-  v1::HeartbeatRequest message;
-  absl::Status status = codec::ParseMessage(ToString(request), &message);
-  if (status.ok()) {
-    status =
-        CheckCount("sessions", message.sessions_size(),
-                   limits.max_heartbeat_sessions, "--max-heartbeat-sessions");
-  }
-  if (!status.ok()) return status;
-  heartbeats->beats.reserve(message.sessions_size());
-  for (const v1::HeartbeatRequest::Beat& beat : message.sessions()) {
-    heartbeats->beats.push_back({SessionOf(beat.token()), beat.epoch()});
-  }
-  return absl::OkStatus();
-}
 
 std::string EncodeHeartbeats(const std::vector<core::IndexedError>& errors) {
   std::string bytes;
@@ -161,7 +100,7 @@ void BeatSome(Context& context, std::unique_ptr<Heartbeats> heartbeats,
   const size_t end =
       std::min(heartbeats->beats.size(), heartbeats->next + kBeatsPerStep);
   for (size_t& i = heartbeats->next; i < end; ++i) {
-    const BeatOf& beat = heartbeats->beats[i];
+    const Beat& beat = heartbeats->beats[i];
     absl::Status status =
         beat.session.ok() ? replica.Heartbeat(*beat.session, beat.epoch, now)
                           : beat.session.status();
@@ -354,13 +293,13 @@ grpc::ServerUnaryReactor* PresenceService::Heartbeat(Call*,
                                                      const Buffer* request,
                                                      Buffer* response) {
   UnaryCall call = ServeUnary(response);
-  auto heartbeats = std::make_unique<Heartbeats>();
-  const absl::Status status =
-      DecodeHeartbeats(*request, context_.limits, heartbeats.get());
-  if (!status.ok()) {
-    Fail(std::move(call.reply), status);
+  auto beats = DecodeHeartbeats(ToString(*request), context_.limits);
+  if (!beats.ok()) {
+    Fail(std::move(call.reply), beats.status());
     return call.reactor;
   }
+  auto heartbeats = std::make_unique<Heartbeats>();
+  heartbeats->beats = *std::move(beats);
   heartbeats->reply = std::move(call.reply);
   context_.core.Post([this, heartbeats = std::move(heartbeats)](
                          core::Replica& replica, core::Now now) mutable {

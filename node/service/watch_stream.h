@@ -18,8 +18,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "muster/v1/presence.pb.h"
 #include "node/service/context.h"
+#include "node/service/read_requests.h"
 #include "node/service/stream_writer.h"
 
 namespace muster::service {
@@ -37,15 +37,6 @@ class SharedBatch {
   std::once_flag once_;
   std::shared_ptr<const std::string> body_;
 };
-
-// What is watched, checked: the core's request but for the version, and the
-// scope, a hash of it.
-struct WatchWish {
-  core::WatchRequest request;
-  uint64_t scope = 0;
-};
-absl::StatusOr<WatchWish> CheckWatch(const v1::WatchRequest& message,
-                                     const Limits& limits);
 
 class WatchStream final : public StreamWriter {
  public:
