@@ -5,9 +5,11 @@
   ops/partition --runs N         N random runs of 7 nodes (--steps, --seed)
   ops/partition --measure        times to notice deaths, to heal, and bytes
 
-The language of scenarios is in docs/partition-testing.md. Exit codes: 0 all
-held, 1 something did not, 2 a scenario file or an argument is wrong, 3 this
-machine does not permit network namespaces.
+Each node is in a network namespace of its own; where those are not permitted,
+or with --proxy (or MUSTER_PARTITION=proxy), a TCP and UDP proxy stands between
+each two of them instead. The language of scenarios is in
+docs/partition-testing.md. Exit codes: 0 all held, 1 something did not, 2 a
+scenario file or an argument is wrong.
 """
 
 import argparse
@@ -19,7 +21,8 @@ import subprocess
 import sys
 import tempfile
 
-import network
+import namespaces
+import proxy
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -52,6 +55,8 @@ def arguments():
   parser.add_argument("--seed", type=int, default=1, metavar="N",
                       help="of the first random run (default 1)")
   parser.add_argument("--measure", action="store_true")
+  parser.add_argument("--proxy", action="store_true",
+                      help="no namespaces: a proxy between each two nodes")
   parser.add_argument("--serve-flag", action="append", default=[],
                       metavar="TEXT", help="a further flag of `muster serve`")
   parser.add_argument("--quiet", action="store_true",
@@ -68,38 +73,85 @@ def arguments():
   return options
 
 
-def run_scenarios(options, net, tell):
-  """The number of scenarios that did not hold."""
-  import runner
-  import scenario
-  import world as worlds
+class Networks:
+  """The network of this run, and the proxy for what only that can do."""
 
-  parsed = []
-  for name in options.files:
+  def __init__(self, forced):
+    refused = None if forced else namespaces.enter()
+    if refused:
+      print(f"partition: no network namespaces here ({refused}): a TCP and UDP "
+            "proxy stands between each two nodes", flush=True)
+    self._proxy = None
+    self.default = self.proxy() if forced or refused else (
+        namespaces.Namespaces())
+
+  def proxy(self):
+    self._proxy = self._proxy or proxy.Proxy()
+    return self._proxy
+
+  def of(self, name, steps, tell):
+    """The network for a scenario."""
+    if self.default.can_delay or all(s.verb != "delay" for s in steps):
+      return self.default
+    tell(f"   {name}: this kernel has no netem, so the proxy does the delays")
+    return self.proxy()
+
+  def end(self):
+    for net in {self.default, self._proxy} - {None}:
+      net.end()
+
+
+def parsed(files):
+  """(name, steps) of each; exits with 2 if one is wrong."""
+  import scenario
+
+  found = []
+  for name in files:
     try:
       steps = scenario.parse(pathlib.Path(name).read_text(encoding="utf-8"))
-    except OSError as error:
-      sys.exit(f"partition: {name}: {error.strerror}")
-    except scenario.ScenarioError as error:
-      print(f"partition: {name}: {error}", file=sys.stderr)
+    except (OSError, UnicodeDecodeError, scenario.ScenarioError) as error:
+      why = error.strerror if isinstance(error, OSError) else error
+      print(f"partition: {name}: {why}", file=sys.stderr)
       sys.exit(2)
-    parsed.append((name, steps))
+    found.append((name, steps))
+  return found
+
+
+def run_scenario(name, steps, net, options, tell):
+  """Whether it held."""
+  import runner
+  import world as worlds
+
+  tell(f"== {os.path.basename(name)}")
+  world = worlds.World(options.binary, net, options.flags)
+  try:
+    runner.Runner(world, tell).run(steps)
+    world.remove_logs()
+    return True
+  except runner.Broken as broken:
+    logs = " ".join(node.log.name for node in world.nodes.values())
+    print(f"FAILED {name}: {broken}\n  logs: {logs}", flush=True)
+    return False
+  finally:
+    world.stop()
+    net.reset()
+
+
+def run_all(options, networks, tell):
+  """The number of what did not hold."""
   failed = 0
-  for name, steps in parsed:
-    tell(f"== {os.path.basename(name)}")
-    world = worlds.World(options.binary, net, options.flags)
-    try:
-      runner.Runner(world, tell).run(steps)
-    except runner.Broken as broken:
-      failed += 1
-      logs = " ".join(node.log.name for node in world.nodes.values())
-      print(f"FAILED {name}: {broken}\n  logs: {logs}", flush=True)
-    else:
-      world.remove_logs()
-    finally:
-      world.stop()
-      net.reset()
-  print(f"{len(parsed)} scenarios, {failed} failed", flush=True)
+  if options.files:
+    scenarios = parsed(options.files)
+    failed = sum(
+        not run_scenario(name, steps, networks.of(name, steps, tell), options,
+                         tell) for name, steps in scenarios)
+    print(f"{len(scenarios)} scenarios, {failed} failed", flush=True)
+  if options.runs:
+    import random_run
+    failed += random_run.run_many(options, networks.default, tell)
+  if options.measure:
+    import measure
+    failed += measure.measure(options, networks.default)
   return failed
 
 
@@ -107,32 +159,20 @@ def main():
   options = arguments()
   options.flags = [part for flag in options.serve_flag
                    for part in shlex.split(flag)]
-  refused = network.enter()
-  if refused:
-    print(f"partition: no network namespaces here: {refused}",
-          file=sys.stderr)
-    return 3
+  networks = Networks(options.proxy or
+                      os.environ.get("MUSTER_PARTITION") == "proxy")
   signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
   folder = make_stubs()
   tell = (lambda _: None) if options.quiet else (
       lambda text: print(text, flush=True))
-  net = network.Network()
-  failed = 0
   try:
-    if options.files:
-      failed += run_scenarios(options, net, tell)
-    if options.runs:
-      import random_run
-      failed += random_run.run_many(options, net, tell)
-    if options.measure:
-      import measure
-      failed += measure.measure(options, net)
+    return 1 if run_all(options, networks, tell) else 0
   except KeyboardInterrupt:
     print("\ninterrupted")
     return 130
   finally:
+    networks.end()
     folder.cleanup()
-  return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,161 +1,129 @@
-"""Nodes in network namespaces, on one bridge, and what may be done to packets.
+"""What may be done to the packets between nodes, however it is done.
 
-  the harness ---- bridge ---- a (10.77.0.1), b (10.77.0.2), ...
-  10.77.0.254
-
-The harness's own packets are never touched. A cut is made where packets
-arrive, so that each direction is cut for itself; `reset` answers TCP with a
-reset instead of silence. All of it lives in namespaces of this process and is
-gone with it: see enter().
+A network has the nodes a to g and keeps what is wrong with it: who is cut from
+whom, what share is lost, who is off, slow or far. namespaces.py and proxy.py
+make it so. The harness's own calls are never touched.
 """
 
-import json
-import os
-import shutil
-import subprocess
-import sys
+import abc
 
-SUBNET = "10.77.0"
-HARNESS = f"{SUBNET}.254"
 NODES = "abcdefg"
 PORT = 7400
 
 
-def enter():
-  """Runs this program again within namespaces of its own, unless it is there
-  already. Returns why not, if that is not permitted here."""
-  if os.environ.get("MUSTER_PARTITION_NETWORK"):
-    return None
-  for arguments in (["unshare", "-n", "-m"], ["unshare", "-r", "-n", "-m"]):
-    tried = subprocess.run(
-        [*arguments, "sh", "-c", "mount -t tmpfs tmpfs /run && "
-         "ip netns add x && ip link add x type bridge && "
-         "ip netns exec x iptables -S"],
-        capture_output=True, text=True, check=False)
-    if tried.returncode == 0:
-      os.environ["MUSTER_PARTITION_NETWORK"] = "1"
-      os.execvp(arguments[0], [*arguments, sys.executable, *sys.argv])
-  return tried.stderr.strip() or "unshare failed"
+class NotPossible(Exception):
+  """This network cannot do that."""
 
 
-def _run(*arguments, **options):
-  done = subprocess.run(arguments, capture_output=True, text=True, check=False,
-                        **options)
-  if done.returncode != 0:
-    raise RuntimeError(f"{' '.join(arguments)}: {done.stderr.strip()}")
+class Network(abc.ABC):
+  """Times are seconds, rates bits a second, shares 0 to 1."""
 
-
-class Network:
-  """The namespaces of the nodes a to g."""
+  # Whether packets can be delayed.
+  can_delay = False
 
   def __init__(self):
-    # Where iptables keeps its lock and `ip` its names: not the system's.
-    _run("mount", "-t", "tmpfs", "tmpfs", "/run")
-    _run("ip", "link", "set", "lo", "up")
-    _run("ip", "link", "add", "name", "hub", "type", "bridge")
-    _run("ip", "addr", "add", f"{HARNESS}/24", "dev", "hub")
-    _run("ip", "link", "set", "hub", "up")
-    self._nodes = set()
-    self._cut = {}  # (from, to): "drop" or "reset".
-    self._loss = {}  # Node: share of what comes to it.
-    self._off = set()
-    self._slowed = set()
+    self.cuts = {}  # (from, to): "drop" or "reset".
+    self.losses = {}  # Node: share of what comes to it.
+    self.off = set()
+    self.rates = {}  # Node: of what it sends.
+    self.delays = {}  # Node: (least, jitter) of what it sends.
 
-  @staticmethod
-  def host(node):
-    return f"{SUBNET}.{NODES.index(node) + 1}"
+  # --------------------------------------------------------- where nodes are
 
-  def address(self, node):
-    return f"{self.host(node)}:{PORT}"
-
+  @abc.abstractmethod
   def add(self, node):
     """Idempotent."""
-    if node in self._nodes:
-      return
-    self._nodes.add(node)
-    _run("ip", "netns", "add", node)
-    _run("ip", "link", "add", "name", f"v{node}", "type", "veth", "peer", "name",
-         "eth0", "netns", node)
-    _run("ip", "link", "set", "dev", f"v{node}", "master", "hub", "up")
-    within = ["ip", "netns", "exec", node, "ip"]
-    _run(*within, "link", "set", "lo", "up")
-    _run(*within, "addr", "add", f"{self.host(node)}/24", "dev", "eth0")
-    _run(*within, "link", "set", "eth0", "up")
 
-  def command(self, node, arguments):
+  @abc.abstractmethod
+  def listen(self, node):
+    """HOST:PORT where the node listens, and the harness calls it."""
+
+  def address(self, node):
+    """HOST:PORT where other nodes find it."""
+    return self.listen(node)
+
+  def twin_listen(self, node):
+    """Where a second node of that name listens."""
+    return f"{self.listen(node).rpartition(':')[0]}:{PORT + 1}"
+
+  def command(self, _node, arguments):
     """The arguments, to be run where the node is."""
-    return [shutil.which("ip"), "netns", "exec", node, *arguments]
+    return arguments
 
-  # ------------------------------------------------------------- packets
+  # ----------------------------------------------------- the life of a node
+
+  def open(self, node):
+    """The node is about to start."""
+
+  def joined(self, node, pid):
+    """It runs, as that process; so may a twin of it."""
+
+  def close(self, node):
+    """It is about to be killed, or has ended."""
+
+  # ---------------------------------------------------------------- packets
+
+  @abc.abstractmethod
+  def apply(self, node):
+    """What comes to the node, or what it sends, is treated otherwise now."""
 
   def cut(self, sender, receiver, reset=False):
-    self._cut[sender, receiver] = "reset" if reset else "drop"
-    self._apply(receiver)
+    self.cuts[sender, receiver] = "reset" if reset else "drop"
+    self.apply(receiver)
 
   def mend(self, sender, receiver):
-    if self._cut.pop((sender, receiver), None):
-      self._apply(receiver)
-
-  def is_cut(self, sender, receiver):
-    return (sender, receiver) in self._cut
+    if self.cuts.pop((sender, receiver), None):
+      self.apply(receiver)
 
   def lose(self, receiver, share):
-    self._loss[receiver] = share
-    self._apply(receiver)
+    self.losses[receiver] = share
+    self.apply(receiver)
 
   def heal(self):
-    touched = {to for _, to in self._cut} | set(self._loss)
-    self._cut.clear()
-    self._loss.clear()
+    touched = {to for _, to in self.cuts} | set(self.losses)
+    self.cuts.clear()
+    self.losses.clear()
     for node in touched:
-      self._apply(node)
-
-  def reset(self):
-    """As new: nothing cut, lost, slow or off."""
-    self.heal()
-    for node in list(self._off):
-      self.set_off(node, False)
-    for node in list(self._slowed):
-      self.slow(node, "off")
+      self.apply(node)
 
   def set_off(self, node, off):
     """Off: whatever is sent there meets silence, as of a machine without
     power."""
-    if off == (node in self._off):
-      return
-    (self._off.add if off else self._off.remove)(node)
-    _run("ip", "link", "set", "dev", f"v{node}", "down" if off else "up")
+    if off != (node in self.off):
+      (self.off.add if off else self.off.remove)(node)
+      self.apply(node)
 
   def slow(self, node, rate):
-    device = ["ip", "netns", "exec", node, "tc", "qdisc"]
-    if rate == "off":
-      if node in self._slowed:
-        _run(*device, "del", "dev", "eth0", "root")
-      self._slowed.discard(node)
-    else:
-      self._slowed.add(node)
-      _run(*device, "replace", "dev", "eth0", "root", "tbf", "rate", rate,
-           "burst", "32kb", "latency", "400ms")
+    """No rate: as fast as it can."""
+    self._shape(self.rates, node, rate)
 
-  def _apply(self, node):
-    rules = ["*filter", ":INPUT ACCEPT [0:0]"]
-    for (sender, receiver), how in sorted(self._cut.items()):
-      if receiver != node:
-        continue
-      source = f"-A INPUT -s {self.host(sender)}"
-      if how == "reset":
-        rules.append(f"{source} -p tcp -j REJECT --reject-with tcp-reset")
-      rules.append(f"{source} -j DROP")
-    share = self._loss.get(node, 0)
-    if share:
-      rules.append(f"-A INPUT -s {SUBNET}.0/28 -m statistic --mode random "
-                   f"--probability {share:.6f} -j DROP")
-    rules.append("COMMIT\n")
-    _run("ip", "netns", "exec", node, "iptables-restore",
-         input="\n".join(rules))
+  def delay(self, node, least, jitter):
+    """Each packet takes `least` and up to `jitter` more, drawn evenly."""
+    if not self.can_delay:
+      raise NotPossible("this network cannot delay packets, the proxy can: "
+                        "ops/partition --proxy")
+    self._shape(self.delays, node, (least, jitter) if least + jitter else None)
 
+  def _shape(self, table, node, value):
+    if value:
+      table[node] = value
+      self.apply(node)
+    elif table.pop(node, None):
+      self.apply(node)
+
+  def reset(self):
+    """As new: nothing cut, lost, slow, far or off."""
+    self.heal()
+    for node in list(self.off):
+      self.set_off(node, False)
+    for node in list(self.rates):
+      self.slow(node, None)
+    for node in list(self.delays):
+      self.delay(node, 0, 0)
+
+  @abc.abstractmethod
   def bytes_sent(self, node):
-    """By the node, since its namespace was made."""
-    shown = subprocess.run(["ip", "-j", "-s", "link", "show", "dev", f"v{node}"],
-                           capture_output=True, text=True, check=True)
-    return json.loads(shown.stdout)[0]["stats64"]["rx"]["bytes"]
+    """By the node so far."""
+
+  def end(self):
+    """Nothing of it is left."""

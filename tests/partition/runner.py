@@ -5,6 +5,7 @@ import time
 
 import grpc
 
+from network import NotPossible
 from world import HarnessError, wait_until
 
 # Where a parsed expectation holds what it wants.
@@ -36,7 +37,7 @@ class Runner:
     """Returns the seconds that an `eventually` took, else None."""
     try:
       return getattr(self, "_" + step.verb)(**step.arguments)
-    except (HarnessError, grpc.RpcError) as error:
+    except (HarnessError, NotPossible, grpc.RpcError) as error:
       why = error.details() if isinstance(error, grpc.RpcError) else error
       raise Broken(f"line {step.line}: {step.text}: {why}") from error
     except Broken as broken:
@@ -93,6 +94,10 @@ class Runner:
 
   def _slow(self, node, rate):
     self.world.network.slow(node, rate)
+
+  def _delay(self, node, least, jitter):
+    for name in [node] if node else self.world.nodes:
+      self.world.network.delay(name, least, jitter)
 
   def _freeze(self, node):
     self.world.node(node).freeze()

@@ -13,6 +13,8 @@
   mend a c                      undoes a cut; `heal` undoes all of them
   lose 10%                      of all packets; `lose 10% a`: of those to a
   slow a 200kbit                what a may send; `slow a off`
+  delay 50ms jitter 200ms       each packet takes 50 ms and up to 200 ms more;
+                                `delay a 50ms`: those of a; `delay off`
   freeze a   thaw a             SIGSTOP and SIGCONT
   kill a     stop a             SIGKILL; SIGTERM, and wait for its end
   off a                         the machine is gone: killed, its address silent
@@ -44,6 +46,8 @@ import re
 NODES = "abcdefg"
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)$")
 SECONDS = {"ms": 0.001, "s": 1, "m": 60}
+RATE = re.compile(r"([1-9]\d{0,5})([kmg]?)bit")
+BITS = {"": 1, "k": 1000, "m": 1000000, "g": 1000000000}
 STATES = ("alive", "suspect", "down", "left")
 
 
@@ -198,9 +202,24 @@ def _lose(words):
 
 def _slow(words):
   node, rate = words.node(), words.take("a rate, as 200kbit, or `off`")
-  if rate != "off" and not re.fullmatch(r"[1-9]\d*[kmg]?bit", rate):
+  match = RATE.fullmatch(rate)
+  if rate != "off" and not match:
     words.fail(rate, "must be a rate, as 200kbit or 10mbit, or `off`")
-  return {"node": node, "rate": rate}
+  return {"node": node,
+          "rate": int(match[1]) * BITS[match[2]] if match else None}
+
+
+def _delay(words):
+  step = {"node": words.node() if words.peek() in list(NODES) else None,
+          "least": 0.0, "jitter": 0.0}
+  if words.peek() == "off":
+    words.take("`off`")
+    return step
+  step["least"] = words.duration()
+  if words.more():
+    words.expect("jitter")
+    step["jitter"] = words.duration()
+  return step
 
 
 def _watch(words):
@@ -271,9 +290,9 @@ VERBS = {
     "start": _start, "track": _track, "untrack": _entry, "update": _update,
     "leave": _key, "move": _move, "split": _split, "cut": _pair,
     "mend": _pair, "heal": lambda _: {}, "lose": _lose, "slow": _slow,
-    "freeze": _one_node, "thaw": _one_node, "kill": _one_node,
-    "stop": _one_node, "off": _one_node, "twin": _one_node, "watch": _watch, "expect": _expect,
-    "eventually": _timed, "for": _timed,
+    "delay": _delay, "freeze": _one_node, "thaw": _one_node, "kill": _one_node,
+    "stop": _one_node, "off": _one_node, "twin": _one_node, "watch": _watch,
+    "expect": _expect, "eventually": _timed, "for": _timed,
     "wait": lambda words: {"seconds": words.duration()},
     "say": lambda words: {"text": " ".join(words.rest())},
 }

@@ -5,7 +5,6 @@ Everything is driven over gRPC with nothing but the protos; nothing of a node's
 own code is used.
 """
 
-import collections
 import dataclasses
 import os
 import signal
@@ -24,9 +23,6 @@ CALL_SECONDS = 2.0
 # How long a harness waits for anything at all.
 PATIENCE = 30.0
 
-# Where a second node of a name listens.
-TWIN_PORT = 7401
-
 _OPTIONS = [("grpc.use_local_subchannel_pool", 1),
             ("grpc.initial_reconnect_backoff_ms", 50),
             ("grpc.min_reconnect_backoff_ms", 100),
@@ -38,11 +34,12 @@ class HarnessError(Exception):
 
 
 class Node:
-  """One `muster serve`, in its namespace."""
+  """One `muster serve`, in its place in the network."""
 
   def __init__(self, name, binary, network, flags):
     self.name = name
     self.network = network
+    self.listen = network.listen(name)
     self.address = network.address(name)
     self.binary = binary
     self.flags = flags
@@ -55,20 +52,22 @@ class Node:
 
   def start(self, join):
     self.network.set_off(self.name, False)
+    self.network.open(self.name)
     self.lives += 1
     self.process = subprocess.Popen(
         self.network.command(self.name, [
             self.binary, "serve", "--node", self.name, "--listen",
-            self.address, "--join", ",".join(join), "--insecure-peers",
-            *self.flags]),
+            self.listen, "--advertise", self.address, "--join",
+            ",".join(join), "--insecure-peers", *self.flags]),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
         text=True, start_new_session=True)
+    self.network.joined(self.name, self.process.pid)
     line = self.process.stdout.readline().strip()
-    if line != f"ready node={self.name} grpc={self.address}":
+    if line != f"ready node={self.name} grpc={self.listen}":
       raise HarnessError(f"node {self.name} said {line!r}; its log is "
                          f"{self.log.name}")
     self.process.stdout.close()
-    self.channel = grpc.insecure_channel(self.address, options=_OPTIONS)
+    self.channel = grpc.insecure_channel(self.listen, options=_OPTIONS)
     self.presence = presence_pb2_grpc.PresenceStub(self.channel)
     self.cluster = cluster_pb2_grpc.ClusterStub(self.channel)
 
@@ -84,8 +83,11 @@ class Node:
     """Returns its exit code."""
     if self.frozen:
       self.thaw()
+    if number == signal.SIGKILL:
+      self.network.close(self.name)
     self.send(number)
     code = self.process.wait(timeout=PATIENCE)
+    self.network.close(self.name)
     self.channel.close()
     self.process = None
     return code
@@ -112,6 +114,7 @@ class Client:
   token: str = ""
   ref: str = ""
   resume_number: int = 0
+  _stream: object = None
 
   def open(self):
     start = pb.OpenSessionRequest(grace_ms=int(self.grace * 1000))
@@ -156,33 +159,44 @@ class Client:
 
   def drop(self):
     """As if the client were gone, without a word."""
-    with self._condition:
-      self._ended = True
-      self._condition.notify()
-    self._call.cancel()
+    self._stream.end()
 
   def _connect(self, first):
+    self._stream = _Stream(self.node.presence)
+    return self._ask(first)
+
+  def _ask(self, request):
+    answer = self._stream.ask(request)
+    if answer is None:
+      raise HarnessError(f"{self.node.name} ended the session of {self.key}")
+    return answer
+
+
+class _Stream:
+  """A stream of requests, each answered before the next one."""
+
+  def __init__(self, presence):
     self._condition = threading.Condition()
-    self._requests = collections.deque()
+    self._request = None
     self._ended = False
     self._number = 0
-    self._call = self.node.presence.Session(self._outgoing())
-    return self._ask(first)
+    self._call = presence.Session(self._outgoing())
 
   def _outgoing(self):
     while True:
       with self._condition:
-        self._condition.wait_for(lambda: self._requests or self._ended)
+        self._condition.wait_for(lambda: self._request or self._ended)
         if self._ended:
           return
-        request = self._requests.popleft()
+        request, self._request = self._request, None
       yield request
 
-  def _ask(self, request):
+  def ask(self, request):
+    """The answer; None if the stream was ended."""
     self._number += 1
     request.number = self._number
     with self._condition:
-      self._requests.append(request)
+      self._request = request
       self._condition.notify()
     # A frozen node would hold the harness for ever.
     timer = threading.Timer(PATIENCE, self._call.cancel)
@@ -193,7 +207,13 @@ class Client:
           return response
     finally:
       timer.cancel()
-    raise HarnessError(f"{self.node.name} ended the session of {self.key}")
+    return None
+
+  def end(self):
+    with self._condition:
+      self._ended = True
+      self._condition.notify()
+    self._call.cancel()
 
 
 class Watch:
@@ -283,17 +303,22 @@ class World:
   def twin(self, name):
     """Starts a second node of the name; returns why it did not stay."""
     node = self.node(name)
-    twin = subprocess.run(
+    twin = subprocess.Popen(
         self.network.command(name, [
             self.binary, "serve", "--node", name, "--listen",
-            f"{self.network.host(name)}:{TWIN_PORT}", "--join", node.address,
+            self.network.twin_listen(name), "--join", node.address,
             "--insecure-peers", *self.flags]),
-        stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        timeout=PATIENCE, check=False)
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True)
+    self.network.joined(name, twin.pid)
+    try:
+      complaint = twin.communicate(timeout=PATIENCE)[1]
+    finally:
+      twin.kill()
     said = f"node name {name} is in use by {node.address}"
-    if twin.returncode != 1 or said not in twin.stderr:
+    if twin.returncode != 1 or said not in complaint:
       raise HarnessError(f"the twin of {name} exited with {twin.returncode}: "
-                         f"{twin.stderr[-500:]}")
+                         f"{complaint[-500:]}")
     return said
 
   # ------------------------------------------------------------- clients
