@@ -347,6 +347,7 @@ bool Replica::ready() const { return impl_->ready; }
 bool Replica::draining() const { return impl_->draining; }
 absl::Status Replica::Serving() const { return impl_->Serving(); }
 const crdt::Origin& Replica::origin() const { return impl_->membership.self(); }
+std::string Replica::Audit() const { return impl_->roll.store().Audit(); }
 
 // --------------------------------------------------------- Replica: sessions
 

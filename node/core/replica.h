@@ -104,6 +104,9 @@ class Replica {
   std::vector<MemberView> Members(Now now) const;
   StatusView Status(Now now) const;
 
+  // What is wrong with the store, or "". O(n): for tests.
+  std::string Audit() const;
+
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;
