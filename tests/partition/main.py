@@ -4,6 +4,7 @@
   ops/partition --all            every scenario there is
   ops/partition --runs N         N random runs of 7 nodes (--steps, --seed)
   ops/partition --measure        times to notice deaths, to heal, and bytes
+  ops/partition --loss-minutes N a long time of loss and jitter, and false downs
 
 Each node is in a network namespace of its own; where those are not permitted,
 or with --proxy (or MUSTER_PARTITION=proxy), a TCP and UDP proxy stands between
@@ -26,6 +27,12 @@ import proxy
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+# What bounds the time to notice a death, and how a link is opened anew.
+FAST = [f"--{name}-ms={milliseconds // 5}" for name, milliseconds in (
+    ("beat-interval", 250), ("min-sigma", 100), ("min-silence", 1000),
+    ("max-silence", 2000), ("max-silence-stream-only", 4000), ("confirm", 500),
+    ("refused-wait", 350), ("link-stall", 1000), ("dial-wait", 2000),
+    ("name-check", 1500), ("join-wait", 2000), ("source-timeout", 500))]
 
 
 def make_stubs():
@@ -55,6 +62,10 @@ def arguments():
   parser.add_argument("--seed", type=int, default=1, metavar="N",
                       help="of the first random run (default 1)")
   parser.add_argument("--measure", action="store_true")
+  parser.add_argument("--loss-minutes", type=float, default=0, metavar="N",
+                      help="7 nodes, 10 %% loss, 200 ms jitter")
+  parser.add_argument("--fast", action="store_true",
+                      help="detection times are a fifth of the usual")
   parser.add_argument("--proxy", action="store_true",
                       help="no namespaces: a proxy between each two nodes")
   parser.add_argument("--serve-flag", action="append", default=[],
@@ -65,11 +76,16 @@ def arguments():
   if options.all:
     options.files += sorted(str(f) for f in
                             (HERE / "scenarios").glob("*.scenario"))
-  if not (options.files or options.runs or options.measure):
-    parser.error("name a scenario FILE, or --all, --runs or --measure")
-  if options.runs < 0 or options.steps < 1:
-    parser.error(f"--runs {options.runs} --steps {options.steps}: at least 0 "
-                 "and 1")
+  if not (options.files or options.runs or options.measure or
+          options.loss_minutes):
+    parser.error("name a scenario FILE, or --all, --runs, --measure or "
+                 "--loss-minutes")
+  if options.runs < 0 or options.steps < 1 or options.loss_minutes < 0:
+    parser.error(f"--runs {options.runs} --steps {options.steps} "
+                 f"--loss-minutes {options.loss_minutes:g}: at least 0, 1 and "
+                 "0")
+  options.flags = (FAST if options.fast else []) + [
+      part for flag in options.serve_flag for part in shlex.split(flag)]
   return options
 
 
@@ -91,10 +107,14 @@ class Networks:
 
   def of(self, name, steps, tell):
     """The network for a scenario."""
-    if self.default.can_delay or all(s.verb != "delay" for s in steps):
+    if all(step.verb != "delay" for step in steps):
       return self.default
-    tell(f"   {name}: this kernel has no netem, so the proxy does the delays")
-    return self.proxy()
+    if not self.default.can_delay:
+      tell(f"   {name}: this kernel has no netem, so the proxy does the delays")
+    return self.that_delays()
+
+  def that_delays(self):
+    return self.default if self.default.can_delay else self.proxy()
 
   def end(self):
     for net in {self.default, self._proxy} - {None}:
@@ -152,13 +172,14 @@ def run_all(options, networks, tell):
   if options.measure:
     import measure
     failed += measure.measure(options, networks.default)
+  if options.loss_minutes:
+    import measure
+    failed += measure.long_loss(options, networks.that_delays(), tell)
   return failed
 
 
 def main():
   options = arguments()
-  options.flags = [part for flag in options.serve_flag
-                   for part in shlex.split(flag)]
   networks = Networks(options.proxy or
                       os.environ.get("MUSTER_PARTITION") == "proxy")
   signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

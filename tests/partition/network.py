@@ -20,6 +20,8 @@ class Network(abc.ABC):
 
   # Whether packets can be delayed.
   can_delay = False
+  # The most seconds by which the harness itself was late with a packet.
+  lag = 0.0
 
   def __init__(self):
     self.cuts = {}  # (from, to): "drop" or "reset".
@@ -123,7 +125,7 @@ class Network(abc.ABC):
 
   @abc.abstractmethod
   def bytes_sent(self, node):
-    """By the node so far."""
+    """By the node to other nodes so far."""
 
   def end(self):
     """Nothing of it is left."""

@@ -32,6 +32,7 @@ LATENCY = 0.4
 WHO_SECONDS = 1.0
 WHO_EVERY = 0.01
 DATAGRAM = 65536
+LAG_EVERY = 0.02
 
 
 class NoLoopback(Exception):
@@ -105,6 +106,7 @@ class Proxy(Network):
     self._loop = asyncio.new_event_loop()
     self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
     self._thread.start()
+    self._do(self._look_at_lag, time.monotonic())
 
   # --------------------------------------------------------- where nodes are
 
@@ -181,6 +183,11 @@ class Proxy(Network):
     return max(0.0, self._free_at[sender] - now)
 
   # ------------------------------------------------------------- in the loop
+
+  def _look_at_lag(self, due):
+    now = time.monotonic()
+    self.lag = max(self.lag, now - due)
+    self._loop.call_later(LAG_EVERY, self._look_at_lag, now + LAG_EVERY)
 
   def _open(self, node):
     if node in self._listeners:  # It was off, and what it had is gone.

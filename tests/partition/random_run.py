@@ -23,10 +23,12 @@ QUIET_SECONDS = 30.0
 # Past a grace with its delay: what is still missing then is told.
 SLOW_SECONDS = 8.0
 GRACE = 4
+BUGS = ("digest_mismatches", "bad_peer_frames", "peer_bad_frames",
+        "peer_bad_datagrams")
 WEIGHTS = {
     "connect": 30, "disconnect": 12, "update": 12, "move": 8, "start": 14,
     "kill": 5, "stop": 4, "off": 2, "freeze": 5, "thaw": 6, "split": 5,
-    "cut": 6, "heal": 5, "lose": 2,
+    "cut": 6, "heal": 5, "lose": 2, "delay": 3, "slow": 2,
 }
 
 
@@ -118,6 +120,15 @@ class Run:
   def lose(self):
     return f"lose {self.random.choice([0, 5, 10])}%"
 
+  def delay(self):
+    if not self.world.network.can_delay:
+      return None
+    return f"delay {self.random.choice(['off', '0ms jitter 100ms', '50ms'])}"
+
+  def slow(self):
+    rate = self.random.choice(["off", "500kbit", "10mbit"])
+    return f"slow {self.random.choice(NODES)} {rate}"
+
   def make(self, kind):
     if kind in ("kill", "stop", "off", "freeze"):
       return self.end(kind)
@@ -145,6 +156,10 @@ class Run:
   def quiet(self):
     """Heals all; every node that runs must come to list the model."""
     self.do("heal")
+    for name in sorted(self.world.network.rates):
+      self.do(f"slow {name} off")
+    if self.world.network.delays:
+      self.do("delay off")
     for node in self.world.running():
       if node.frozen:
         self.do(f"thaw {node.name}")
@@ -160,9 +175,18 @@ class Run:
       if worlds.wait_until(self.all_is_as_modelled,
                            QUIET_SECONDS - SLOW_SECONDS) is None:
         raise runner.Broken(self.difference(QUIET_SECONDS))
+    self.no_bugs()
     took = time.monotonic() - began
     self.slowest_quiet = max(self.slowest_quiet, took)
     self.done["quiet points"] += 1
+
+  def no_bugs(self):
+    """What a node counts that only a fault of its own, or of a peer, makes."""
+    for node in self.world.running():
+      counters = self.world.status(node).counters
+      for name in BUGS:
+        if counters[name]:
+          raise runner.Broken(f"{node.name} counts {counters[name]} {name}")
 
   def is_held(self, client):
     if not client.node.runs or client.life != client.node.lives:

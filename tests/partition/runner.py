@@ -1,16 +1,19 @@
 """Runs the steps of a scenario against a world."""
 
+import operator
 import signal
 import time
 
 import grpc
 
+from load import Load
 from network import NotPossible
 from world import HarnessError, wait_until
 
 # Where a parsed expectation holds what it wants.
 WANTED = {"list": "keys", "count": "count", "members": "members",
           "sees": "state"}
+COMPARE = {"=": operator.eq, "<": operator.lt, ">": operator.gt}
 # How often a condition that must hold on is looked at, in seconds.
 LOOK_EVERY = 0.25
 
@@ -62,6 +65,18 @@ class Runner:
 
   def _move(self, key, node):
     self.world.move(key, node)
+
+  def _load(self, count, topic):
+    if count:
+      if self.world.load is not None:
+        raise HarnessError("there is a load already: `load off` ends it")
+      self.world.load = Load(self.world, count, topic)
+      return
+    if self.world.load is None:
+      raise HarnessError("there is no load")
+    load, self.world.load = self.world.load, None
+    load.end()
+    self.tell(f"            {load.updates} updates, {load.moves} moves")
 
   def _split(self, groups, reset):
     for group in groups:
@@ -155,8 +170,16 @@ class Runner:
     kind = what["kind"]
     if kind == "equal":
       return self.equal()
+    if kind == "held":
+      model = self.world.model()
+      return all(self.world.listed(node) == model
+                 for node in self.world.answering())
     if kind == "saw":
       return self.saw(what)
+    if kind == "counter":
+      return all(COMPARE[what["than"]](self.seen(kind, what, node),
+                                       what["count"])
+                 for node in self.asked(what))
     return all(self.seen(kind, what, node) == what[WANTED[kind]]
                for node in self.asked(what))
 
@@ -166,6 +189,12 @@ class Runner:
       return world.keys(node, what["topic"])
     if kind == "count":
       return world.status(world.node(node)).entries
+    if kind == "counter":
+      counters = world.status(world.node(node)).counters
+      if what["name"] not in counters:
+        raise HarnessError(f"no counter {what['name']}; there are "
+                           f"{' '.join(sorted(counters))}")
+      return counters[what["name"]]
     states = world.states(node)
     if kind == "members":
       return sorted(n for n, state in states.items() if state == "alive")
@@ -176,9 +205,12 @@ class Runner:
     if watch is None:
       raise HarnessError(f"`watch {what['node']} {what['topic']}` must come "
                          "before")
-    if watch.events != what["events"]:
+    seen = len(watch.events)
+    any_of = {event[0] for event in what["events"] if event[1:] == "*"}
+    if [e for e in watch.events[:seen] if e[0] not in any_of] != [
+        e for e in what["events"] if e[1:] != "*"]:
       return False
-    watch.events = []
+    del watch.events[:seen]
     return True
 
   def equal(self):
@@ -200,7 +232,7 @@ class Runner:
       if kind == "saw":
         watch = self.world.watches[what["node"], what["topic"]]
         return f"it saw {' '.join(watch.events) or 'nothing'}"
-      if kind == "equal":
+      if kind in ("equal", "held"):
         return "; ".join(f"{node.name}: {self.world.listed(node)}"
                          for node in self.world.answering())
       return "; ".join(f"{node}: {self.seen(kind, what, node)}"

@@ -7,6 +7,10 @@
   untrack room:1 u1             it says so; `update room:1 u1 TEXT` changes it
   leave u1                      the clients of the key close their sessions
   move u1 c                     the key's clients resume their sessions at c
+  load 20 room:1                20 clients load1, load2, ... all over the nodes
+                                update their entries on and on, and resume
+                                elsewhere when their node goes; `load off`:
+                                they rest, and stay
   split a | b c                 no group hears another; `split … reset` answers
                                 with resets instead of silence
   cut a c                       these two; `cut a > c`: c does not hear a
@@ -34,7 +38,11 @@ WHAT is one of
   a members = a b               the nodes it sees alive
   a sees c down                 alive, suspect, down or left
   saw b room:1 = +u1 -u1 ~u2    what the watch at b was shown since `watch`, or
-                                since the last `saw` that held; nothing: nothing
+                                since the last `saw` that held; nothing:
+                                nothing; `~*`: any updates, so with + and -
+  held                          all that run list just what the clients that are
+                                there hold
+  a counter pulls = 5           a counter of `muster status`; also < and >
   equal                         all that run list the same, digests too
 
 Errors name the line and the word.
@@ -44,7 +52,10 @@ import dataclasses
 import re
 
 NODES = "abcdefg"
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m)$")
+MAX_LOAD = 200
+MAX_COUNT = 10**9
+DURATION = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,7})?)(ms|s|m)")
+LONGEST = 3600.0
 SECONDS = {"ms": 0.001, "s": 1, "m": 60}
 RATE = re.compile(r"([1-9]\d{0,5})([kmg]?)bit")
 BITS = {"": 1, "k": 1000, "m": 1000000, "g": 1000000000}
@@ -55,6 +66,7 @@ class ScenarioError(Exception):
   """What is wrong with a scenario, and where."""
 
   def __init__(self, line, word, rule):
+    self.word = word
     super().__init__(f"line {line}: {word!r}: {rule}")
 
 
@@ -105,31 +117,32 @@ class _Words:
 
   def node(self, what="a node"):
     word = self.take(what)
-    if word not in NODES:
+    if word not in list(NODES):
       self.fail(word, f"must be {what}: one of {' '.join(NODES)}")
     return word
 
   def duration(self):
     word = self.take("a time, as 500ms, 2s or 1m")
-    match = DURATION.match(word)
-    if not match:
-      self.fail(word, "must be a time, as 500ms, 2s or 1m")
-    return float(match[1]) * SECONDS[match[2]]
+    match = DURATION.fullmatch(word)
+    seconds = float(match[1]) * SECONDS[match[2]] if match else LONGEST + 1
+    if seconds > LONGEST:
+      self.fail(word, "must be a time, as 500ms, 2s or 1m, at most 60m")
+    return seconds
 
   def percent(self):
     word = self.take("a share, as 10%")
-    if not re.fullmatch(r"\d+(\.\d+)?%", word) or float(word[:-1]) > 100:
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,7})?%", word) or float(word[:-1]) > 100:
       self.fail(word, "must be a share from 0% to 100%")
     return float(word[:-1]) / 100
 
 
 def _start(words):
   word = words.take("a number or a node")
-  if word.isdigit():
-    if not 1 <= int(word) <= len(NODES):
+  if re.fullmatch("[0-9]+", word):
+    if word.lstrip("0") not in list("1234567"):
       words.fail(word, f"must be 1 to {len(NODES)} nodes")
     return {"nodes": list(NODES[:int(word)])}
-  if word not in NODES:
+  if word not in list(NODES):
     words.fail(word, f"must be a number, or one of {' '.join(NODES)}")
   return {"nodes": [word]}
 
@@ -222,6 +235,21 @@ def _delay(words):
   return step
 
 
+def _number(words, most, what):
+  word = words.take(what)
+  if not re.fullmatch(r"[0-9]{1,9}", word) or int(word) > most:
+    words.fail(word, f"must be {what}, at most {most}")
+  return int(word)
+
+
+def _load(words):
+  if words.peek() == "off":
+    words.take("`off`")
+    return {"count": 0, "topic": ""}
+  return {"count": _number(words, MAX_LOAD, "a number of clients"),
+          "topic": words.take("a topic")}
+
+
 def _watch(words):
   return {"node": words.node(), "topic": words.take("a topic")}
 
@@ -234,48 +262,68 @@ def _key(words):
   return {"key": words.take("a key")}
 
 
+def _saw(words):
+  what = {"node": words.node(), "topic": words.take("a topic")}
+  words.expect("=")
+  what["events"] = words.rest()
+  for event in what["events"]:
+    if event[0] not in "+-~" or len(event) == 1:
+      words.fail(event, "must be +KEY, -KEY or ~KEY")
+  return what
+
+
+def _list(words):
+  what = {"topic": words.take("a topic")}
+  words.expect("=")
+  return {**what, "keys": sorted(words.rest())}
+
+
+def _count(words):
+  words.expect("=")
+  return {"count": _number(words, MAX_COUNT, "a number")}
+
+
+def _counter(words):
+  what = {"name": words.take("the name of a counter")}
+  what["than"] = words.take("`=`, `<` or `>`")
+  if what["than"] not in ("=", "<", ">"):
+    words.fail(what["than"], "must be `=`, `<` or `>`")
+  return {**what, "count": _number(words, MAX_COUNT, "a number")}
+
+
+def _members(words):
+  words.expect("=")
+  members = []
+  while words.more():
+    members.append(words.node())
+  return {"members": sorted(members)}
+
+
+def _sees(words):
+  what = {"other": words.node(), "state": words.take("a state")}
+  if what["state"] not in STATES:
+    words.fail(what["state"], f"must be one of {', '.join(STATES)}")
+  return what
+
+
+KINDS = {"list": _list, "count": _count, "counter": _counter,
+         "members": _members, "sees": _sees}
+
+
 def _what(words):
   """What is expected, as a dict with `kind`."""
   word = words.take("what is expected")
-  if word == "equal":
-    return {"kind": "equal"}
+  if word in ("equal", "held"):
+    return {"kind": word}
   if word == "saw":
-    what = {"kind": "saw", "node": words.node(),
-            "topic": words.take("a topic")}
-    words.expect("=")
-    what["events"] = words.rest()
-    for event in what["events"]:
-      if event[0] not in "+-~" or len(event) == 1:
-        words.fail(event, "must be +KEY, -KEY or ~KEY")
-    return what
-  if word != "all" and word not in NODES:
-    words.fail(word, "must be a node, `all`, `equal` or `saw`")
-  kind = words.take("`list`, `count`, `members` or `sees`")
-  what = {"kind": kind, "node": word}
-  if kind == "list":
-    what["topic"] = words.take("a topic")
-    words.expect("=")
-    what["keys"] = sorted(words.rest())
-  elif kind == "count":
-    words.expect("=")
-    count = words.take("a number")
-    if not count.isdigit():
-      words.fail(count, "must be a number")
-    what["count"] = int(count)
-  elif kind == "members":
-    words.expect("=")
-    what["members"] = []
-    while words.more():
-      what["members"].append(words.node())
-    what["members"].sort()
-  elif kind == "sees":
-    what["other"] = words.node()
-    what["state"] = words.take("a state")
-    if what["state"] not in STATES:
-      words.fail(what["state"], f"must be one of {', '.join(STATES)}")
-  else:
-    words.fail(kind, "must be `list`, `count`, `members` or `sees`")
-  return what
+    return {"kind": "saw", **_saw(words)}
+  if word != "all" and word not in list(NODES):
+    words.fail(word, "must be a node, `all`, `equal`, `held` or `saw`")
+  rule = "`list`, `count`, `counter`, `members` or `sees`"
+  kind = words.take(rule)
+  if kind not in KINDS:
+    words.fail(kind, f"must be {rule}")
+  return {"kind": kind, "node": word, **KINDS[kind](words)}
 
 
 def _expect(words):
@@ -288,7 +336,7 @@ def _timed(words):
 
 VERBS = {
     "start": _start, "track": _track, "untrack": _entry, "update": _update,
-    "leave": _key, "move": _move, "split": _split, "cut": _pair,
+    "leave": _key, "load": _load, "move": _move, "split": _split, "cut": _pair,
     "mend": _pair, "heal": lambda _: {}, "lose": _lose, "slow": _slow,
     "delay": _delay, "freeze": _one_node, "thaw": _one_node, "kill": _one_node,
     "stop": _one_node, "off": _one_node, "twin": _one_node, "watch": _watch,

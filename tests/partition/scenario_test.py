@@ -1,11 +1,46 @@
 """The language of scenarios: what is read, and how mistakes are named."""
 
 import pathlib
+import random
+import re
 import unittest
 
 from scenario import ScenarioError, parse
 
 SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
+
+
+FUZZ_RUNS = 3000
+STRANGE = ["", " ", "\t", "|", ">", "=", "#", "%", "-", "+", "~", "*", "a", "ab",
+           "0", "9" * 400, "1e9", "-1", "1.", ".5s", "99999m", "\u00b2", "\u0663",
+           "\x00", "\x1c", "\u2028", "\ufeff", "\U0001f600", "off", "reset",
+           "'", '"', "equal", "all"]
+
+
+def mutated(generator, text, words):
+  """A scenario with some lines and characters changed."""
+  lines = text.splitlines()
+  for _ in range(generator.randrange(1, 5)):
+    at = generator.randrange(len(lines))
+    line = lines[at].split(" ")
+    place = generator.randrange(len(line))
+    kind = generator.randrange(6)
+    if kind == 0:
+      line[place] = generator.choice(STRANGE)
+    elif kind == 1:
+      line.insert(place, generator.choice(words))
+    elif kind == 2:
+      del line[place]
+    elif kind == 3:
+      line[place] = generator.choice(words)
+    elif kind == 4:
+      word = line[place]
+      cut = generator.randrange(len(word) + 1)
+      line[place] = word[:cut] + generator.choice(STRANGE) + word[cut:]
+    else:
+      lines.insert(at, generator.choice(lines))
+    lines[at] = " ".join(line)
+  return "\n".join(lines)
 
 
 class ScenarioTest(unittest.TestCase):
@@ -49,6 +84,41 @@ expect b count = 5""")
     self.assertEqual(steps[1].arguments["what"]["keys"], [])
     self.assertEqual(steps[2].arguments["seconds"], 60)
 
+  def test_delays_and_rates_are_numbers(self):
+    all_of_them, one, off, slow, fast = parse(
+        "delay 50ms jitter 200ms\ndelay a 1s\ndelay a off\nslow a 200kbit\n"
+        "slow a off")
+    self.assertEqual(all_of_them.arguments,
+                     {"node": None, "least": 0.05, "jitter": 0.2})
+    self.assertEqual(one.arguments, {"node": "a", "least": 1, "jitter": 0})
+    self.assertEqual(off.arguments, {"node": "a", "least": 0, "jitter": 0})
+    self.assertEqual((slow.arguments["rate"], fast.arguments["rate"]),
+                     (200000, None))
+
+  def test_a_load_has_clients_and_ends(self):
+    begin, end = parse("load 20 room:1\nload off")
+    self.assertEqual(begin.arguments, {"count": 20, "topic": "room:1"})
+    self.assertEqual(end.arguments["count"], 0)
+
+  def test_whatever_is_written_is_a_scenario_or_names_the_line_and_the_word(
+      self):
+    sources = [file.read_text(encoding="utf-8")
+               for file in sorted(SCENARIOS.glob("*.scenario"))]
+    words = sorted({word for text in sources for word in text.split()})
+    for seed in range(FUZZ_RUNS):
+      generator = random.Random(seed)
+      text = mutated(generator, generator.choice(sources), words)
+      try:
+        parse(text)
+      except ScenarioError as error:
+        said = re.fullmatch(r"line (\d+): ('.*'|\".*\"): .+", str(error),
+                            re.S)
+        self.assertTrue(said, f"seed {seed}: {error}")
+        line = text.splitlines()[int(said[1]) - 1]
+        self.assertIn(error.word, line, f"seed {seed}")
+      except Exception as error:
+        raise AssertionError(f"seed {seed}: {text!r}") from error
+
   def test_mistakes_name_the_line_and_the_word(self):
     for text, line, word in (
         ("start 3\nfrobnicate", 2, "frobnicate"),
@@ -71,6 +141,18 @@ expect b count = 5""")
         ("eventually 2s a lists t =", 1, "lists"),
         ("expect a list t u1", 1, "u1"),
         ("expect a count = many", 1, "many"),
+        ("expect a count = \u00b2", 1, "\u00b2"),
+        ("expect a counter pulls is 3", 1, "is"),
+        ("expect held a", 1, "a"),
+        ("cut ab c", 1, "ab"),
+        ("start ab", 1, "ab"),
+        ("load 20", 1, "20"),
+        ("load 999 t", 1, "999"),
+        ("delay", 1, "delay"),
+        ("delay 1s 2s", 1, "2s"),
+        ("delay off a", 1, "a"),
+        ("wait 61m", 1, "61m"),
+        ("slow a 0bit", 1, "0bit"),
         ("expect a sees b gone", 1, "gone"),
         ("expect saw a t = u1", 1, "u1"),
         ("expect equal b", 1, "b"),

@@ -189,7 +189,8 @@ class Connection:
       await asyncio.sleep(max(0.0, arrival - time.monotonic()))
       if data is RESET:
         receiver.reset()
-      if receiver.gone or data == SILENCE:
+      # One that is closed says so in its own direction.
+      if data == SILENCE or receiver.writer.is_closing():
         continue
       try:
         if data == END:
@@ -198,4 +199,4 @@ class Connection:
           receiver.writer.write(data)
           await receiver.writer.drain()
       except OSError:
-        pass  # It is closed: its own direction says so.
+        pass  # It is closed now.

@@ -80,17 +80,20 @@ class Node:
     self.process.send_signal(number)
 
   def end(self, number):
-    """Returns its exit code."""
-    if self.frozen:
-      self.thaw()
     if number == signal.SIGKILL:
       self.network.close(self.name)
+    elif self.frozen:
+      self.thaw()
     self.send(number)
-    code = self.process.wait(timeout=PATIENCE)
+    try:
+      self.process.wait(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+      raise HarnessError(f"{self.name} has not ended within {PATIENCE:g} s "
+                         f"of signal {number}") from None
     self.network.close(self.name)
     self.channel.close()
     self.process = None
-    return code
+    self.frozen = False
 
   def freeze(self):
     self.send(signal.SIGSTOP)
@@ -246,6 +249,31 @@ class Watch:
     self._call.cancel()
 
 
+class MembersWatch:
+  """The nodes that a node has come to see as down, as it sees them so."""
+
+  def __init__(self, node):
+    self.downs = []
+    self._call = node.cluster.WatchMembers(cluster_pb2.WatchMembersRequest())
+    threading.Thread(target=self._read, daemon=True).start()
+
+  def _read(self):
+    states = {}
+    try:
+      for response in self._call:
+        for member in response.members:
+          was = states.get(member.life_id)
+          states[member.life_id] = member.state
+          if member.state == cluster_pb2.MEMBER_STATE_DOWN and was not in (
+              None, member.state):
+            self.downs.append(member.node)
+    except grpc.RpcError:
+      pass  # Its node has ended.
+
+  def end(self):
+    self._call.cancel()
+
+
 class World:
   """All of it. Methods are the verbs of a scenario."""
 
@@ -256,6 +284,7 @@ class World:
     self.nodes = {}
     self.clients = []
     self.watches = {}
+    self.load = None  # Clients that change what they hold all the time.
 
   # --------------------------------------------------------------- nodes
 
@@ -408,6 +437,8 @@ class World:
   # ----------------------------------------------------------------- end
 
   def stop(self):
+    if self.load is not None:
+      self.load.cancel()
     for watch in self.watches.values():
       watch.end()
     for client in self.clients:
