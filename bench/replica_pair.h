@@ -17,7 +17,7 @@
 namespace muster::bench {
 
 struct PairOptions {
-  size_t log_bytes = 24 << 20;
+  size_t log_bytes = 16 << 20;
 };
 
 class ReplicaPair {

@@ -41,7 +41,7 @@ struct DetectorOptions {
 };
 
 struct ReplicationOptions {
-  size_t log_bytes = 24 << 20;      // The ring of encoded mutations.
+  size_t log_bytes = 16 << 20;      // The ring of encoded mutations.
   size_t window_bytes = 256 << 10;  // Bulk sent and not acknowledged, a link.
   absl::Duration source_timeout = absl::Milliseconds(500);
   absl::Duration checkpoint_interval = absl::Seconds(30);

@@ -23,6 +23,9 @@ namespace {
 using Bytes = grpc::ByteBuffer;
 using codec::EncodedFrame;
 
+// Frames of the core, up to 64 KiB and more, travel in one of HTTP/2 each.
+constexpr int kHttpFrameBytes = 1 << 20;
+
 // The payload is shared with the log and with other links, not copied.
 Bytes ToBytes(EncodedFrame frame) {
   grpc::Slice slices[2];
@@ -66,6 +69,7 @@ grpc::ChannelArguments DialArguments() {
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 16000);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 16000);
   args.SetMaxReceiveMessageSize(core::kMaxFrameBytes);
+  args.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kHttpFrameBytes);
   return args;
 }
 
