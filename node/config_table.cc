@@ -317,8 +317,8 @@ Options DetectorOptions() {
              "How long the others have to name a later beat.",
              MUSTER_FIELD(runtime.core.detector.refused_wait)),
       Millis("link-stall-ms", 100, 600'000,
-             "A link that acknowledges nothing for this long while beats "
-             "arrive is opened anew.",
+             "A link that acknowledges nothing for at least this long, and for "
+             "three of its round trips, while beats arrive is opened anew.",
              MUSTER_FIELD(runtime.core.detector.link_stall)),
       Millis("forget-ms", 1'000, 86'400'000,
              "After this silence a node and all it held is forgotten.",

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
+#include <functional>
 #include <future>
 #include <mutex>
 
@@ -210,6 +213,55 @@ TEST_F(DialerTest, ARefusedEndpointIsDialledAgainWhenItsOtherLinkIsLost) {
   });
   EXPECT_TRUE(Await([&] { return attempts() == 3; }));
   EXPECT_EQ(endpoints().back(), "127.0.0.1:1");
+}
+
+// ------------------------------------------------------- limits of an attempt
+
+class DialerLimitsTest : public DialerTest {
+ protected:
+  using Milliseconds = std::chrono::milliseconds;
+
+  DialerLimitsTest() {
+    Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
+  }
+  std::vector<uint64_t> aborted() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return aborted_;
+  }
+  // How long until attempt `n` is given up, if `meanwhile` goes on.
+  Milliseconds GivenUpAfter(
+      uint64_t n, const std::function<void()>& meanwhile = [] {}) {
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_TRUE(Await([&] {
+      meanwhile();
+      const std::vector<uint64_t> now = aborted();
+      return std::find(now.begin(), now.end(), n) != now.end();
+    }));
+    return std::chrono::duration_cast<Milliseconds>(
+        std::chrono::steady_clock::now() - start);
+  }
+  void Beat() {
+    Do([&] { dialer_.OnBeatFrom(NumericEndpoint("127.0.0.1:1")[0]); });
+  }
+};
+
+TEST_F(DialerLimitsTest, WhatNobodyAnswersIsGivenUpAfterFourSeconds) {
+  EXPECT_GE(GivenUpAfter(1), Milliseconds(3'900));
+  EXPECT_TRUE(Await([&] { return attempts() == 2; }));
+}
+
+TEST_F(DialerLimitsTest, WhileBeatsArriveThePatienceIsShortAndGrows) {
+  EXPECT_GE(GivenUpAfter(1, [&] { Beat(); }), Milliseconds(650));
+  // Where there is a way it is tried again at once.
+  EXPECT_EQ(attempts(), 2u);
+  EXPECT_GE(GivenUpAfter(2, [&] { Beat(); }), Milliseconds(2'700));
+  EXPECT_EQ(attempts(), 3u);
+}
+
+TEST_F(DialerLimitsTest, WhatWasAnsweredHasTwoSecondsForTheRest) {
+  Do([&] { dialer_.OnAnswered(1); });
+  EXPECT_GE(GivenUpAfter(1, [&] { Beat(); }), Milliseconds(1'900));
+  EXPECT_TRUE(Await([&] { return attempts() == 2; }));
 }
 
 }  // namespace

@@ -287,18 +287,17 @@ void Dialer::RunEntry(const std::string& address, Entry& entry,
     }
   }
   for (auto& [endpoint, target] : entry.targets) {
-    if (target.state == State::kDialling) {
-      Clock::time_point limit = LimitOf(target);
-      if (limit > now) {
-        next = std::min(next, limit);
-      } else {
-        GiveUp(target, now);
-        TargetOver(address, entry, target, endpoint, {.why = "no answer"});
-      }
+    if (target.state == State::kDialling && LimitOf(target) <= now) {
+      GiveUp(target, now);
+      TargetOver(address, entry, target, endpoint, {.why = "no answer"});
     }
-    if (target.state != State::kWaiting) continue;
-    if (target.due <= now) Start(address, endpoint, target);
+    if (target.state == State::kWaiting && target.due <= now) {
+      Start(address, endpoint, target);
+    }
     if (target.state == State::kWaiting) next = std::min(next, target.due);
+    if (target.state == State::kDialling) {
+      next = std::min(next, LimitOf(target));
+    }
   }
 }
 
