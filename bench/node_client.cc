@@ -58,15 +58,20 @@ uint64_t NodeClient::CountTopic(const std::string& topic) {
 
 size_t NodeClient::ListPage(const std::string& topic, uint32_t page_size,
                             std::string* page_token) {
-  grpc::ClientContext context;
   v1::ListRequest request;
   v1::ListResponse response;
   request.set_topic(topic);
   request.set_page_size(page_size);
   if (page_token != nullptr) request.set_page_token(*page_token);
-  MustBeOk(presence_->List(&context, request, &response), "List");
+  List(request, &response);
   if (page_token != nullptr) *page_token = response.next_page_token();
   return response.entries_size();
+}
+
+void NodeClient::List(const v1::ListRequest& request,
+                      v1::ListResponse* response) {
+  grpc::ClientContext context;
+  MustBeOk(presence_->List(&context, request, response), "List");
 }
 
 void WaitLinked(const std::vector<NodeClient*>& nodes) {

@@ -34,9 +34,11 @@ class NodeClient {
   Holding Holds();
   uint64_t CountAll();
   uint64_t CountTopic(const std::string& topic);
-  // The first page of `topic`, of at most `page_size`; its size.
+  // A page of `topic`, of at most `page_size`; its size. `page_token`, if any,
+  // is moved on.
   size_t ListPage(const std::string& topic, uint32_t page_size,
                   std::string* page_token);
+  void List(const v1::ListRequest& request, v1::ListResponse* response);
 
  private:
   const std::string address_;

@@ -157,7 +157,7 @@ class GroupIndex {
 
     uint64_t Tags(uint32_t group) const {
       uint64_t word;
-      std::memcpy(&word, &tags[group * kWidth], kWidth);
+      std::memcpy(&word, &tags[size_t{group} * kWidth], kWidth);
       return word;
     }
     // REQUIRES: used < kSlots.

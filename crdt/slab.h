@@ -31,7 +31,7 @@ class Slab {
 
   char* Data(Handle handle) {
     const Page& page = pages_[handle >> kSlotBits];
-    return page.memory.get() + (handle & kSlotMask) * page.slot_bytes;
+    return page.memory.get() + size_t{handle & kSlotMask} * page.slot_bytes;
   }
   const char* Data(Handle handle) const {
     return const_cast<Slab*>(this)->Data(handle);

@@ -226,12 +226,14 @@ def includes_grpc(path):
 def tidy(options):
   """clang-tidy. A unit that passed is not looked at again until it, what it
   includes of the project, the configuration or its arguments change."""
+  quick = ["--checks=-clang-analyzer-*"] if options.core else []
   passed = pathlib.Path(options.build) / "tidy"
   passed.mkdir(exist_ok=True)
   configuration = read(".clang-tidy")
 
   def stamp(path, command):
     digest = hashlib.sha256(configuration.encode())
+    digest.update(" ".join(quick).encode())
     digest.update(" ".join(clang_arguments(command)).encode())
     for seen in sorted(closure(path)):
       digest.update(seen.encode() + b"\0" + read(seen).encode())
@@ -242,15 +244,20 @@ def tidy(options):
     mark = stamp(path, command)
     if mark.exists():
       return []
-    complaints = run_clang([TIDY, "--quiet", path, "--", "-I.",
+    complaints = run_clang([TIDY, "--quiet", *quick, path, "--", "-I.",
                             "-Wno-everything", *clang_arguments(command)])
     if not complaints:
       mark.touch()
     return complaints
 
+  def wanted(path):
+    if options.core:
+      return path.startswith(("crdt/", "node/core/"))
+    return options.all or not includes_grpc(path)
+
   return in_parallel(analyse, [
       (path, command) for path, command in units(options.build).items()
-      if options.all or not includes_grpc(path)])
+      if wanted(path)])
 
 
 def main():
@@ -258,6 +265,9 @@ def main():
   parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
   parser.add_argument("check", choices=checks)
   parser.add_argument("--build", help="a configured build folder")
+  parser.add_argument("--core", action="store_true",
+                      help="tidy crdt/ and node/core/ alone, without the "
+                      "analysis of paths")
   parser.add_argument("--all", action="store_true",
                       help="tidy the units with gRPC, too (slow)")
   options = parser.parse_args()
