@@ -233,10 +233,6 @@ class PresenceStore {
   uint64_t shown_keys() const { return shown_keys_; }  // (topic, key) pairs.
   // Fetches into the cache what an AddEntry of this key will read.
   void PrefetchKey(absl::string_view key) const;
-  // And the row that a walk comes to next, or kNone.
-  void PrefetchRow(RowIdx row) const {
-    if (row != kNone) __builtin_prefetch(&rows_[row]);
-  }
 
   // ---- rebase: elements in seq order, marks ----
   SessionIdx FirstSessionBySeq(StreamIdx stream) const;

@@ -52,7 +52,8 @@ Slab::Handle Slab::Alloc(size_t size) {
   uint32_t slot;
   if (page.free != 0) {
     slot = page.free - 1u;
-    std::memcpy(&page.free, page.memory.get() + slot * page.slot_bytes, 2);
+    std::memcpy(&page.free, page.memory.get() + size_t{slot} * page.slot_bytes,
+                2);
   } else {
     slot = page.fresh++;
   }
@@ -71,7 +72,8 @@ void Slab::Free(Handle handle) {
     open.erase(std::find(open.begin(), open.end(), page_number));
     return DropPage(page_number);
   }
-  std::memcpy(page.memory.get() + slot * page.slot_bytes, &page.free, 2);
+  std::memcpy(page.memory.get() + size_t{slot} * page.slot_bytes, &page.free,
+              2);
   page.free = static_cast<uint16_t>(slot + 1);
 }
 

@@ -30,7 +30,7 @@ void SetUpLog(const Config& config) {
 // Messages of 100 KiB come and go all the time: their memory is kept, not given
 // back to the system and faulted in again. Few arenas keep it in few places.
 void SetUpMemory() {
-  constexpr int kKept = 8 << 20;
+  constexpr int kKept = 2 << 20;
   mallopt(M_MMAP_THRESHOLD, kKept);
   mallopt(M_TRIM_THRESHOLD, kKept);
   mallopt(M_ARENA_MAX, 4);

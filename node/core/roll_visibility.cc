@@ -276,9 +276,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
   }
   for (size_t n = 0; n < rows && job.cursor->session != kNone; ++n) {
     SessionIdx i = job.cursor->session;
-    SessionIdx after = store_.NextSessionBySeq(i);
-    job.cursor->session = after;
-    if (after != kNone) store_.PrefetchRow(store_.FirstRowOf(after));
+    job.cursor->session = store_.NextSessionBySeq(i);
     crdt::PresenceStore::Session& session = store_.session(i);
     if (!stream->hidden) session.flags &= ~kExpired;
     if (!stream->own) SetGraceDeadline(i, *stream);
@@ -294,7 +292,6 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
     n += session.entries;
     for (RowIdx row = session.first_row; row != kNone;) {
       RowIdx next = store_.NextRowOf(row);
-      store_.PrefetchRow(next);
       ReconcileRow(row);
       row = next;
     }
