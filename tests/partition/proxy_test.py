@@ -74,6 +74,22 @@ class ProxyTest(unittest.TestCase):
     self.assertEqual(near.recv(9), b"")
     self.assertEqual(self.net.bytes_sent("a"), 5)
 
+  def test_a_socket_is_found_however_the_kernel_is_asked(self):
+    for family, host in ((socket.AF_INET, "127.0.0.1"),
+                         (socket.AF_INET6, "::ffff:127.0.0.1")):
+      with (socket.create_server(("127.0.0.1", 0)) as server,
+            socket.socket(family) as near):
+        near.connect((host, server.getsockname()[1]))
+        far, _ = server.accept()
+        with far:
+          ends = far.getpeername(), far.getsockname()
+          inode = os.fstat(near.fileno()).st_ino
+          self.assertEqual(proxy.inode(*ends), inode)
+          self.assertEqual(proxy.inode_from_tables(*ends), inode)
+        gone = ends[0], ("127.0.0.1", 1)
+        self.assertEqual(proxy.inode(*gone), 0)
+        self.assertEqual(proxy.inode_from_tables(*gone), 0)
+
   def test_a_node_that_was_killed_refuses(self):
     self.net.close("b")
     with self.assertRaises(ConnectionRefusedError):

@@ -23,6 +23,8 @@ QUIET_SECONDS = 30.0
 # Past a grace with its delay: what is still missing then is told.
 SLOW_SECONDS = 8.0
 GRACE = 4
+# Later than this with a packet, the harness may itself make downs.
+LATE = 0.5
 BUGS = ("digest_mismatches", "bad_peer_frames", "peer_bad_frames",
         "peer_bad_datagrams")
 WEIGHTS = {
@@ -41,6 +43,7 @@ class Run:
     self.world = worlds.World(options.binary, network, options.flags)
     self.runner = runner.Runner(self.world, tell)
     self.script = []
+    self.watches = {}  # Node: a watch of all, since its start.
     self.done = collections.Counter()
     self.slowest_quiet = 0.0
     self.next_key = 1
@@ -51,6 +54,10 @@ class Run:
     self.script.append(line)
     try:
       self.runner.run([step])
+      if step.verb == "start":
+        for name in step.arguments["nodes"]:
+          self.watches[name] = worlds.Watch(self.world.node(name),
+                                            prefix="room:")
       return True
     except runner.Broken as broken:
       self.script[-1] += f"   # {broken}"
@@ -181,12 +188,15 @@ class Run:
     self.done["quiet points"] += 1
 
   def no_bugs(self):
-    """What a node counts that only a fault of its own, or of a peer, makes."""
+    """What a node counts or shows that only a fault makes."""
     for node in self.world.running():
       counters = self.world.status(node).counters
       for name in BUGS:
         if counters[name]:
           raise runner.Broken(f"{node.name} counts {counters[name]} {name}")
+      faults = self.watches[node.name].faults
+      if faults:
+        raise runner.Broken(f"the watch at {node.name}: {'; '.join(faults)}")
 
   def is_held(self, client):
     if not client.node.runs or client.life != client.node.lives:
@@ -203,6 +213,7 @@ class Run:
     model = world.model()
     return all(
         world.listed(node) == model and
+        self.watches[node.name].listed() == model and
         sorted(n for n, state in world.states(node.name).items()
                if state == "alive") == names
         for node in world.running()) and self.runner.equal()
@@ -214,12 +225,15 @@ class Run:
     for node in self.world.running():
       try:
         listed = collections.Counter(self.world.listed(node))
+        shown = collections.Counter(self.watches[node.name].listed())
         states = self.world.states(node.name)
       except grpc.RpcError as error:
         lines.append(f"  {node.name}: {error.details()}")
         continue
       lines.append(f"  {node.name}: lacks {sorted((model - listed))}, has too "
-                   f"many {sorted((listed - model))}, sees {states}")
+                   f"many {sorted((listed - model))}, sees {states}; its watch "
+                   f"lacks {sorted(model - shown)}, has too many "
+                   f"{sorted(shown - model)}")
     return "\n".join(lines)
 
   def run(self):
@@ -253,6 +267,10 @@ def run_many(options, network, tell):
     finally:
       run.world.stop()
       network.reset()
+    if network.lag > LATE:
+      print(f"  the harness itself was {network.lag:.2f} s late in this run: "
+            "the machine is too busy", flush=True)
+    network.lag = 0.0
     total.update(run.done)
     slowest = max(slowest, run.slowest_quiet)
   done = ", ".join(f"{count} {kind}" for kind, count in sorted(total.items()))

@@ -80,12 +80,13 @@ class _Side:
       return
     self.gone = True
     linger_not(self.sock)
-    self.close()
+    if self.writer is not None:  # Else run() closes it, when nobody waits.
+      self.writer.transport.abort()
 
   def close(self):
     if self.writer is not None:
       self.writer.transport.abort()
-    elif self.sock is not None:
+    else:
       self.sock.close()
 
 
@@ -131,7 +132,7 @@ class Connection:
         break
       await asyncio.sleep(wait)
       wait = min(2 * wait, LONGEST_RETRY)
-      if hung_up(self.dialler.sock):
+      if self.dialler.gone or hung_up(self.dialler.sock):
         return False
     await asyncio.sleep(self.network.way(there) + self.network.way(back))
     try:
@@ -140,7 +141,7 @@ class Connection:
       await self.dialler.use()
     except OSError:
       return False
-    return True
+    return not self.dialler.gone
 
   async def _send(self, sender, receiver, queue):
     """What the sender sends, to the queue of what is on its way."""

@@ -220,30 +220,63 @@ class _Stream:
 
 
 class Watch:
-  """What a node shows of a topic, as it comes."""
+  """What a node shows of a topic, or of all that begin with a prefix, as it
+  comes. What contradicts what it showed before is in `faults`."""
 
-  def __init__(self, node, topic):
+  def __init__(self, node, topic=None, prefix=None):
     self.events = []
-    self.shown = {}
+    self.faults = []
+    self.ended = False
+    self._shown = {}  # (topic, ref): (key, meta).
     self.complete = threading.Event()
-    self._call = node.presence.Watch(pb.WatchRequest(topics=[topic]))
+    topics = [] if topic is None else [topic]
+    self._call = node.presence.Watch(
+        pb.WatchRequest(topics=topics, prefix=prefix or ""))
     threading.Thread(target=self._read, daemon=True).start()
     if not self.complete.wait(PATIENCE):
-      raise HarnessError(f"no state of {topic} from {node.name}")
+      raise HarnessError(f"no state of {topic or prefix} from {node.name}")
+
+  def listed(self):
+    """All of it, sorted: (topic, key, meta)."""
+    return sorted((topic, *entry)
+                  for (topic, _), entry in list(self._shown.items()))
 
   def _read(self):
     try:
       for response in self._call:
+        if response.reset:
+          self._shown.clear()
         for state in response.state:
-          self.shown.update({e.ref: e.key for e in state.entries})
+          for entry in state.entries:
+            self._add(state.topic, entry)
         for diff in response.diffs:
-          self.events += [f"+{e.key}" for e in diff.joins]
-          self.events += [f"~{e.key}" for e in diff.updates]
-          self.events += [f"-{e.key}" for e in diff.leaves]
+          self._change(diff)
         if response.state_complete:
           self.complete.set()
     except grpc.RpcError:
       pass  # Its node has ended.
+    self.ended = True
+
+  def _change(self, diff):
+    for entry in diff.joins:
+      self.events.append(f"+{entry.key}")
+      self._add(diff.topic, entry)
+    for entry in diff.updates:
+      self.events.append(f"~{entry.key}")
+      self._remove(diff.topic, entry.ref_prev, "updated")
+      self._add(diff.topic, entry)
+    for entry in diff.leaves:
+      self.events.append(f"-{entry.key}")
+      self._remove(diff.topic, entry.ref, "left")
+
+  def _add(self, topic, entry):
+    if (topic, entry.ref) in self._shown:
+      self.faults.append(f"{entry.key} of {topic} is shown twice")
+    self._shown[topic, entry.ref] = (entry.key, entry.meta)
+
+  def _remove(self, topic, ref, what):
+    if self._shown.pop((topic, ref), None) is None:
+      self.faults.append(f"{ref} of {topic} has {what}, and was not shown")
 
   def end(self):
     self._call.cancel()
