@@ -1,6 +1,6 @@
 """Real nodes, cut networks: runs scenarios, and random runs against a model.
 
-  ops/partition FILE...          scenario files, yours or tests/partition/scenarios
+  ops/partition FILE...          scenario files, yours or those that come with it
   ops/partition --all            every scenario there is
   ops/partition --runs N         N random runs of 7 nodes (--steps, --seed)
   ops/partition --measure        times to notice deaths, to heal, and bytes

@@ -89,8 +89,8 @@ class Namespaces(Network):
       return
     self._nodes.add(node)
     _run("ip", "netns", "add", node)
-    _run("ip", "link", "add", "name", f"v{node}", "type", "veth", "peer", "name",
-         "eth0", "netns", node)
+    _run("ip", "link", "add", "name", f"v{node}", "type", "veth", "peer",
+         "name", "eth0", "netns", node)
     _run("ip", "link", "set", "dev", f"v{node}", "master", "hub", "up")
     _run(*_within(node, "ip", "link", "set", "lo", "up"))
     _run(*_within(node, "ip", "addr", "add", f"{self.host(node)}/24", "dev",

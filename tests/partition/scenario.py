@@ -57,6 +57,7 @@ MAX_COUNT = 10**9
 DURATION = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,7})?)(ms|s|m)")
 LONGEST = 3600.0
 SECONDS = {"ms": 0.001, "s": 1, "m": 60}
+SHARE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,7})?%")
 RATE = re.compile(r"([1-9]\d{0,5})([kmg]?)bit")
 BITS = {"": 1, "k": 1000, "m": 1000000, "g": 1000000000}
 STATES = ("alive", "suspect", "down", "left")
@@ -131,7 +132,7 @@ class _Words:
 
   def percent(self):
     word = self.take("a share, as 10%")
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,7})?%", word) or float(word[:-1]) > 100:
+    if not SHARE.fullmatch(word) or float(word[:-1]) > 100:
       self.fail(word, "must be a share from 0% to 100%")
     return float(word[:-1]) / 100
 
