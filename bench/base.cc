@@ -13,11 +13,18 @@
 
 namespace muster::bench {
 
-Nanos Clock() {
+namespace {
+
+Nanos Read(clockid_t clock) {
   timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
+
+}  // namespace
+
+Nanos Clock() { return Read(CLOCK_MONOTONIC); }
+Nanos ThreadClock() { return Read(CLOCK_THREAD_CPUTIME_ID); }
 
 void Die(absl::string_view why) {
   std::fflush(stdout);
@@ -42,6 +49,11 @@ Nanos Samples::Percentile(double percent) {
   sorted_ = true;
   const double rank = std::ceil(percent / 100 * values_.size());
   return values_[rank < 1 ? 0 : static_cast<size_t>(rank) - 1];
+}
+
+size_t Samples::Above(Nanos limit) const {
+  return std::count_if(values_.begin(), values_.end(),
+                       [limit](Nanos value) { return value > limit; });
 }
 
 std::string Samples::Summary() {

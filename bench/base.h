@@ -19,6 +19,8 @@ namespace muster::bench {
 // Nanoseconds of the monotonic clock.
 using Nanos = int64_t;
 Nanos Clock();
+// Of the processor time of this thread: what others do meanwhile is not in it.
+Nanos ThreadClock();
 
 inline double Millis(Nanos ns) { return static_cast<double>(ns) / 1e6; }
 inline double Micros(Nanos ns) { return static_cast<double>(ns) / 1e3; }
@@ -36,6 +38,8 @@ class Samples {
   // `percent` of 50 is the median; the nearest rank, so it is a real sample.
   // REQUIRES: at least one sample.
   Nanos Percentile(double percent);
+  // How many are more than `limit`.
+  size_t Above(Nanos limit) const;
   // "p50 0.12  p99 0.80  max 1.20 ms (1000)", or "none".
   std::string Summary();
 

@@ -38,16 +38,16 @@ void ReplicaPair::Link() {
     hello.address = absl::StrCat(other.origin().node, ":1");
     hello.outbound = side == 0;
     if (hello.outbound) hello.dialed = hello.address;
-    sides_[side].replica.OnLinkUp(link_, hello, now_);
+    Step(side, [&](core::Replica& r) { r.OnLinkUp(link_, hello, now_); });
   }
   Settle();
 }
 
 void ReplicaPair::Cut() {
   const core::LinkId link = std::exchange(link_, 0);
-  for (Side& side : sides_) {
-    side.inbox.clear();
-    side.replica.OnLinkDown(link, "cut", now_);
+  for (int side : {0, 1}) {
+    sides_[side].inbox.clear();
+    Step(side, [&](core::Replica& r) { r.OnLinkDown(link, "cut", now_); });
   }
   Settle();
 }
@@ -62,7 +62,8 @@ void ReplicaPair::CarryFrames(int side, core::Output& output) {
     sides_[1 - side].inbox.push_back(std::move(bytes));
   }
   for (const core::SendBeat& beat : output.beats) {
-    if (link_ != 0) sides_[1 - side].replica.OnDatagram(beat.beat, now_);
+    if (link_ == 0) continue;
+    Step(1 - side, [&](core::Replica& r) { r.OnDatagram(beat.beat, now_); });
   }
   for (const core::CloseLink& close : output.closes) {
     if (close.link == link_) Die(absl::StrCat("link closed: ", close.reason));
@@ -70,23 +71,29 @@ void ReplicaPair::CarryFrames(int side, core::Output& output) {
 }
 
 bool ReplicaPair::Carry(int side) {
-  core::Replica& replica = sides_[side].replica;
-  core::Output output = std::exchange(replica.output(), core::Output());
+  core::Output output =
+      std::exchange(sides_[side].replica.output(), core::Output());
   if (output.exit.has_value()) {
     Die(absl::StrCat("a replica gave up: ", output.exit->ToString()));
   }
   CarryFrames(side, output);
   for (const core::ConnectProbe& probe : output.probes) {
-    replica.OnProbe(probe.token, core::Replica::ProbeOutcome::kConnected, now_);
+    Step(side, [&](core::Replica& r) {
+      r.OnProbe(probe.token, core::Replica::ProbeOutcome::kConnected, now_);
+    });
   }
   for (const core::HelloProbe& probe : output.hello_probes) {
-    replica.OnHelloProbe(probe.token, crdt::LifeId(), now_);
+    Step(side, [&](core::Replica& r) {
+      r.OnHelloProbe(probe.token, crdt::LifeId(), now_);
+    });
   }
   for (const core::WatchEvent& event : output.watch) {
     if (on_watch_) on_watch_(*event.batch);
-    replica.WatchWritten(event.watch, 1, now_);
+    Step(side, [&](core::Replica& r) { r.WatchWritten(event.watch, 1, now_); });
   }
-  if (output.more_work) replica.RunJobs(now_);
+  if (output.more_work) {
+    Step(side, [&](core::Replica& r) { r.RunJobs(now_); });
+  }
   return output.more_work || !output.watch.empty() || !output.probes.empty();
 }
 
@@ -99,7 +106,9 @@ bool ReplicaPair::Deliver(int side) {
     Die(absl::StrCat("a frame does not survive the wire: ",
                      message.status().ToString()));
   }
-  sides_[side].replica.OnFrame(link_, std::get<core::Frame>(*message), now_);
+  Step(side, [&](core::Replica& r) {
+    r.OnFrame(link_, std::get<core::Frame>(*std::move(message)), now_);
+  });
   return true;
 }
 
@@ -121,9 +130,9 @@ void ReplicaPair::RunUntil(const std::string& what,
     if (now_.mono > limit) Die(absl::StrCat("a minute passed without ", what));
     now_.mono = now_.mono + kTick;
     now_.wall_us += absl::ToInt64Microseconds(kTick);
-    for (Side& side : sides_) {
-      side.replica.Tick(now_);
-      side.replica.RunJobs(now_);
+    for (int side : {0, 1}) {
+      Step(side, [&](core::Replica& r) { r.Tick(now_); });
+      Step(side, [&](core::Replica& r) { r.RunJobs(now_); });
     }
     Settle();
   }

@@ -1,5 +1,6 @@
 // Two replicas in one process, joined by a link in memory, with the time of
-// their own: what is measured between them is bytes and changes, not speed.
+// their own: what is measured between them is bytes and changes, and how long
+// a step takes, not speed.
 //
 // Frames go through the wire format and back, and are counted as a peer link
 // would send them. Datagrams arrive while the link is up.
@@ -11,7 +12,9 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <utility>
 
+#include "bench/base.h"
 #include "node/core/replica.h"
 
 namespace muster::bench {
@@ -39,6 +42,16 @@ class ReplicaPair {
   // Carries what is to be carried, without letting time pass.
   void Settle();
 
+  // Everything that enters a replica is a *step*, and goes through this.
+  template <typename Call>
+  void Step(int side, Call call) {
+    const Nanos begun = ThreadClock();
+    call(sides_[side].replica);
+    sides_[side].steps.Add(ThreadClock() - begun);
+  }
+  // The processor time of each step of a side since they were last taken.
+  Samples TakeSteps(int side) { return std::exchange(sides_[side].steps, {}); }
+
   // Every batch of every watch.
   void SetOnWatch(OnWatch on_watch) { on_watch_ = std::move(on_watch); }
   // Of frames, in both directions, since the start.
@@ -51,6 +64,7 @@ class ReplicaPair {
                   now) {}
     core::Replica replica;
     std::deque<std::string> inbox;
+    Samples steps;
   };
 
   static core::Options OptionsOf(const std::string& node,

@@ -229,6 +229,9 @@ class PresenceStore {
   RowIdx FirstOfKey(absl::string_view key) const;
   RowIdx NextOfKey(RowIdx row) const;
 
+  // Whether the last Show or Hide brought the key of its row into the row's
+  // topic, or took the last one of it away.
+  bool key_changed() const { return key_changed_; }
   uint64_t shown_entries() const { return shown_entries_; }
   uint64_t shown_keys() const { return shown_keys_; }  // (topic, key) pairs.
   // Fetches into the cache what an AddEntry of this key will read.
@@ -438,6 +441,7 @@ class PresenceStore {
 
   uint64_t shown_entries_ = 0;
   uint64_t shown_keys_ = 0;
+  bool key_changed_ = false;
 };
 
 template <typename Visit>

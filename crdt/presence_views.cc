@@ -42,7 +42,8 @@ void PresenceStore::CountShown(RowIdx i, bool on) {
   } else {
     by_key_.MoveToBack(i);
   }
-  if (on ? pair_was_shown : PairShown(i)) return;
+  key_changed_ = !(on ? pair_was_shown : PairShown(i));
+  if (!key_changed_) return;
   topic.shown_keys += by;
   shown_keys_ += by;
 }

@@ -41,6 +41,8 @@ struct Change {
   crdt::Ref ref;
   crdt::Ref ref_prev;  // Of an update: what was shown before.
   uint64_t stamp = 0;  // The entry's place in its topic.
+  // Of a join or leave: its key came into the topic, or went.
+  bool key_changed = false;
 };
 
 class ChangeRing {
@@ -85,6 +87,7 @@ class ChangeRing {
     uint32_t key_size;
     uint32_t meta_size;
     Change::Kind kind;
+    bool key_changed;
   };
   struct Chunk {
     std::unique_ptr<char[]> memory;

@@ -212,7 +212,9 @@ void Replica::Impl::CheckReady() {
 void Replica::Impl::RunJobs(Now now) {
   Begin(now);
   out.more_work = false;
-  bool more = roll.RunJob(kJobRows);
+  // What this shows and hides is not faster than watchers can be told of it.
+  bool more = !roll.idle();
+  if (hub.waiting() < WatchHub::kMaxBehind / 4) more = roll.RunJob(kJobRows);
   more |= hub.RunSlice(now, out);
   more |= replication.RunJob(out);
   if (sessions.has_value()) more |= sessions->RunJob(out);
@@ -406,10 +408,10 @@ absl::StatusOr<ApplyReply> Replica::Apply(const ApplyRequest& request,
 
 // --------------------------------------------------------- Replica: watching
 
-absl::StatusOr<WatchId> Replica::Watch(const WatchRequest& request, Now now) {
+absl::StatusOr<WatchId> Replica::Watch(WatchRequest request, Now now) {
   if (absl::Status s = impl_->Serving(); !s.ok()) return s;
   impl_->Begin(now);
-  auto watch = impl_->hub.Watch(request, now, impl_->out);
+  auto watch = impl_->hub.Watch(std::move(request), now, impl_->out);
   impl_->End();
   return watch;
 }

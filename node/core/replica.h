@@ -82,7 +82,7 @@ class Replica {
 
   // ---- watching ----
   // The first events are in the output at once or some slices later.
-  absl::StatusOr<WatchId> Watch(const WatchRequest& request, Now now);
+  absl::StatusOr<WatchId> Watch(WatchRequest request, Now now);
   // The watcher's queue has written `batches` more batches.
   void WatchWritten(WatchId watch, size_t batches, Now now);
   void EndWatch(WatchId watch);

@@ -1,5 +1,7 @@
-// The part of WatchHub that sends changes, counts and versions to watchers.
+// The part of WatchHub that brings changes, counts and versions from channels
+// to their watchers.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "node/core/watch_hub.h"
@@ -7,67 +9,140 @@
 namespace muster::core {
 namespace {
 
-// Names of one channel that one tick counts.
-constexpr size_t kCountsPerTick = 2048;
+// Changes of one batch, and what building one costs, in messages: by itself
+// and for each change.
+constexpr size_t kBatchChanges = 512;
+constexpr size_t kWorkPerBatch = 16;
+constexpr size_t kWorkPerChange = 4;
+// Names that are counted in one step.
+constexpr size_t kNamesCounted = 512;
 // A quiet channel gets a new version after this time, if it is this part of
-// the ring behind; messages of one tick.
+// the ring behind; channels of one tick.
 constexpr absl::Duration kVersionInterval = absl::Seconds(10);
 constexpr size_t kVersionsInRing = 4;
 constexpr size_t kVersionsPerTick = 1024;
-// A channel that has had a very large flush keeps no more than this.
+// A channel that has had very many changes keeps no more than this.
 constexpr size_t kPendingKept = 4096;
 
 }  // namespace
 
 void WatchHub::Flush(Now now, Output& out) {
-  if (dirty_.empty()) return;
-  for (WatchChannel* channel : dirty_) FlushChannel(*channel, now, out);
-  dirty_.clear();
-  ring_.Unpin();
-}
-
-void WatchHub::FlushChannel(WatchChannel& channel, Now now, Output& out) {
-  if (!channel.live.empty()) {
-    for (uint64_t counter : channel.pending) builder_.Add(ring_.At(counter));
-    Broadcast(channel, builder_.Finish(ring_.last()), out);
-    Versioned(channel, now);
-  }
-  FlushStates(channel, out);
-  channel.pending.clear();
-  if (channel.pending.capacity() > kPendingKept) {
-    channel.pending.shrink_to_fit();
-  }
-}
-
-void WatchHub::FlushStates(WatchChannel& channel, Output& out) {
-  const WatchScope& scope = channel.scope;
-  // Watchers that stand at the same place share what they are sent.
-  WatchBatches parts;
-  StateCursor cursor;
-  for (size_t i = 0; i < channel.state.size();) {
-    Watcher& watcher = *channel.state[i];
-    if (!watcher.reset && watcher.cursor != cursor) {
-      cursor = watcher.cursor;
-      for (uint64_t counter : channel.pending) {
-        const Change change = ring_.At(counter);
-        if (cursor.Covers(scope.NameOf(change.topic, change.key),
-                          change.stamp)) {
-          builder_.Add(change);
-        }
-      }
-      parts = builder_.Finish(0);
-      counters_.batches += parts.size();
+  if (pinned_ || !dirty_.empty()) {
+    if (waiting() > kMaxBehind || ring_.bytes() > max_ring_bytes_) {
+      work_left_ = std::numeric_limits<size_t>::max();
     }
-    if (watcher.reset || SendAll(watcher, parts, out)) ++i;
+    Route();
+    while (!dirty_.empty() && work_left_ > 0) {
+      Deliver(*dirty_.begin()->second, now, out);
+    }
+    PinRing();
+  }
+  work_left_ = step_.messages;
+}
+
+void WatchHub::Deliver(WatchChannel& channel, Now now, Output& out) {
+  if (channel.delivery == nullptr) BeginDelivery(channel);
+  if (DeliverTo(channel, channel.live, out) &&
+      DeliverTo(channel, channel.state, out)) {
+    EndDelivery(channel, now);
   }
 }
 
-void WatchHub::Broadcast(WatchChannel& channel, const WatchBatches& parts,
+void WatchHub::BeginDelivery(WatchChannel& channel) {
+  channel.delivery = std::make_unique<Delivery>();
+  channel.delivery->target = BatchEnd(channel, 0);
+  channel.live.served = 0;
+  channel.state.served = 0;
+}
+
+bool WatchHub::DeliverTo(WatchChannel& channel, WatcherList& list,
                          Output& out) {
-  counters_.batches += parts.size();
-  for (size_t i = 0; i < channel.live.size();) {
-    if (SendAll(*channel.live[i], parts, out)) ++i;
+  const Delivery& delivery = *channel.delivery;
+  while (list.served < list.all.size()) {
+    if (work_left_ == 0) return false;
+    --work_left_;
+    Watcher& watcher = *list.all[list.served];
+    bool stays = true;
+    if (watcher.upto < delivery.target) {
+      // A state that has not begun covers nothing.
+      if (!watcher.reset) {
+        stays = SendAll(watcher, PartsFor(channel, watcher), out);
+      }
+      watcher.upto = delivery.target;
+    }
+    if (stays) ++list.served;
   }
+  return true;
+}
+
+void WatchHub::EndDelivery(WatchChannel& channel, Now now) {
+  const uint64_t target = channel.delivery->target;
+  channel.delivery.reset();
+  Unqueue(channel);
+  if (channel.scope.counts_only) {
+    CountOn(channel, now);
+    return;
+  }
+  std::vector<uint64_t>& pending = channel.pending;
+  pending.erase(pending.begin(),
+                std::upper_bound(pending.begin(), pending.end(), target));
+  if (pending.empty() && pending.capacity() > kPendingKept) pending = {};
+  if (!channel.live.all.empty()) Versioned(channel, target, now);
+  channel.refresh = false;
+  if (!pending.empty()) Queue(channel, pending.front());
+}
+
+// --------------------------------------------------------- what is delivered
+
+uint64_t WatchHub::BatchEnd(const WatchChannel& channel, uint64_t from) const {
+  if (channel.scope.counts_only) return channel.deliveries;
+  const auto first =
+      std::upper_bound(channel.pending.begin(), channel.pending.end(), from);
+  const auto left = static_cast<size_t>(channel.pending.end() - first);
+  return left > kBatchChanges ? first[kBatchChanges] - 1 : routed_;
+}
+
+WatchBatches WatchHub::Build(const WatchChannel& channel, uint64_t from,
+                             uint64_t to, const StateCursor* cursor) {
+  auto it =
+      std::upper_bound(channel.pending.begin(), channel.pending.end(), from);
+  for (; it != channel.pending.end() && *it <= to; ++it) {
+    const Change change = ring_.At(*it);
+    if (cursor == nullptr || cursor->Covers(channel.scope, change)) {
+      builder_.Add(change);
+    }
+    work_left_ -= std::min(work_left_, kWorkPerChange);
+  }
+  work_left_ -= std::min(work_left_, kWorkPerBatch);
+  WatchBatches parts = builder_.Finish(cursor == nullptr ? to : 0);
+  counters_.batches += parts.size();
+  return parts;
+}
+
+const WatchBatches& WatchHub::PartsFor(WatchChannel& channel,
+                                       const Watcher& watcher) {
+  Delivery& delivery = *channel.delivery;
+  if (channel.scope.counts_only) return delivery.parts;
+  const bool whole = watcher.phase == Phase::kLive;
+  if (delivery.built && delivery.whole == whole &&
+      delivery.from == watcher.upto &&
+      (whole || delivery.cursor == watcher.cursor)) {
+    return delivery.parts;
+  }
+  delivery.built = true;
+  delivery.whole = whole;
+  delivery.from = watcher.upto;
+  delivery.cursor = watcher.cursor;
+  delivery.parts = Build(channel, watcher.upto, delivery.target,
+                         whole ? nullptr : &delivery.cursor);
+  if (whole && channel.refresh && delivery.parts.empty()) {
+    auto batch = std::make_shared<WatchBatch>();
+    batch->version_life = self_;
+    batch->version_counter = delivery.target;
+    ++counters_.batches;
+    delivery.parts.push_back(std::move(batch));
+  }
+  return delivery.parts;
 }
 
 bool WatchHub::Send(Watcher& watcher, std::shared_ptr<const WatchBatch> batch,
@@ -95,32 +170,48 @@ bool WatchHub::SendAll(Watcher& watcher, const WatchBatches& parts,
 
 void WatchHub::Tick(Now now, Output& out) {
   Flush(now, out);
-  for (WatchChannel* channel : touched_) {
-    const Instant due = channel->counts_sent + channel->scope.interval;
-    channel->due = {std::max(due, now.mono), next_timer_++};
-    channel->scheduled = true;
-    timers_.emplace(channel->due, channel);
-  }
-  touched_.clear();
-  while (!timers_.empty() && timers_.begin()->first.first <= now.mono) {
-    WatchChannel* channel = timers_.begin()->second;
-    timers_.erase(timers_.begin());
-    channel->scheduled = false;
-    SendCounts(*channel, now, out);
-  }
-  RefreshVersions(now, out);
+  RunCounts(now);
+  RefreshVersions(now);
+  Flush(now, out);
 }
 
-void WatchHub::SendCounts(WatchChannel& channel, Now now, Output& out) {
+void WatchHub::Schedule(WatchChannel& channel, Instant due) {
+  channel.due = {due, next_timer_++};
+  channel.scheduled = true;
+  timers_.emplace(channel.due, &channel);
+}
+
+// What is left of the names that have changed is due at once.
+void WatchHub::CountOn(WatchChannel& channel, Now now) {
+  if (channel.touched.empty()) return;
+  Schedule(channel, now.mono);
+  counts_due_ = true;
+}
+
+void WatchHub::RunCounts(Now now) {
+  counts_due_ = false;
+  size_t left = kNamesCounted;
+  while (left > 0 && !timers_.empty() &&
+         timers_.begin()->first.first <= now.mono) {
+    WatchChannel& channel = *timers_.begin()->second;
+    timers_.erase(timers_.begin());
+    channel.scheduled = false;
+    left -= std::min(left, CountNames(channel, now));
+  }
+  counts_due_ |= left == 0;
+}
+
+// Counts names that have changed, and queues the channel with what came of it.
+size_t WatchHub::CountNames(WatchChannel& channel, Now now) {
   WatchBatches parts;
   std::shared_ptr<WatchBatch> part;
-  for (size_t names = 0; names < kCountsPerTick && !channel.touched.empty();
-       ++names) {
+  size_t names = 1;
+  for (; names < kNamesCounted && !channel.touched.empty(); ++names) {
     const auto touched = channel.touched.begin();
-    const CountReply count =
-        CountName(store_, channel.scope.kind, touched->first);
-    if (channel.snapshot_since || count.entries != touched->second.entries ||
-        count.keys != touched->second.keys) {
+    const WatchChannel::Delta& delta = touched->second;
+    if (channel.snapshot_since || delta.entries != 0 || delta.keys != 0) {
+      const CountReply count =
+          CountName(store_, channel.scope.kind, touched->first);
       if (part == nullptr || part->arena.used() >= kWatchBatchBytes) {
         part = std::make_shared<WatchBatch>();
         part->version_life = self_;
@@ -131,42 +222,41 @@ void WatchHub::SendCounts(WatchChannel& channel, Now now, Output& out) {
     }
     channel.touched.erase(touched);
   }
-  if (channel.touched.empty()) {
-    channel.snapshot_since = false;
-  } else {
-    touched_.push_back(&channel);  // The rest is due with the next tick.
+  // What is not routed is in these counts, and will be counted again.
+  if (channel.touched.empty()) channel.snapshot_since = routed_ < ring_.last();
+  if (parts.empty()) {
+    CountOn(channel, now);
+    return names;
   }
-  if (parts.empty()) return;
   if (channel.touched.empty()) channel.counts_sent = now.mono;
-  Broadcast(channel, parts, out);
-  for (size_t i = 0; i < channel.state.size();) {
-    Watcher& watcher = *channel.state[i];
-    if (watcher.reset || SendAll(watcher, parts, out)) ++i;
-  }
+  ++channel.deliveries;
+  BeginDelivery(channel);
+  counters_.batches += parts.size();
+  channel.delivery->parts = std::move(parts);
+  Queue(channel, ring_.last() + 1);
+  return names;
 }
 
-void WatchHub::RefreshVersions(Now now, Output& out) {
+void WatchHub::RefreshVersions(Now now) {
   const uint64_t behind = options_.history / kVersionsInRing + 1;
-  size_t sent = 0;
-  while (!by_version_.empty() && sent < kVersionsPerTick) {
+  for (size_t n = 0; n < kVersionsPerTick && !by_version_.empty(); ++n) {
     WatchChannel& channel = *by_version_.front();
     if (ring_.last() - channel.version < behind ||
         now.mono - channel.versioned < kVersionInterval) {
       return;
     }
-    if (!channel.live.empty()) {
-      auto batch = std::make_shared<WatchBatch>();
-      batch->version_life = self_;
-      batch->version_counter = ring_.last();
-      sent += channel.live.size();
-      Broadcast(channel, {std::move(batch)}, out);
+    if (!channel.live.all.empty()) {
+      channel.refresh = true;
+      if (channel.queued_at == 0) Queue(channel, ring_.last() + 1);
     }
-    Versioned(channel, now);
+    Versioned(channel, routed_, now);
   }
 }
 
-void WatchHub::Versioned(WatchChannel& channel, Now now) {
-  channel.version = ring_.last();
+// The watchers of the channel have been told of it, or will be with the
+// delivery that is queued.
+void WatchHub::Versioned(WatchChannel& channel, uint64_t version, Now now) {
+  channel.version = version;
   channel.versioned = now.mono;
   by_version_.splice(by_version_.end(), by_version_, channel.by_version);
 }

@@ -3,30 +3,33 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 
 namespace muster::core {
 
-using crdt::RowIdx;
-using crdt::TopicIdx;
-
 WatchHub::WatchHub(crdt::PresenceStore& store, const WatchOptions& options,
-                   crdt::LifeId self)
+                   crdt::LifeId self, const WatchStep& step)
     : store_(store),
       options_(options),
       self_(self),
       slices_in_flight_(
           std::clamp<size_t>(options.max_queued, 1, kSlicesInFlight)),
+      step_(step),
+      max_ring_bytes_(2 * options.history * kBytesPerChange + kMaxBehindBytes),
       ring_({options.history, options.history * kBytesPerChange}),
       index_(store),
       reader_(store),
-      builder_(self) {}
+      builder_(self),
+      routed_(ring_.last()),
+      work_left_(step.messages) {}
 
 WatchHub::~WatchHub() = default;
 
 size_t WatchHub::bytes() const {
   return ring_.bytes() + watchers_.size() * sizeof(Watcher) +
-         channels_.size() * sizeof(WatchChannel) + scope_bytes_;
+         (channels_.size() + leaving_.size()) * sizeof(WatchChannel) +
+         scope_bytes_;
 }
 
 // ----------------------------------------------------------------- watches
@@ -41,7 +44,7 @@ absl::Status WatchHub::CheckVersion(const WatchRequest& request) const {
       " is from the future, the last change of this node is ", ring_.last()));
 }
 
-absl::StatusOr<WatchId> WatchHub::Watch(const WatchRequest& request, Now now,
+absl::StatusOr<WatchId> WatchHub::Watch(WatchRequest request, Now now,
                                         Output& out) {
   if (watchers_.size() >= options_.max_watchers) {
     return absl::ResourceExhaustedError(
@@ -49,7 +52,10 @@ absl::StatusOr<WatchId> WatchHub::Watch(const WatchRequest& request, Now now,
                      ", its limit (--max-watchers)"));
   }
   if (absl::Status status = CheckVersion(request); !status.ok()) return status;
-  absl::StatusOr<WatchScope> scope = WatchScope::From(request);
+  const bool resumes = !request.counts_only && request.version_life == self_ &&
+                       request.version_counter != 0;
+  const uint64_t version = request.version_counter;
+  absl::StatusOr<WatchScope> scope = WatchScope::From(std::move(request));
   if (!scope.ok()) return scope.status();
 
   recording_ = true;
@@ -59,9 +65,8 @@ absl::StatusOr<WatchId> WatchHub::Watch(const WatchRequest& request, Now now,
   watcher.channel = ChannelOf(*std::move(scope), now);
   ++watcher.channel->watchers;
   watchers_.emplace(watcher.id, std::move(owned));
-  if (!request.counts_only && request.version_life == self_ &&
-      request.version_counter != 0 && ring_.Reaches(request.version_counter)) {
-    watcher.replayed = request.version_counter;
+  if (resumes && ring_.Reaches(version)) {
+    watcher.replayed = version;
     ++counters_.resumes;
     Enqueue(watcher);
   } else {
@@ -94,93 +99,67 @@ void WatchHub::EndWatch(WatchId watch) {
 }
 
 WatchChannel* WatchHub::ChannelOf(WatchScope scope, Now now) {
-  const auto found = channels_.find(scope);
-  if (found != channels_.end()) return found->get();
+  const size_t hash = absl::Hash<WatchScope>{}(scope);
+  for (auto [it, end] = channels_.equal_range(hash); it != end; ++it) {
+    if (it->second->scope == scope) return it->second.get();
+  }
   auto owned = std::make_unique<WatchChannel>();
   WatchChannel* channel = owned.get();
+  channel->number = next_channel_++;
+  channel->hash = hash;
   channel->scope = std::move(scope);
-  channel->version = ring_.last();
+  channel->version = routed_;
   channel->versioned = now.mono;
   channel->counts_sent = now.mono;
-  index_.Add(channel->scope, channel);
+  Register(*channel, step_.names / 4);
   scope_bytes_ += channel->scope.bytes();
   if (!channel->scope.counts_only) {
     channel->by_version = by_version_.insert(by_version_.end(), channel);
   }
-  channels_.insert(std::move(owned));
+  channels_.emplace(hash, std::move(owned));
   return channel;
 }
 
 void WatchHub::DropChannel(WatchChannel* channel) {
-  index_.Remove(channel->scope, channel);
+  channel->gone = true;
   scope_bytes_ -= channel->scope.bytes();
-  if (!channel->pending.empty()) {
-    dirty_.erase(std::find(dirty_.begin(), dirty_.end(), channel));
-    if (dirty_.empty()) ring_.Unpin();
-  }
-  if (channel->scheduled) {
-    timers_.erase(channel->due);
-  } else if (!channel->touched.empty()) {
-    touched_.erase(std::find(touched_.begin(), touched_.end(), channel));
-  }
+  Unqueue(*channel);
+  channel->pending = {};
+  channel->delivery.reset();
+  if (channel->scheduled) timers_.erase(channel->due);
   if (!channel->scope.counts_only) by_version_.erase(channel->by_version);
-  channels_.erase(channels_.find(channel->scope));
+  auto it = channels_.lower_bound(channel->hash);
+  while (it->second.get() != channel) ++it;
+  leaving_.push_back(std::move(it->second));
+  channels_.erase(it);
+  Unregister(step_.names / 4);
 }
 
-// ----------------------------------------------------------------- changes
-
-void WatchHub::OnShown(RowIdx row) { Record(Change::Kind::kJoin, row, {}); }
-void WatchHub::OnHidden(RowIdx row) { Record(Change::Kind::kLeave, row, {}); }
-void WatchHub::OnUpdated(RowIdx row, const crdt::Ref& previous) {
-  Record(Change::Kind::kUpdate, row, previous);
+void WatchHub::Register(WatchChannel& channel, size_t names) {
+  const std::vector<std::string>& all = channel.scope.names;
+  const size_t end = std::min(all.size(), channel.registered + names);
+  for (size_t& at = channel.registered; at < end; ++at) {
+    index_.Add(channel.scope.kind, all[at], &channel);
+  }
 }
 
-void WatchHub::Record(Change::Kind kind, RowIdx row,
-                      const crdt::Ref& previous) {
-  if (!recording_) return ring_.Skip();
-  const TopicIdx topic = store_.topic_of(row);
-  Change change;
-  change.kind = kind;
-  change.topic = store_.topic_name(topic);
-  change.key = store_.key(row);
-  change.meta = store_.meta(row);
-  change.ref = store_.ref(row);
-  change.ref_prev = previous;
-  change.stamp = store_.stamp(row);
-  const uint64_t counter = ring_.Append(change);
-  index_.ForEach(topic, change.key, [&](WatchChannel& channel) {
-    if (channel.scope.counts_only) {
-      MarkCounts(channel, kind, row);
-    } else {
-      MarkPending(channel, counter);
+void WatchHub::Unregister(size_t names) {
+  for (; names > 0 && !leaving_.empty(); --names) {
+    WatchChannel& channel = *leaving_.front();
+    std::vector<std::string>& all = channel.scope.names;
+    if (all.empty()) {
+      leaving_.pop_front();
+      continue;
     }
-  });
-  if (kind == Change::Kind::kLeave &&
-      store_.topic_record(topic).shown_entries == 0) {
-    index_.OnTopicEmpty(topic);
+    if (all.size() == channel.registered) {
+      index_.Remove(channel.scope.kind, all.back(), &channel);
+      --channel.registered;
+    }
+    all.pop_back();
   }
-}
-
-void WatchHub::MarkPending(WatchChannel& channel, uint64_t counter) {
-  if (channel.pending.empty()) {
-    if (dirty_.empty()) ring_.Pin(counter);
-    dirty_.push_back(&channel);
+  if (!leaving_.empty() && leaving_.front()->scope.names.empty()) {
+    leaving_.pop_front();
   }
-  channel.pending.push_back(counter);
-}
-
-void WatchHub::MarkCounts(WatchChannel& channel, Change::Kind kind,
-                          RowIdx row) {
-  if (kind == Change::Kind::kUpdate) return;
-  const absl::string_view name =
-      channel.scope.NameOf(store_.topic(row), store_.key(row));
-  if (channel.touched.find(name) != channel.touched.end()) return;
-  if (channel.touched.empty() && !channel.scheduled) {
-    touched_.push_back(&channel);
-  }
-  channel.touched.emplace(std::string(name),
-                          CountBefore(store_, channel.scope.kind, row,
-                                      kind == Change::Kind::kJoin));
 }
 
 }  // namespace muster::core

@@ -1,18 +1,26 @@
 // Watches: the state of what a client named, then every change of it, with no
 // gap and no overlap.
 //
-//   store --OnShown/OnHidden/OnUpdated--> ring of changes, channels' pending
-//   Flush:     pending --> one batch a channel, shared by its live watchers
-//   RunSlice:  state or missed changes --> the watchers that need them
+//   store --OnShown/OnHidden/OnUpdated--> ring of changes
+//   Flush:     ring --route--> channels' pending --deliver--> their watchers
+//   RunSlice:  the same, then state or missed changes --> who needs them
 //
-// Watchers of equal scope share a *channel*. A watcher gets the state slice by
-// slice (see watch_state.h), and at each flush the changes that its cursor
-// covers; from the slice that ends the state on it is *live*. Every batch but
-// the parts of a state, and all but the last of several parts, has a
-// *version*: the counter of the node's last change that it includes. A watch
-// that comes with one of this life which the ring still reaches gets no state
-// but the changes it missed, in one or more batches of which the last has
-// `state_complete`, and is live.
+// Watchers of equal scope share a *channel*, and the batches of changes. A
+// watcher gets the state slice by slice (see watch_state.h), and with each
+// delivery the changes that its cursor covers; from the slice that ends the
+// state on it is *live*. Every batch but the parts of a state, and all but the
+// last of several parts, has a *version*: a change such that the watcher has
+// been told of all up to it. A watch that comes with one of this life which
+// the ring still reaches gets no state but the changes it missed, in one or
+// more batches of which the last has `state_complete`, and is live.
+//
+// Nothing is done at once that may be much. A change that concerns many
+// channels is *routed* to them later; a channel with many watchers, or many
+// changes, is delivered to in several steps. Each watcher knows up to which
+// change it was told (`upto`), so it does not matter that others are further.
+// What a step leaves is done by RunSlice, oldest change first. The names of a
+// large scope enter and leave the index in slices, too: a state is read only
+// of names that have entered.
 //
 // A watcher of which more than max_queued batches would be on their way is
 // *lagging*: it gets nothing until all of them are written, then a fresh state
@@ -28,17 +36,19 @@
 //
 // Invariants:
 //   1. What a watcher in phase kState was sent is what is shown of all that
-//      its cursor covers, as of the last flush; of a live one, of its scope.
+//      its cursor covers, as of the change `upto`; of a live one, of its scope.
 //   2. The versions that a watcher is given never fall.
 //   3. Nothing of a watcher is kept but its record, and no change but the
-//      ring's.
-// Cost: a change O(1 + channels that match) and one copy; a flush O(changes +
-// watchers of the changed channels), of which those in phase kState with a
-// cursor of their own cost O(changes); a slice is bounded. Watch and EndWatch
-// O(names). Until the first watch, a change costs one addition.
-// Limits: WatchOptions. The ring takes kBytesPerChange for each change of
-// `history` at most: larger changes make it reach less far back.
-// Errors: of Watch only. Threads: one.
+//      ring's. The ring keeps what somebody is still to be told.
+//   4. No cursor covers a name that is not in the index, and no channel with a
+//      live watcher has one.
+// Cost: a change O(1) and one copy; Flush and RunSlice do at most a WatchStep
+// each, and RunSlice kSliceRows; Watch and EndWatch O(names) only to look at
+// them. If more than kMaxBehind changes wait, or kMaxBehindBytes, Flush does
+// all there is: whoever makes them waits, instead of the memory growing. Until
+// the first watch, a change costs one addition. Limits: WatchOptions. The ring
+// takes kBytesPerChange for each change of `history` at most: larger changes
+// make it reach less far back. Errors: of Watch only. Threads: one.
 #ifndef MUSTER_NODE_CORE_WATCH_HUB_H_
 #define MUSTER_NODE_CORE_WATCH_HUB_H_
 
@@ -53,8 +63,6 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
-#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "crdt/presence_store.h"
@@ -80,24 +88,32 @@ struct WatchCounters {
   uint64_t messages = 0;  // Sent: a batch to a watcher.
 };
 
+// What one step does at most.
+struct WatchStep {
+  size_t messages = 2048;  // Flush, in messages to watchers; about 0.2 ms.
+  size_t names = 256;      // That enter or leave the index, each.
+};
+
 class WatchHub : public crdt::ViewObserver {
  public:
   // Budget of the ring for each change of WatchOptions::history.
   static constexpr size_t kBytesPerChange = 512;
   // Batches on their way to a watcher that is being sent slices.
   static constexpr size_t kSlicesInFlight = 4;
+  // Changes that may wait to be routed or delivered.
+  static constexpr uint64_t kMaxBehind = 16'384;
+  static constexpr size_t kMaxBehindBytes = 64 << 20;
 
   // `store` outlives the hub. `self` names this life in versions.
   WatchHub(crdt::PresenceStore& store, const WatchOptions& options,
-           crdt::LifeId self);
+           crdt::LifeId self, const WatchStep& step = {});
   WatchHub(const WatchHub&) = delete;
   WatchHub& operator=(const WatchHub&) = delete;
   ~WatchHub() override;
 
   // RESOURCE_EXHAUSTED over max_watchers; INVALID_ARGUMENT if not exactly one
   // kind of scope is named, or the version is from the future.
-  absl::StatusOr<WatchId> Watch(const WatchRequest& request, Now now,
-                                Output& out);
+  absl::StatusOr<WatchId> Watch(WatchRequest request, Now now, Output& out);
   // Unknown watches are ignored by both.
   void WatchWritten(WatchId watch, size_t batches, Now now, Output& out);
   void EndWatch(WatchId watch);
@@ -110,10 +126,15 @@ class WatchHub : public crdt::ViewObserver {
   void Flush(Now now, Output& out);
   // One slice for the watchers whose turn it is; whether there is more to do.
   bool RunSlice(Now now, Output& out);
-  bool has_work() const { return !work_.empty(); }
+  bool has_work() const {
+    return !work_.empty() || !dirty_.empty() || !leaving_.empty() ||
+           routed_ < ring_.last() || counts_due_;
+  }
   // Counts that are due, new versions for quiet channels.
   void Tick(Now now, Output& out);
 
+  // Changes that somebody is still to be told of.
+  uint64_t waiting() const;
   // Of the last change.
   uint64_t counter() const { return ring_.last(); }
   size_t watchers() const { return watchers_.size(); }
@@ -125,22 +146,44 @@ class WatchHub : public crdt::ViewObserver {
  private:
   using Phase = Watcher::Phase;
 
-  // ---- watch_hub.cc: watches and changes ----
+  // ---- watch_hub.cc: watches, channels and their names ----
   absl::Status CheckVersion(const WatchRequest& request) const;
   WatchChannel* ChannelOf(WatchScope scope, Now now);
   void DropChannel(WatchChannel* channel);
-  void Record(Change::Kind kind, crdt::RowIdx row, const crdt::Ref& previous);
-  void MarkPending(WatchChannel& channel, uint64_t counter);
-  void MarkCounts(WatchChannel& channel, Change::Kind kind, crdt::RowIdx row);
+  // Up to `names` names of it enter the index.
+  void Register(WatchChannel& channel, size_t names);
+  // Up to `names` names of channels that are gone leave it.
+  void Unregister(size_t names);
 
-  // ---- watch_delivery.cc: batches to watchers ----
-  void FlushChannel(WatchChannel& channel, Now now, Output& out);
-  void FlushStates(WatchChannel& channel, Output& out);
-  // To every live watcher of the channel.
-  void Broadcast(WatchChannel& channel, const WatchBatches& parts, Output& out);
-  void SendCounts(WatchChannel& channel, Now now, Output& out);
-  void RefreshVersions(Now now, Output& out);
-  void Versioned(WatchChannel& channel, Now now);
+  // ---- watch_route.cc: from changes to channels ----
+  void Record(Change::Kind kind, crdt::RowIdx row, const crdt::Ref& previous);
+  void Route();
+  bool RouteTo(const WatchIndex::Lists& lists, const Change& change,
+               uint64_t counter);
+  void Mark(WatchChannel& channel, const Change& change, uint64_t counter);
+  void MarkCounts(WatchChannel& channel, const Change& change);
+  void Queue(WatchChannel& channel, uint64_t at);
+  void Unqueue(WatchChannel& channel);
+  // The ring keeps what is still to be routed or delivered.
+  void PinRing();
+
+  // ---- watch_delivery.cc: from channels to watchers ----
+  void Deliver(WatchChannel& channel, Now now, Output& out);
+  void BeginDelivery(WatchChannel& channel);
+  bool DeliverTo(WatchChannel& channel, WatcherList& list, Output& out);
+  void EndDelivery(WatchChannel& channel, Now now);
+  // The last of the next changes after `from` that are told of in one batch.
+  uint64_t BatchEnd(const WatchChannel& channel, uint64_t from) const;
+  // The changes in (from, to] that the cursor covers; null: all.
+  WatchBatches Build(const WatchChannel& channel, uint64_t from, uint64_t to,
+                     const StateCursor* cursor);
+  const WatchBatches& PartsFor(WatchChannel& channel, const Watcher& watcher);
+  void Schedule(WatchChannel& channel, Instant due);
+  void CountOn(WatchChannel& channel, Now now);
+  void RunCounts(Now now);
+  size_t CountNames(WatchChannel& channel, Now now);
+  void RefreshVersions(Now now);
+  void Versioned(WatchChannel& channel, uint64_t version, Now now);
   // False: the watcher lags now, and what it was to be sent is dropped.
   bool Send(Watcher& watcher, std::shared_ptr<const WatchBatch> batch,
             Output& out);
@@ -153,34 +196,19 @@ class WatchHub : public crdt::ViewObserver {
   // Into or out of the channel's list that goes with the phase.
   void MoveTo(Watcher& watcher, Phase phase);
   // Return what they cost, in rows.
+  size_t RunTurn(Watcher& watcher, Now now, Output& out);
   size_t SendState(const Watcher& watcher, Now now, Output& out);
   size_t SendMissed(Watcher& watcher, Output& out);
-
-  struct ChannelHash {
-    using is_transparent = void;
-    size_t operator()(const WatchScope& scope) const {
-      return absl::Hash<WatchScope>{}(scope);
-    }
-    size_t operator()(const std::unique_ptr<WatchChannel>& channel) const {
-      return (*this)(channel->scope);
-    }
-  };
-  struct ChannelEq {
-    using is_transparent = void;
-    static const WatchScope& Scope(const WatchScope& scope) { return scope; }
-    static const WatchScope& Scope(const std::unique_ptr<WatchChannel>& c) {
-      return c->scope;
-    }
-    template <typename A, typename B>
-    bool operator()(const A& a, const B& b) const {
-      return Scope(a) == Scope(b);
-    }
-  };
+  struct Slice;
+  Slice ReadSlice(const Watcher& watcher, Now now);
+  size_t Share(const Watcher& watcher, const Slice& slice, Output& out);
 
   crdt::PresenceStore& store_;
   const WatchOptions options_;
   const crdt::LifeId self_;
   const size_t slices_in_flight_;
+  const WatchStep step_;
+  const size_t max_ring_bytes_;
 
   ChangeRing ring_;
   WatchIndex index_;
@@ -190,18 +218,29 @@ class WatchHub : public crdt::ViewObserver {
 
   WatchId next_watch_ = 1;
   absl::flat_hash_map<WatchId, std::unique_ptr<Watcher>> watchers_;
-  absl::flat_hash_set<std::unique_ptr<WatchChannel>, ChannelHash, ChannelEq>
-      channels_;
+  uint64_t next_channel_ = 1;
+  // By the hash of their scope.
+  absl::btree_multimap<size_t, std::unique_ptr<WatchChannel>> channels_;
+  std::deque<std::unique_ptr<WatchChannel>> leaving_;  // Gone.
   size_t scope_bytes_ = 0;
 
-  // Channels with pending changes, in the order of their first.
-  std::vector<WatchChannel*> dirty_;
+  // Changes up to this one have been routed; of the next one, to the channels
+  // of the lists before `route_list_`, and of that one up to this number.
+  uint64_t routed_;
+  size_t route_list_ = 0;
+  uint64_t route_number_ = 0;
+  // What the step may still do, in messages.
+  size_t work_left_;
+  bool pinned_ = false;
+  // Channels to be delivered to, by the first change that their watchers have
+  // not been told of, and their numbers.
+  absl::btree_map<std::pair<uint64_t, uint64_t>, WatchChannel*> dirty_;
   // Channels of entries, the one with the oldest version first.
   std::list<WatchChannel*> by_version_;
-  // Channels of counts: touched and not scheduled yet; scheduled.
-  std::vector<WatchChannel*> touched_;
+  // Channels of counts of which some have changed, by when these are due.
   absl::btree_map<std::pair<Instant, uint64_t>, WatchChannel*> timers_;
   uint64_t next_timer_ = 1;
+  bool counts_due_ = false;  // More than one step counts.
   // Watchers that want a slice, each once; some may have ended.
   std::deque<WatchId> work_;
 

@@ -12,20 +12,25 @@
 //   1. A topic that a channel names is pinned, once for each such channel.
 //   2. Links of a topic that no channel names exist only while it has shown
 //      entries: the store may drop it as soon as it has none.
-// Cost: Collect O(1 + channels), after a change of the prefixes once for each
-// topic O(lengths of prefixes); no allocation. Add and Remove: O(log n), and
-// Remove O(channels of the name). Bytes: about 80 a topic that has channels,
-// none for others. Threads: one.
+//   3. The channels of one name are in the order of their numbers.
+// Cost: Of O(1), after a change of the prefixes once for each topic O(lengths
+// of prefixes); no allocation. OfName: the lengths of prefixes, and a sort of
+// those that match. Add and Remove, a name at a time: O(log n), and a move of
+// the pointers to the channels of the name. No table grows at once. Bytes:
+// about 80 a topic that has channels, none for others. Threads: one.
 #ifndef MUSTER_NODE_CORE_WATCH_INDEX_H_
 #define MUSTER_NODE_CORE_WATCH_INDEX_H_
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "crdt/linear_hash.h"
 #include "crdt/presence_store.h"
 #include "node/core/watch_scope.h"
 
@@ -35,26 +40,26 @@ struct WatchChannel;
 
 class WatchIndex {
  public:
-  explicit WatchIndex(crdt::PresenceStore& store) : store_(store) {}
+  using Channels = std::vector<WatchChannel*>;
+  // The channels of a change: by topic, by prefix, by key.
+  using Lists = std::array<const Channels*, 3>;
 
-  // Each name of the scope. REQUIRES: not added yet / added.
-  void Add(const WatchScope& scope, WatchChannel* channel);
-  void Remove(const WatchScope& scope, WatchChannel* channel);
+  explicit WatchIndex(crdt::PresenceStore& store)
+      : store_(store), by_key_(KeyTraits{this}) {}
+  WatchIndex(const WatchIndex&) = delete;
+  WatchIndex& operator=(const WatchIndex&) = delete;
 
-  // Calls `visit(WatchChannel&)` for each channel that has the entry in its
-  // scope: by topic, by prefix, by key, each in the order of their adding
-  // (prefixes: the shortest first).
-  template <typename Visit>
-  void ForEach(crdt::TopicIdx topic, absl::string_view key, Visit visit) {
-    if (const TopicLinks* links = LinksOf(topic)) {
-      for (WatchChannel* channel : links->by_topic) visit(*channel);
-      for (WatchChannel* channel : links->by_prefix) visit(*channel);
-    }
-    if (by_key_.empty()) return;
-    const auto found = by_key_.find(key);
-    if (found == by_key_.end()) return;
-    for (WatchChannel* channel : found->second) visit(*channel);
-  }
+  // One name of a scope of this kind. REQUIRES: not added yet / added.
+  void Add(WatchScope::Kind kind, const std::string& name,
+           WatchChannel* channel);
+  void Remove(WatchScope::Kind kind, const std::string& name,
+              WatchChannel* channel);
+
+  // The channels that have the entry in their scope, until the next call.
+  Lists Of(crdt::TopicIdx topic, absl::string_view key);
+  // The same of a topic that may be gone since, or have no shown entries; each
+  // list in the order of the channels' numbers.
+  Lists OfName(absl::string_view topic, absl::string_view key);
 
   // The topic has no shown entry any more.
   void OnTopicEmpty(crdt::TopicIdx topic);
@@ -63,11 +68,20 @@ class WatchIndex {
   size_t linked_topics() const { return links_.size() - free_links_.size(); }
 
  private:
-  using Channels = std::vector<WatchChannel*>;
   struct TopicLinks {
     Channels by_topic;
     Channels by_prefix;  // As of `generation`.
     uint32_t generation = 0;
+  };
+  struct KeyLinks {
+    std::string key;
+    Channels channels;
+    uint32_t next = crdt::kNone;
+  };
+  struct KeyTraits {
+    WatchIndex* index;
+    uint32_t& links(uint32_t i) const { return index->keys_[i].next; }
+    uint64_t hash(uint32_t i) const { return Hash(index->keys_[i].key); }
   };
 
   // A slot is an index into links_, or kNoLinks with the generation as of
@@ -93,15 +107,24 @@ class WatchIndex {
   void RemovePrefix(const std::string& prefix, WatchChannel* channel);
   void PrefixesChanged();
 
+  static uint64_t Hash(absl::string_view key);
+  uint32_t FindKey(absl::string_view key) const;
+  void AddKey(const std::string& key, WatchChannel* channel);
+  void RemoveKey(const std::string& key, WatchChannel* channel);
+
   crdt::PresenceStore& store_;
-  std::vector<TopicLinks> links_;
+  std::deque<TopicLinks> links_;
   std::vector<uint32_t> free_links_;
   // Counts the changes of by_prefix_; 31 bits, and never all of them.
   uint32_t generation_ = 0;
   absl::flat_hash_map<std::string, Channels> by_prefix_;  // Look-ups only.
   // How many prefixes have this length.
   absl::btree_map<size_t, size_t> prefix_lengths_;
-  absl::flat_hash_map<std::string, Channels> by_key_;  // Look-ups only.
+  std::deque<KeyLinks> keys_;
+  std::vector<uint32_t> free_keys_;
+  crdt::LinearHash<KeyTraits> by_key_;
+  const Channels none_;
+  Channels prefixes_of_name_;
 };
 
 }  // namespace muster::core

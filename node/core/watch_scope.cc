@@ -1,13 +1,14 @@
 #include "node/core/watch_scope.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 
 namespace muster::core {
 
-absl::StatusOr<WatchScope> WatchScope::From(const WatchRequest& request) {
+absl::StatusOr<WatchScope> WatchScope::From(WatchRequest request) {
   const int kinds = static_cast<int>(!request.topics.empty()) +
                     static_cast<int>(!request.prefix.empty()) +
                     static_cast<int>(!request.keys.empty());
@@ -23,12 +24,15 @@ absl::StatusOr<WatchScope> WatchScope::From(const WatchRequest& request) {
   }
   if (!request.prefix.empty()) {
     scope.kind = Kind::kPrefix;
-    scope.names = {request.prefix};
+    scope.names.push_back(std::move(request.prefix));
     return scope;
   }
   scope.kind = request.topics.empty() ? Kind::kKeys : Kind::kTopics;
-  scope.names = request.topics.empty() ? request.keys : request.topics;
-  std::sort(scope.names.begin(), scope.names.end());
+  scope.names =
+      std::move(request.topics.empty() ? request.keys : request.topics);
+  if (!std::is_sorted(scope.names.begin(), scope.names.end())) {
+    std::sort(scope.names.begin(), scope.names.end());
+  }
   scope.names.erase(std::unique(scope.names.begin(), scope.names.end()),
                     scope.names.end());
   return scope;

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "node/core/change_ring.h"
 #include "node/core/client.h"
 
 namespace muster::core {
@@ -44,7 +45,8 @@ struct WatchScope {
 
   // INVALID_ARGUMENT unless exactly one kind of scope is named. A counts
   // interval of zero becomes one second.
-  static absl::StatusOr<WatchScope> From(const WatchRequest& request);
+  // O(names), and a sort unless they come sorted.
+  static absl::StatusOr<WatchScope> From(WatchRequest request);
 
   bool Contains(absl::string_view topic, absl::string_view key) const;
   // The name under which an entry stands in the state.
@@ -63,9 +65,9 @@ struct StateCursor {
   uint64_t stamp = 0;
 
   bool operator==(const StateCursor&) const = default;
-  bool Covers(absl::string_view entry_name, uint64_t entry_stamp) const {
-    const int order = entry_name.compare(name);
-    return order < 0 || (order == 0 && entry_stamp <= stamp);
+  bool Covers(const WatchScope& scope, const Change& change) const {
+    const int order = scope.NameOf(change.topic, change.key).compare(name);
+    return order < 0 || (order == 0 && change.stamp <= stamp);
   }
 };
 

@@ -43,27 +43,7 @@ CountReply CountName(const PresenceStore& store, WatchScope::Kind kind,
           store.topic_record(topic).shown_keys};
 }
 
-CountReply CountBefore(const PresenceStore& store, WatchScope::Kind kind,
-                       RowIdx row, bool shown_now) {
-  const absl::string_view topic = store.topic(row);
-  const absl::string_view key = store.key(row);
-  CountReply count =
-      CountName(store, kind, kind == WatchScope::Kind::kKeys ? key : topic);
-  // Shown rows of a pair come first, the one just shown before the others.
-  RowIdx other = store.FirstOfPair(topic, key);
-  if (other == row) other = store.NextOfPair(row);
-  const bool pair_changed = other == kNone || !store.shown(other);
-  if (shown_now) {
-    --count.entries;
-    if (pair_changed) --count.keys;
-  } else {
-    ++count.entries;
-    if (pair_changed) ++count.keys;
-  }
-  return count;
-}
-
-StateReader::Slice StateReader::Read(const WatchScope& scope,
+StateReader::Slice StateReader::Read(const WatchScope& scope, size_t names,
                                      StateCursor& cursor, WatchBatch& batch) {
   batch_ = &batch;
   rows_ = 0;
@@ -71,7 +51,9 @@ StateReader::Slice StateReader::Read(const WatchScope& scope,
   state_of_.clear();
   while (HasRoom()) {
     if (cursor.name.empty() || cursor.stamp == StateCursor::kWholeName) {
-      if (!NextName(scope, cursor.name)) return {true, rows_};
+      if (!NextName(scope, names, cursor.name)) {
+        return {names == scope.names.size(), rows_};
+      }
       cursor.stamp = 0;
       ++rows_;
       continue;
@@ -95,11 +77,12 @@ bool StateReader::HasRoom() const {
              kWatchBatchBytes;
 }
 
-bool StateReader::NextName(const WatchScope& scope, std::string& name) const {
+bool StateReader::NextName(const WatchScope& scope, size_t names,
+                           std::string& name) const {
   if (scope.kind != WatchScope::Kind::kPrefix) {
-    const auto next =
-        std::upper_bound(scope.names.begin(), scope.names.end(), name);
-    if (next == scope.names.end()) return false;
+    const auto end = scope.names.begin() + static_cast<ptrdiff_t>(names);
+    const auto next = std::upper_bound(scope.names.begin(), end, name);
+    if (next == end) return false;
     name = *next;
     return true;
   }

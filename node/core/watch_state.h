@@ -32,11 +32,6 @@ inline constexpr size_t kSliceRows = 256;
 CountReply CountName(const crdt::PresenceStore& store, WatchScope::Kind kind,
                      absl::string_view name);
 
-// What CountName said before `row` was shown (`shown_now`) or hidden, which is
-// the last thing that happened to the name.
-CountReply CountBefore(const crdt::PresenceStore& store, WatchScope::Kind kind,
-                       crdt::RowIdx row, bool shown_now);
-
 class StateReader {
  public:
   explicit StateReader(const crdt::PresenceStore& store) : store_(store) {}
@@ -47,7 +42,9 @@ class StateReader {
     bool done = false;
     size_t rows = 0;
   };
-  Slice Read(const WatchScope& scope, StateCursor& cursor, WatchBatch& batch);
+  // Of the first `names` names of the scope; `done` only if these are all.
+  Slice Read(const WatchScope& scope, size_t names, StateCursor& cursor,
+             WatchBatch& batch);
 
  private:
   using Candidate = std::pair<uint64_t, crdt::RowIdx>;  // By stamp.
@@ -60,7 +57,7 @@ class StateReader {
   bool HasRoom() const;
   void AddEntry(crdt::RowIdx row);
   // The next name of the scope after `name`; false: there is none.
-  bool NextName(const WatchScope& scope, std::string& name) const;
+  bool NextName(const WatchScope& scope, size_t names, std::string& name) const;
 
   const crdt::PresenceStore& store_;
 

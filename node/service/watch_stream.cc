@@ -44,7 +44,7 @@ void WatchStream::OnStarted() {
 void WatchStream::Open(core::Replica& replica, core::Now now) {
   const absl::Status serving = replica.Serving();
   const absl::StatusOr<core::WatchId> id =
-      serving.ok() ? replica.Watch(wish_.request, now)
+      serving.ok() ? replica.Watch(std::move(wish_.request), now)
                    : absl::StatusOr<core::WatchId>(serving);
   if (!id.ok()) {
     End(id.status());

@@ -153,11 +153,12 @@ TEST_F(WatchCountsTest, EachIntervalIsItsOwn) {
   EXPECT_EQ(quick.read.size() - quick_before, 40u);
 }
 
-TEST_F(WatchCountsTest, ManyChangedNamesAreCountedOverSeveralTicks) {
+TEST_F(WatchCountsTest, ManyChangedNamesAreCountedOverSeveralSteps) {
   TestClient& client = Open(Prefix("room:"));
   for (int i = 0; i < 5000; ++i) world_.Add(absl::StrCat("room:", i), "ann");
   Messages(client, absl::Seconds(1));
-  Messages(client, absl::Milliseconds(30));
+  EXPECT_LT(client.counts.size(), 5000u);
+  world_.Settle();
   EXPECT_EQ(client.counts.size(), 5000u);
 }
 

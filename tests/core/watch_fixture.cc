@@ -122,8 +122,8 @@ void TestClient::ApplyDiffs(const WatchBatch& batch) {
 
 // -------------------------------------------------------------- WatchWorld
 
-WatchWorld::WatchWorld(WatchOptions options, uint64_t seed)
-    : store(seed), hub(store, options, kSelf) {
+WatchWorld::WatchWorld(WatchOptions options, uint64_t seed, WatchStep step)
+    : store(seed), hub(store, options, kSelf, step) {
   store.SetObserver(&hub);
   store.SetTime(now.wall_us);
   for (Copy& copy : copies_) {

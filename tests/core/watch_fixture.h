@@ -71,7 +71,8 @@ class TestClient {
 
 class WatchWorld {
  public:
-  explicit WatchWorld(WatchOptions options = {}, uint64_t seed = 1);
+  explicit WatchWorld(WatchOptions options = {}, uint64_t seed = 1,
+                      WatchStep step = {});
 
   // ---- what is shown ----
   // `copy` is which of two copies of the session has the entry.

@@ -91,21 +91,6 @@ TEST(WatchHubTest, HiddenEntriesAreNotThere) {
   EXPECT_EQ(client.roster.size(), 1u);
 }
 
-TEST(WatchHubTest, TenThousandWatchersShareOneBatch) {
-  WatchWorld world;
-  for (int i = 0; i < 10'000; ++i) world.Open(Topics({"room"}));
-  world.Settle();
-  EXPECT_EQ(world.hub.channels(), 1u);
-  const uint64_t batches = world.hub.counters().batches;
-  world.Add("room", "ann");
-  world.Flush();
-  EXPECT_EQ(world.hub.counters().batches, batches + 1);
-  ASSERT_EQ(world.out.watch.size(), 10'000u);
-  for (const WatchEvent& event : world.out.watch) {
-    EXPECT_EQ(event.batch, world.out.watch[0].batch);
-  }
-}
-
 TEST(WatchHubTest, TheOrderOfTopicsInARequestDoesNotMatter) {
   WatchWorld world;
   world.Open(Topics({"a", "b", "a"}));

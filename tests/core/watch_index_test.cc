@@ -16,14 +16,14 @@ using crdt::RowIdx;
 
 class WatchIndexTest : public testing::Test {
  protected:
-  static WatchScope Scope(const WatchRequest& request) {
-    return *WatchScope::From(request);
-  }
+  using Kind = WatchScope::Kind;
   // The channels that a change of this topic goes to.
   std::vector<WatchChannel*> Find(const std::string& topic) {
     std::vector<WatchChannel*> found;
-    index_.ForEach(world_.store.FindTopic(topic), "key",
-                   [&](WatchChannel& channel) { found.push_back(&channel); });
+    for (const WatchIndex::Channels* list :
+         index_.Of(world_.store.FindTopic(topic), "key")) {
+      found.insert(found.end(), list->begin(), list->end());
+    }
     return found;
   }
   WatchWorld world_;
@@ -32,7 +32,7 @@ class WatchIndexTest : public testing::Test {
 };
 
 TEST_F(WatchIndexTest, TopicsWithoutAChannelHaveNoRecord) {
-  index_.Add(Scope(Prefix("x:")), &a_);
+  index_.Add(Kind::kPrefix, "x:", &a_);
   for (int i = 0; i < 1000; ++i) {
     world_.Add(absl::StrCat("y:", i), "key");
     EXPECT_TRUE(Find(absl::StrCat("y:", i)).empty());
@@ -44,7 +44,7 @@ TEST_F(WatchIndexTest, TopicsWithoutAChannelHaveNoRecord) {
 }
 
 TEST_F(WatchIndexTest, TheRecordOfATopicGoesWithItsLastShownEntry) {
-  index_.Add(Scope(Prefix("x:")), &a_);
+  index_.Add(Kind::kPrefix, "x:", &a_);
   const RowIdx row = world_.Add("x:1", "key");
   EXPECT_EQ(Find("x:1").size(), 1u);
   const crdt::TopicIdx topic = world_.store.topic_of(row);
@@ -57,13 +57,13 @@ TEST_F(WatchIndexTest, TheRecordOfATopicGoesWithItsLastShownEntry) {
 
 TEST_F(WatchIndexTest, WhatWasFoundIsForgottenWhenPrefixesChange) {
   world_.Add("x:1", "key");
-  index_.Add(Scope(Topics({"x:1"})), &a_);
+  index_.Add(Kind::kTopics, "x:1", &a_);
   EXPECT_EQ(Find("x:1").size(), 1u);
-  index_.Add(Scope(Prefix("x")), &b_);
+  index_.Add(Kind::kPrefix, "x", &b_);
   EXPECT_EQ(Find("x:1"), std::vector<WatchChannel*>({&a_, &b_}));
-  index_.Remove(Scope(Topics({"x:1"})), &a_);
+  index_.Remove(Kind::kTopics, "x:1", &a_);
   EXPECT_EQ(Find("x:1"), std::vector<WatchChannel*>({&b_}));
-  index_.Remove(Scope(Prefix("x")), &b_);
+  index_.Remove(Kind::kPrefix, "x", &b_);
   EXPECT_TRUE(Find("x:1").empty());
   EXPECT_EQ(index_.linked_topics(), 0u);
 }

@@ -18,8 +18,8 @@ using crdt::RowIdx;
 
 class Chaos {
  public:
-  Chaos(WatchOptions options, uint64_t seed)
-      : world_(options, seed), random_(seed) {}
+  Chaos(WatchOptions options, uint64_t seed, WatchStep step)
+      : world_(options, seed, step), random_(seed) {}
 
   void Run(int steps) {
     for (int i = 0; i < steps && !testing::Test::HasFailure(); ++i) {
@@ -178,11 +178,12 @@ uint64_t FirstSeed() {
   return seed == nullptr ? 1 : std::strtoull(seed, nullptr, 10);
 }
 
-void RunSeeds(const WatchOptions& options, bool lags, bool resumes) {
+void RunSeeds(const WatchOptions& options, bool lags, bool resumes,
+              const WatchStep& step = {}) {
   WatchCounters sum;
   for (uint64_t seed = FirstSeed(); seed < FirstSeed() + 8; ++seed) {
     SCOPED_TRACE(absl::StrCat("MUSTER_SEED=", seed));
-    Chaos chaos(options, seed);
+    Chaos chaos(options, seed, step);
     chaos.Run(4000);
     if (testing::Test::HasFailure()) return;
     EXPECT_GT(chaos.reopened(), 0u);
@@ -205,6 +206,20 @@ TEST(WatchPropertyTest, SlowClientsHoldWhatIsShown) {
 
 TEST(WatchPropertyTest, ClientsHoldWhatIsShownWhenTheRingIsShort) {
   RunSeeds({.history = 20, .max_queued = 2}, true, true);
+}
+
+TEST(WatchPropertyTest, ClientsHoldWhatIsShownWhenEveryStepIsSmall) {
+  for (size_t messages : {1, 7, 30}) {
+    RunSeeds({.history = 4096, .max_queued = 1'000'000}, false, true,
+             {.messages = messages, .names = 1});
+  }
+}
+
+TEST(WatchPropertyTest, SlowClientsHoldWhatIsShownWhenEveryStepIsSmall) {
+  for (size_t messages : {1, 7, 30}) {
+    RunSeeds({.history = 20, .max_queued = 5}, true, true,
+             {.messages = messages, .names = 1});
+  }
 }
 
 TEST(WatchPropertyTest, ClientsHoldWhatIsShownWithoutHistory) {
