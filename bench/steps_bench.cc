@@ -301,8 +301,8 @@ void Steps::Crowds() {
       pair_.Step(0, [&](core::Replica& a) {
         const core::TopicsOfReply page = a.TopicsOf("crowd", after, 1'000);
         topics += page.topics.size();
-        more = page.more;
-        if (!page.topics.empty()) after = std::string(page.topics.back());
+        after = std::string(page.next);
+        more = !after.empty();
       });
     }
     if (topics != kCrowdTopics) Die("wrong topics");

@@ -16,6 +16,7 @@ size_t PresenceStore::bytes() const {
   return rows_.bytes() + sessions_.bytes() + topics_.bytes() + slab_.bytes() +
          heads * sizeof(uint32_t) + by_key_.bytes() + by_sid_.bytes() +
          crowds_.size() * kCrowdBytes + rows_.size() * kOrderBytes +
+         crowd_counts_.size() * (sizeof(std::string) + sizeof(Crowd) + 8) +
          orders_.size() * sizeof(Order) +
          topics_by_name_.size() * kTopicNameBytes +
          shared_.size() * kSharedNodeBytes;
@@ -127,6 +128,27 @@ std::string PresenceStore::AuditTopics() const {
   return rows == rows_.size() ? "" : "1: a row is in no topic's order";
 }
 
+std::string PresenceStore::AuditCrowds() const {
+  uint64_t rows = 0;
+  for (const auto& [name, crowd] : crowd_counts_) {
+    uint32_t here = 0;
+    uint64_t shown_here = 0;
+    absl::btree_set<TopicIdx> topics;
+    for (RowIdx i = FirstOfKey(name); i != kNone; i = NextOfKey(i)) {
+      ++here;
+      if (!shown(i)) continue;
+      ++shown_here;
+      topics.insert(topic_of(i));
+    }
+    if (here != crowd.rows || shown_here != crowd.shown.entries ||
+        topics.size() != crowd.shown.topics) {
+      return "7: counts of a crowd";
+    }
+    rows += here;
+  }
+  return rows == crowds_.size() ? "" : "7: rows of crowds";
+}
+
 std::string PresenceStore::Audit() const {
   size_t entries = 0;
   size_t sessions = 0;
@@ -141,7 +163,8 @@ std::string PresenceStore::Audit() const {
   }
   if (entries != by_id_.size()) return "1: rows found by id";
   if (sessions != sessions_.size()) return "1: a session is in no stream";
-  return AuditTopics();
+  std::string wrong = AuditTopics();
+  return wrong.empty() ? AuditCrowds() : wrong;
 }
 
 }  // namespace muster::crdt

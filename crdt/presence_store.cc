@@ -11,6 +11,7 @@ PresenceStore::PresenceStore(uint64_t hash_seed)
     : hash_seed_(hash_seed),
       by_id_({this}),
       by_key_({this}),
+      crowds_(CrowdOrder{this}),
       session_by_id_({this}),
       by_sid_({this}),
       by_topic_({this}) {}

@@ -6,8 +6,8 @@
 // fixed size plus a blob for key and meta, and threads every index through the
 // rows: by (stream, id), by topic, by key, by session, and by seq within the
 // stream. The rows of a (topic, key) are found among those of the key; a key
-// of more than kCrowd rows is a *crowd*: its rows are kept by (topic, key),
-// too.
+// of more than kCrowd rows is a *crowd*: its rows are kept by (topic, key) and
+// stamp, and counted, too.
 //
 // *Live* is what the streams say. *Shown* is what this node shows clients: an
 // entry may be live and hidden (its node is down, another copy of its session
@@ -28,7 +28,7 @@
 //
 // Cost: every operation is O(1) plus O(log n) in the entries of one topic or
 // crowd, none depends on the size of the state. Bytes an entry: sizeof(Row), 2
-// and 8 in indexes, 5 in the topic's order, the blob; 20 more in a crowd.
+// and 8 in indexes, 5 in the topic's order, the blob; 28 more in a crowd.
 // Threads: one. Limits: 2^32 - 2 rows, sessions, topics.
 #ifndef MUSTER_CRDT_PRESENCE_STORE_H_
 #define MUSTER_CRDT_PRESENCE_STORE_H_
@@ -37,6 +37,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -66,6 +67,12 @@ class ViewObserver {
   virtual void OnHidden(RowIdx row) = 0;
   // The row's content and ref are the new ones; `previous` was shown before.
   virtual void OnUpdated(RowIdx row, const Ref& previous) = 0;
+};
+
+// Shown rows of a key, and topics that have one.
+struct KeyCount {
+  uint64_t entries = 0;
+  uint64_t topics = 0;
 };
 
 class PresenceStore {
@@ -228,6 +235,13 @@ class PresenceStore {
   RowIdx NextOfPair(RowIdx row) const;
   RowIdx FirstOfKey(absl::string_view key) const;
   RowIdx NextOfKey(RowIdx row) const;
+  // The rows of a key have an order: by the name of their topic, then shown
+  // ones by stamp, then the others. The first one after the shown ones of
+  // `topic` up to `stamp`, or after all of `topic` if that is kWholeTopic.
+  static constexpr uint64_t kWholeTopic = UINT64_MAX;
+  RowIdx KeyRowAfter(absl::string_view key, absl::string_view topic,
+                     uint64_t stamp) const;
+  KeyCount CountOfKey(absl::string_view key) const;
 
   // Whether the last Show or Hide brought the key of its row into the row's
   // topic, or took the last one of it away.
@@ -317,13 +331,42 @@ class PresenceStore {
 
   // Rows of one key hash beyond which they are a crowd.
   static constexpr uint32_t kCrowd = 16;
-  // The place of a row among crowds.
+  // The place of a row among crowds: by key hash, topic name, hidden, stamp.
   struct CrowdPlace {
     uint32_t key_hash;
     TopicIdx topic;
-    bool hidden;
+    uint64_t stamp;
     RowIdx row;
-    auto operator<=>(const CrowdPlace&) const = default;
+    bool hidden;
+  };
+  // A place that may have no row.
+  struct CrowdSearch {
+    uint32_t key_hash;
+    absl::string_view topic;
+    bool hidden;
+    uint64_t stamp;
+  };
+  struct CrowdOrder {
+    const PresenceStore* store;
+    using is_transparent = void;
+    bool operator()(const CrowdPlace& a, const CrowdPlace& b) const {
+      if (a.key_hash != b.key_hash) return a.key_hash < b.key_hash;
+      if (a.topic != b.topic) {
+        return store->topic_name(a.topic) < store->topic_name(b.topic);
+      }
+      return std::tie(a.hidden, a.stamp) < std::tie(b.hidden, b.stamp);
+    }
+    bool operator()(const CrowdPlace& a, const CrowdSearch& b) const {
+      return Compare(a, b) < 0;
+    }
+    bool operator()(const CrowdSearch& a, const CrowdPlace& b) const {
+      return Compare(b, a) > 0;
+    }
+    int Compare(const CrowdPlace& a, const CrowdSearch& b) const;
+  };
+  struct Crowd {  // Of a key.
+    KeyCount shown;
+    uint32_t rows;
   };
 
   struct RowIdTraits {
@@ -391,12 +434,18 @@ class PresenceStore {
   bool SamePair(const Row& a, const Row& b) const;
   RowIdx MatchPair(RowIdx from, RowIdx first, TopicIdx topic,
                    absl::string_view key) const;
-  RowIdx MatchCrowd(const CrowdPlace& from, absl::string_view key) const;
+  RowIdx MatchCrowd(TopicIdx topic, const CrowdSearch& from,
+                    absl::string_view key) const;
   RowIdx MatchKey(RowIdx from, absl::string_view key) const;
+  // Whether `a` comes before `b` in the order of their key.
+  bool EarlierOfKey(RowIdx a, RowIdx b) const;
+  RowIdx CrowdRowAfter(uint32_t key_hash, absl::string_view key,
+                       absl::string_view topic, uint64_t stamp) const;
   bool PairShown(RowIdx row) const;  // Is any row of its group shown?
   CrowdPlace PlaceOf(RowIdx row) const;
   void EnterKey(RowIdx row);
   void LeaveKey(RowIdx row);
+  void EnterCrowd(RowIdx row);
   void CountShown(RowIdx row, bool on);
 
   void AppendBySeq(RowIdx row, Stream& stream);
@@ -415,6 +464,7 @@ class PresenceStore {
   std::string AuditStream(StreamIdx stream) const;
   std::string AuditRow(RowIdx row) const;
   std::string AuditTopics() const;
+  std::string AuditCrowds() const;
 
   const uint64_t hash_seed_;
   ViewObserver* observer_ = nullptr;
@@ -434,7 +484,8 @@ class PresenceStore {
 
   LinearHash<RowIdTraits> by_id_;
   GroupIndex<KeyTraits> by_key_;
-  absl::btree_set<CrowdPlace> crowds_;
+  absl::btree_set<CrowdPlace, CrowdOrder> crowds_;
+  absl::btree_map<std::string, Crowd, std::less<>> crowd_counts_;
   LinearHash<SessionIdTraits> session_by_id_;
   GroupIndex<SidTraits> by_sid_;
   LinearHash<TopicTraits> by_topic_;

@@ -21,7 +21,9 @@ bool PresenceStore::PairShown(RowIdx i) const {
   RowIdx first = by_key_.First(KeySlotHash(row.key_hash));
   RowIdx found =
       (row.flags & kCrowded) != 0
-          ? MatchCrowd({row.key_hash, row.topic, false, 0}, Blob(row).key)
+          ? MatchCrowd(row.topic,
+                       {row.key_hash, topic_name(row.topic), false, 0},
+                       Blob(row).key)
           : MatchPair(first, first, row.topic, Blob(row).key);
   return shown(found);
 }
@@ -43,6 +45,11 @@ void PresenceStore::CountShown(RowIdx i, bool on) {
     by_key_.MoveToBack(i);
   }
   key_changed_ = !(on ? pair_was_shown : PairShown(i));
+  if (crowded) {
+    KeyCount& count = crowd_counts_.find(Blob(row).key)->second.shown;
+    count.entries += by;
+    if (key_changed_) count.topics += by;
+  }
   if (!key_changed_) return;
   topic.shown_keys += by;
   shown_keys_ += by;
@@ -67,7 +74,16 @@ void PresenceStore::Transfer(RowIdx from, RowIdx to) {
   Order& order = orders_[topics_[old_row.topic].order];
   order.erase(old_row.stamp);
   order.erase(new_row.stamp);
+  const bool crowded = (old_row.flags & kCrowded) != 0;
+  if (crowded) {
+    crowds_.erase(PlaceOf(from));
+    crowds_.erase(PlaceOf(to));
+  }
   std::swap(old_row.stamp, new_row.stamp);
+  if (crowded) {
+    crowds_.insert(PlaceOf(from));
+    crowds_.insert(PlaceOf(to));
+  }
   order.insert(from);
   order.insert(to);
   CountShown(to, true);
@@ -147,9 +163,18 @@ TopicIdx PresenceStore::TopicAfter(TopicIdx topic) const {
 
 // -------------------------------------------------------------------- keys
 
+int PresenceStore::CrowdOrder::Compare(const CrowdPlace& a,
+                                       const CrowdSearch& b) const {
+  if (a.key_hash != b.key_hash) return a.key_hash < b.key_hash ? -1 : 1;
+  const int names = store->topic_name(a.topic).compare(b.topic);
+  if (names != 0) return names;
+  if (a.hidden != b.hidden) return b.hidden ? -1 : 1;
+  return a.stamp < b.stamp ? -1 : a.stamp > b.stamp ? 1 : 0;
+}
+
 PresenceStore::CrowdPlace PresenceStore::PlaceOf(RowIdx i) const {
   const Row& row = rows_[i];
-  return {row.key_hash, row.topic, (row.flags & kShown) == 0, i};
+  return {row.key_hash, row.topic, row.stamp, i, (row.flags & kShown) == 0};
 }
 
 void PresenceStore::EnterKey(RowIdx i) {
@@ -159,17 +184,35 @@ void PresenceStore::EnterKey(RowIdx i) {
     uint32_t size = 1;
     for (RowIdx j = first; j != i; j = rows_[j].key_ring.next) ++size;
     if (size <= kCrowd) return;
-    for (RowIdx j = first; j != i; j = rows_[j].key_ring.next) {
-      rows_[j].flags |= kCrowded;
-      crowds_.insert(PlaceOf(j));
-    }
+    for (RowIdx j = first; j != i; j = rows_[j].key_ring.next) EnterCrowd(j);
   }
-  rows_[i].flags |= kCrowded;
+  EnterCrowd(i);
+}
+
+void PresenceStore::EnterCrowd(RowIdx i) {
+  Row& row = rows_[i];
+  const absl::string_view key = Blob(row).key;
+  auto crowd = crowd_counts_.find(key);
+  if (crowd == crowd_counts_.end()) {
+    crowd = crowd_counts_.emplace(std::string(key), Crowd()).first;
+  }
+  ++crowd->second.rows;
+  if (shown(i)) {
+    ++crowd->second.shown.entries;
+    RowIdx other = MatchCrowd(
+        row.topic, {row.key_hash, topic_name(row.topic), false, 0}, key);
+    if (other == kNone || !shown(other)) ++crowd->second.shown.topics;
+  }
+  row.flags |= kCrowded;
   crowds_.insert(PlaceOf(i));
 }
 
 void PresenceStore::LeaveKey(RowIdx i) {
-  if ((rows_[i].flags & kCrowded) != 0) crowds_.erase(PlaceOf(i));
+  if ((rows_[i].flags & kCrowded) != 0) {
+    crowds_.erase(PlaceOf(i));
+    auto crowd = crowd_counts_.find(Blob(rows_[i]).key);
+    if (--crowd->second.rows == 0) crowd_counts_.erase(crowd);
+  }
   by_key_.Erase(i);
 }
 
@@ -188,12 +231,12 @@ RowIdx PresenceStore::MatchPair(RowIdx i, RowIdx first, TopicIdx topic,
   return kNone;
 }
 
-// The same in crowds: the first one at or after `from`.
-RowIdx PresenceStore::MatchCrowd(const CrowdPlace& from,
+// The same in crowds: the first one at or after `from`, in its topic.
+RowIdx PresenceStore::MatchCrowd(TopicIdx topic, const CrowdSearch& from,
                                  absl::string_view key) const {
   for (auto it = crowds_.lower_bound(from);
        it != crowds_.end() && it->key_hash == from.key_hash &&
-       it->topic == from.topic;
+       it->topic == topic;
        ++it) {
     if (Blob(rows_[it->row]).key == key) return it->row;
   }
@@ -208,7 +251,7 @@ RowIdx PresenceStore::FirstOfPair(absl::string_view topic,
   TopicIdx t = FindTopic(topic);
   if (t == kNone) return kNone;
   return (rows_[first].flags & kCrowded) != 0
-             ? MatchCrowd({key_hash, t, false, 0}, key)
+             ? MatchCrowd(t, {key_hash, topic, false, 0}, key)
              : MatchPair(first, first, t, key);
 }
 
@@ -217,9 +260,9 @@ RowIdx PresenceStore::NextOfPair(RowIdx i) const {
   const Row& row = rows_[i];
   absl::string_view key = Blob(row).key;
   if ((row.flags & kCrowded) != 0) {
-    CrowdPlace after = PlaceOf(i);
-    ++after.row;
-    return MatchCrowd(after, key);
+    return MatchCrowd(
+        row.topic,
+        {row.key_hash, topic_name(row.topic), !shown(i), row.stamp + 1}, key);
   }
   RowIdx first = by_key_.First(KeySlotHash(row.key_hash));
   RowIdx next = row.key_ring.next;
@@ -238,6 +281,66 @@ RowIdx PresenceStore::FirstOfKey(absl::string_view key) const {
 
 RowIdx PresenceStore::NextOfKey(RowIdx i) const {
   return MatchKey(by_key_.Next(i), Blob(rows_[i]).key);
+}
+
+bool PresenceStore::EarlierOfKey(RowIdx a, RowIdx b) const {
+  const int names = topic(a).compare(topic(b));
+  if (names != 0) return names < 0;
+  if (shown(a) != shown(b)) return shown(a);
+  return stamp(a) < stamp(b);
+}
+
+RowIdx PresenceStore::KeyRowAfter(absl::string_view key,
+                                  absl::string_view after,
+                                  uint64_t after_stamp) const {
+  const uint32_t key_hash = HashName(key);
+  const RowIdx first = by_key_.First(KeySlotHash(key_hash));
+  if (first == kNone) return kNone;
+  if ((rows_[first].flags & kCrowded) != 0) {
+    return CrowdRowAfter(key_hash, key, after, after_stamp);
+  }
+  RowIdx best = kNone;
+  RowIdx i = first;
+  do {
+    if (Blob(rows_[i]).key == key) {
+      const int names = topic(i).compare(after);
+      const bool later =
+          names > 0 || (names == 0 && after_stamp != kWholeTopic &&
+                        (!shown(i) || stamp(i) > after_stamp));
+      if (later && (best == kNone || EarlierOfKey(i, best))) best = i;
+    }
+    i = rows_[i].key_ring.next;
+  } while (i != first);
+  return best;
+}
+
+RowIdx PresenceStore::CrowdRowAfter(uint32_t key_hash, absl::string_view key,
+                                    absl::string_view topic,
+                                    uint64_t stamp) const {
+  const CrowdSearch from = {key_hash, topic, stamp == kWholeTopic, stamp};
+  for (auto it = crowds_.upper_bound(from);
+       it != crowds_.end() && it->key_hash == key_hash; ++it) {
+    if (Blob(rows_[it->row]).key == key) return it->row;
+  }
+  return kNone;
+}
+
+KeyCount PresenceStore::CountOfKey(absl::string_view key) const {
+  const auto crowd = crowd_counts_.find(key);
+  if (crowd != crowd_counts_.end()) return crowd->second.shown;
+  KeyCount count;
+  RowIdx row = KeyRowAfter(key, "", 0);
+  while (row != kNone) {
+    if (!shown(row)) {
+      row = KeyRowAfter(key, topic(row), kWholeTopic);
+      continue;
+    }
+    const TopicIdx in = topic_of(row);
+    ++count.entries;
+    row = KeyRowAfter(key, topic(row), stamp(row));
+    if (row == kNone || topic_of(row) != in || !shown(row)) ++count.topics;
+  }
+  return count;
 }
 
 }  // namespace muster::crdt

@@ -112,9 +112,9 @@ std::string EncodeTopicsResponse(const core::TopicsReply& reply) {
   for (const core::TopicCount& topic : reply.topics) {
     WriteCount(v1::TopicsResponse::kTopicsFieldNumber, topic, out);
   }
-  if (reply.more && !reply.topics.empty()) {
+  if (!reply.next.empty()) {
     out.Bytes(v1::TopicsResponse::kNextPageTokenFieldNumber,
-              NameToken(reply.topics.back().topic));
+              NameToken(reply.next));
   }
   return bytes;
 }
@@ -125,9 +125,9 @@ std::string EncodeTopicsOfResponse(const core::TopicsOfReply& reply) {
   for (const absl::string_view topic : reply.topics) {
     out.Bytes(v1::TopicsOfResponse::kTopicsFieldNumber, topic);
   }
-  if (reply.more && !reply.topics.empty()) {
+  if (!reply.next.empty()) {
     out.Bytes(v1::TopicsOfResponse::kNextPageTokenFieldNumber,
-              NameToken(reply.topics.back()));
+              NameToken(reply.next));
   }
   return bytes;
 }

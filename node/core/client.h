@@ -142,12 +142,12 @@ struct CountReply {
 };
 struct TopicsReply {
   std::vector<TopicCount> topics;
-  bool more = false;  // Continue after the last topic.
+  absl::string_view next;  // Continue after it; empty on the last page.
   crdt::ByteArena arena;
 };
 struct TopicsOfReply {
   std::vector<absl::string_view> topics;  // In byte order.
-  bool more = false;
+  absl::string_view next;                 // As above.
   crdt::ByteArena arena;
 };
 struct ExplainLine {

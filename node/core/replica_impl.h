@@ -36,7 +36,8 @@ class Replica::Impl {
   absl::Status Serving() const;
   std::string Where(crdt::LifeId life) const;
   std::string HiddenBecause(crdt::RowIdx row) const;
-  CountReply CountKey(absl::string_view key) const;
+  // Whether a row of this one's topic and key, from it on, is visible.
+  bool VisibleIn(crdt::RowIdx row) const;
   StatusView Status() const;
   std::vector<MemberView> Members() const;
 

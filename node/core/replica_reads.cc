@@ -18,6 +18,13 @@ namespace {
 
 // Hidden rows that a page may pass over before it is cut short.
 constexpr size_t kMaxPassed = 4096;
+// Topics that a page looks at.
+constexpr size_t kMaxNames = 2048;
+// Entries of one topic and key that are told of.
+constexpr size_t kMaxOfPair = 1024;
+// Shown rows of one topic and key that are looked at for one whose node is not
+// down: more only while such a node's entries are being hidden.
+constexpr size_t kMaxLooked = 64;
 constexpr size_t kPageBytes = 1 << 20;
 
 }  // namespace
@@ -53,7 +60,7 @@ ListReply Replica::Get(absl::string_view topic, absl::string_view key) {
   ListReply reply;
   for (RowIdx row = store.FirstOfPair(topic, key);
        row != kNone && store.shown(row); row = store.NextOfPair(row)) {
-    if (reply.entries.size() == kMaxPassed) break;
+    if (reply.entries.size() == kMaxOfPair) break;
     if (!roll.Visible(row)) continue;
     reply.entries.push_back(CopyEntry(store, row, {}, reply.arena));
   }
@@ -76,19 +83,9 @@ CountReply Replica::CountTopic(absl::string_view topic) {
           store.topic_record(t).shown_keys};
 }
 
-CountReply Replica::Impl::CountKey(absl::string_view key) const {
-  const crdt::PresenceStore& store = roll.store();
-  CountReply reply;
-  for (RowIdx row = store.FirstOfKey(key); row != kNone;
-       row = store.NextOfKey(row)) {
-    if (roll.Visible(row)) ++reply.entries;
-  }
-  reply.keys = reply.entries > 0 ? 1 : 0;
-  return reply;
-}
-
 CountReply Replica::CountKey(absl::string_view key) {
-  return impl_->CountKey(key);
+  const uint64_t entries = impl_->roll.store().CountOfKey(key).entries;
+  return {entries, entries > 0 ? uint64_t{1} : 0};
 }
 
 TopicsReply Replica::Topics(absl::string_view prefix, absl::string_view after,
@@ -99,39 +96,49 @@ TopicsReply Replica::Topics(absl::string_view prefix, absl::string_view after,
   if (t != kNone && !after.empty() && store.topic_name(t) == after) {
     t = store.TopicAfter(t);
   }
-  for (; t != kNone; t = store.TopicAfter(t)) {
+  absl::string_view last;
+  for (size_t n = 0; t != kNone; t = store.TopicAfter(t), ++n) {
     absl::string_view name = store.topic_name(t);
     if (!absl::StartsWith(name, prefix)) break;
-    const auto& record = store.topic_record(t);
-    if (record.shown_entries == 0) continue;
-    if (reply.topics.size() == limit) {
-      reply.more = true;
+    if (reply.topics.size() == limit || n == kMaxNames) {
+      reply.next = reply.arena.Copy(last);
       break;
     }
+    last = name;
+    const auto& record = store.topic_record(t);
+    if (record.shown_entries == 0) continue;
     reply.topics.push_back(
         {reply.arena.Copy(name), record.shown_entries, record.shown_keys});
   }
   return reply;
 }
 
+bool Replica::Impl::VisibleIn(RowIdx row) const {
+  const crdt::PresenceStore& store = roll.store();
+  const TopicIdx topic = store.topic_of(row);
+  for (size_t n = 0; n < kMaxLooked; ++n) {
+    if (row == kNone || store.topic_of(row) != topic) return false;
+    if (roll.Visible(row)) return true;
+    row = store.NextOfPair(row);
+  }
+  return false;
+}
+
 TopicsOfReply Replica::TopicsOf(absl::string_view key, absl::string_view after,
                                 size_t limit) {
-  const Roll& roll = impl_->roll;
-  const crdt::PresenceStore& store = roll.store();
-  std::vector<absl::string_view> names;
-  for (RowIdx row = store.FirstOfKey(key); row != kNone;
-       row = store.NextOfKey(row)) {
-    if (roll.Visible(row) && store.topic(row) > after) {
-      names.push_back(store.topic(row));
-    }
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
+  const crdt::PresenceStore& store = impl_->roll.store();
+  constexpr uint64_t kAll = crdt::PresenceStore::kWholeTopic;
   TopicsOfReply reply;
-  reply.more = names.size() > limit;
-  if (reply.more) names.resize(limit);
-  for (absl::string_view name : names) {
-    reply.topics.push_back(reply.arena.Copy(name));
+  RowIdx row = store.KeyRowAfter(key, after, kAll);
+  absl::string_view last;
+  for (size_t n = 0; row != kNone; ++n) {
+    if (reply.topics.size() == limit || n == kMaxNames) {
+      reply.next = reply.arena.Copy(last);
+      break;
+    }
+    last = store.topic(row);
+    if (impl_->VisibleIn(row)) reply.topics.push_back(reply.arena.Copy(last));
+    row = store.KeyRowAfter(key, last, kAll);
   }
   return reply;
 }
@@ -171,7 +178,7 @@ ExplainReply Replica::Explain(absl::string_view topic, absl::string_view key,
   ExplainReply reply;
   for (RowIdx row = store.FirstOfPair(topic, key); row != kNone;
        row = store.NextOfPair(row)) {
-    if (reply.lines.size() == kMaxPassed) break;
+    if (reply.lines.size() == kMaxOfPair) break;
     const auto& session = store.session(store.session_of(row));
     const Stream& stream = *roll.StreamAt(session.stream);
     ExplainLine line;

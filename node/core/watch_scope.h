@@ -2,7 +2,8 @@
 // a channel, and with it every batch of changes.
 //
 // The state of a scope has an order: by *name*, byte order, then by stamp. A
-// name is a topic, or in a watch of keys a key. A StateCursor is a place in
+// name is a topic, or in a watch of keys a key, whose entries are in the order
+// of their topics, then stamps. A StateCursor is a place in
 // that order:
 //
 //   cursor {"room:b", 17}   covers all of room:a, and of room:b what has a
@@ -59,15 +60,20 @@ struct WatchScope {
 };
 
 struct StateCursor {
-  static constexpr uint64_t kWholeName = UINT64_MAX;
-
-  std::string name;  // Empty: before everything.
+  std::string name;    // Empty: before everything.
+  bool whole = false;  // All of the name is covered.
+  std::string topic;   // In a watch of keys: the topic, of the key.
   uint64_t stamp = 0;
 
   bool operator==(const StateCursor&) const = default;
   bool Covers(const WatchScope& scope, const Change& change) const {
     const int order = scope.NameOf(change.topic, change.key).compare(name);
-    return order < 0 || (order == 0 && change.stamp <= stamp);
+    if (order != 0 || whole) return order <= 0;
+    if (scope.kind == WatchScope::Kind::kKeys) {
+      const int topics = change.topic.compare(topic);
+      if (topics != 0) return topics < 0;
+    }
+    return change.stamp <= stamp;
   }
 };
 

@@ -1,6 +1,7 @@
 #include "node/core/watch_state.h"
 
 #include <algorithm>
+#include <string>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -18,25 +19,14 @@ using crdt::TopicIdx;
 // A row that is looked at and passed over costs a part of one that is copied.
 constexpr size_t kPassedOver = 8;
 
-CountReply CountKeyRows(const PresenceStore& store, absl::string_view key) {
-  CountReply count;
-  std::vector<TopicIdx> topics;
-  for (RowIdx row = store.FirstOfKey(key); row != kNone;
-       row = store.NextOfKey(row)) {
-    if (!store.shown(row)) continue;
-    ++count.entries;
-    topics.push_back(store.topic_of(row));
-  }
-  std::sort(topics.begin(), topics.end());
-  count.keys = std::unique(topics.begin(), topics.end()) - topics.begin();
-  return count;
-}
-
 }  // namespace
 
 CountReply CountName(const PresenceStore& store, WatchScope::Kind kind,
                      absl::string_view name) {
-  if (kind == WatchScope::Kind::kKeys) return CountKeyRows(store, name);
+  if (kind == WatchScope::Kind::kKeys) {
+    const crdt::KeyCount count = store.CountOfKey(name);
+    return {count.entries, count.topics};
+  }
   const TopicIdx topic = store.FindTopic(name);
   if (topic == kNone) return {};
   return {store.topic_record(topic).shown_entries,
@@ -50,11 +40,13 @@ StateReader::Slice StateReader::Read(const WatchScope& scope, size_t names,
   entries_ = 0;
   state_of_.clear();
   while (HasRoom()) {
-    if (cursor.name.empty() || cursor.stamp == StateCursor::kWholeName) {
+    if (cursor.name.empty() || cursor.whole) {
       if (!NextName(scope, names, cursor.name)) {
         return {names == scope.names.size(), rows_};
       }
+      cursor.topic.clear();
       cursor.stamp = 0;
+      cursor.whole = false;
       ++rows_;
       continue;
     }
@@ -62,11 +54,11 @@ StateReader::Slice StateReader::Read(const WatchScope& scope, size_t names,
     if (scope.counts_only) {
       ReadCount(scope, cursor.name);
     } else if (scope.kind == WatchScope::Kind::kKeys) {
-      whole = ReadKey(cursor.name, cursor.stamp);
+      whole = ReadKey(cursor);
     } else if (TopicIdx t = store_.FindTopic(cursor.name); t != kNone) {
       whole = ReadTopic(t, cursor.stamp);
     }
-    if (whole) cursor.stamp = StateCursor::kWholeName;
+    cursor.whole = whole;
   }
   return {false, rows_};
 }
@@ -117,35 +109,23 @@ bool StateReader::ReadTopic(TopicIdx topic, uint64_t& stamp) {
   return whole;
 }
 
-bool StateReader::ReadKey(absl::string_view key, uint64_t& stamp) {
-  // The kSliceRows lowest stamps after the cursor, as a heap with the highest
-  // of them on top.
-  candidates_.clear();
-  bool whole = true;
-  size_t looked_at = 0;
-  for (RowIdx row = store_.FirstOfKey(key); row != kNone;
-       row = store_.NextOfKey(row)) {
-    ++looked_at;
-    const Candidate candidate{store_.stamp(row), row};
-    if (!store_.shown(row) || candidate.first <= stamp) continue;
-    if (candidates_.size() == kSliceRows) {
-      whole = false;
-      if (candidate > candidates_.front()) continue;
-      std::pop_heap(candidates_.begin(), candidates_.end());
-      candidates_.pop_back();
-    }
-    candidates_.push_back(candidate);
-    std::push_heap(candidates_.begin(), candidates_.end());
-  }
-  std::sort_heap(candidates_.begin(), candidates_.end());
-  for (const auto& [row_stamp, row] : candidates_) {
+bool StateReader::ReadKey(StateCursor& cursor) {
+  size_t passed_over = 0;
+  for (RowIdx row = store_.KeyRowAfter(cursor.name, cursor.topic, cursor.stamp);
+       row != kNone;
+       row = store_.KeyRowAfter(cursor.name, cursor.topic, cursor.stamp)) {
     if (!HasRoom()) return false;
-    stamp = row_stamp;
-    AddEntry(row);
+    cursor.topic = std::string(store_.topic(row));
+    if (store_.shown(row)) {
+      cursor.stamp = store_.stamp(row);
+      AddEntry(row);
+    } else {
+      // What comes after it in the topic is hidden, too.
+      cursor.stamp = PresenceStore::kWholeTopic;
+      if (++passed_over % kPassedOver == 0) ++rows_;
+    }
   }
-  // Counted last, or a key of very many entries would leave no room for any.
-  rows_ += looked_at / kPassedOver;
-  return whole;
+  return true;
 }
 
 void StateReader::AddEntry(RowIdx row) {

@@ -5,8 +5,8 @@
 // large the state is. What it has read is what is shown at that moment: the
 // caller keeps the part of the state that the cursor covers up to date.
 //
-// Cost: O(rows of the slice); for a key with n entries O(n) a slice, as the
-// rows of a key are in no order. Threads: one.
+// Cost: O(rows of the slice), O(log n) each in a key of n entries. Threads:
+// one.
 #ifndef MUSTER_NODE_CORE_WATCH_STATE_H_
 #define MUSTER_NODE_CORE_WATCH_STATE_H_
 
@@ -47,11 +47,9 @@ class StateReader {
              WatchBatch& batch);
 
  private:
-  using Candidate = std::pair<uint64_t, crdt::RowIdx>;  // By stamp.
-
   // These return whether there was room for the whole name.
   bool ReadTopic(crdt::TopicIdx topic, uint64_t& stamp);
-  bool ReadKey(absl::string_view key, uint64_t& stamp);
+  bool ReadKey(StateCursor& cursor);
   void ReadCount(const WatchScope& scope, absl::string_view name);
 
   bool HasRoom() const;
@@ -66,7 +64,6 @@ class StateReader {
   size_t rows_ = 0;
   size_t entries_ = 0;
   absl::flat_hash_map<absl::string_view, size_t> state_of_;
-  std::vector<Candidate> candidates_;
 };
 
 }  // namespace muster::core

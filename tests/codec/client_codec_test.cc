@@ -187,7 +187,7 @@ TEST(EncodeTest, ABatchWithoutAVersionHasNone) {
 TEST(EncodeTest, PagesOfNamesContinueAfterTheLastOne) {
   core::TopicsReply topics;
   topics.topics = {{"a", 1, 1}, {"b", 2, 1}};
-  topics.more = true;
+  topics.next = "b";
   v1::TopicsResponse response;
   ASSERT_TRUE(response.ParseFromString(EncodeTopicsResponse(topics)));
   std::string last;

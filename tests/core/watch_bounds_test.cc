@@ -252,5 +252,34 @@ TEST(ManyNamesTest, AWatchThatResumesIsToldWhatItMissedOfAllOfThem) {
   EXPECT_EQ(client.roster.size(), 5u);
 }
 
+// ------------------------------------------------------------------ a crowd
+
+TEST(CrowdTest, TheStateOfAKeyOfManyEntriesIsWholeThoughItChangesMeanwhile) {
+  WatchWorld world;
+  std::vector<RowIdx> rows;
+  for (int i = 0; i < 2'000; ++i) {
+    rows.push_back(world.Add(absl::StrCat("room", i % 50), "star"));
+  }
+  TestClient& client = world.Open(Keys({"star"}));
+  TestClient& counts = world.Open(CountsOf(Keys({"star"})));
+  // Behind and ahead of the cursor.
+  for (size_t i = 0; world.RunSlice(); i += 60) {
+    world.Update(rows[i], "new");
+    world.store.Hide(rows[i + 1]);
+    world.Remove(rows[i + 2]);
+    world.Add("room0", "star");
+    world.Add("room49", "star");
+    world.Read(client);
+    world.Read(counts);
+  }
+  world.Settle();
+  EXPECT_GE(client.states, 2'000 / kSliceRows);
+  EXPECT_EQ(client.roster, world.Shown(client.request));
+  world.Tick(absl::Seconds(1));
+  world.Settle();
+  EXPECT_EQ(counts.counts, world.Counted(counts.request));
+  EXPECT_EQ(world.store.Audit(), "");
+}
+
 }  // namespace
 }  // namespace muster::core

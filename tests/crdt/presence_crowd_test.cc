@@ -90,5 +90,40 @@ TEST_F(PresenceCrowdTest, ShownRowsOfACrowdComeFirstAndAKeyIsCountedOnce) {
   EXPECT_EQ(store_.Audit(), "");
 }
 
+TEST_F(PresenceCrowdTest, TheRowsOfAKeyAreInTheOrderOfTopicsThenStamps) {
+  for (size_t each : {size_t{1}, size_t{10}}) {  // A few, then a crowd.
+    const std::string key = absl::StrCat("key", each);
+    std::vector<std::vector<RowIdx>> rows(5);
+    for (size_t n = 0; n < each; ++n) {
+      for (size_t t : {3, 0, 4, 1, 2}) {
+        rows[t].push_back(AddShown(absl::StrCat("room", t), key));
+      }
+    }
+    for (RowIdx row : rows[1]) store_.Hide(row);
+    const KeyCount count = store_.CountOfKey(key);
+    EXPECT_EQ(count.entries, 4 * each);
+    EXPECT_EQ(count.topics, 4u);
+    for (size_t t : {0, 2, 3, 4}) {
+      const std::string topic = absl::StrCat("room", t);
+      uint64_t stamp = 0;
+      for (RowIdx row : rows[t]) {
+        EXPECT_EQ(store_.KeyRowAfter(key, topic, stamp), row);
+        stamp = store_.stamp(row);
+      }
+      const RowIdx next =
+          store_.KeyRowAfter(key, topic, PresenceStore::kWholeTopic);
+      EXPECT_EQ(store_.KeyRowAfter(key, topic, stamp), next);
+      if (t == 4) {
+        EXPECT_EQ(next, kNone);
+      } else {
+        EXPECT_EQ(store_.topic(next), absl::StrCat("room", t + 1));
+        EXPECT_EQ(store_.shown(next), t != 0);
+      }
+    }
+    EXPECT_EQ(store_.CountOfKey("nobody").entries, 0u);
+    EXPECT_EQ(store_.Audit(), "");
+  }
+}
+
 }  // namespace
 }  // namespace muster::crdt

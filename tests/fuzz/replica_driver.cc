@@ -353,7 +353,8 @@ std::multiset<crdt::Ref> ReplicaDriver::ListAll() {
       } while (next != 0);
       MUSTER_CHECK(entries == topic.entries);
     }
-    more = topics.more;
+    after = std::string(topics.next);
+    more = !after.empty();
   }
   return all;
 }

@@ -68,9 +68,9 @@ Model::Entries ListAll(World& world, Process& process) {
   bool more = true;
   while (more) {
     const core::TopicsReply topics = replica.Topics("", after, kPage);
-    more = topics.more && !topics.topics.empty();
+    after = std::string(topics.next);
+    more = !after.empty();
     for (const core::TopicCount& topic : topics.topics) {
-      after = std::string(topic.topic);
       uint64_t next = 0;
       do {
         const core::ListReply page = replica.List(topic.topic, kPage, next);
@@ -166,7 +166,7 @@ std::string Checks::ViewsDiffer(Process& process, const Model::Entries& list) {
     for (absl::string_view topic : of.topics) {
       named.insert(std::string(topic));
     }
-    if (named != in && !of.more) {
+    if (named != in && of.next.empty()) {
       return absl::StrCat("C10: ", Where(process), ": topics of ", key);
     }
   }
