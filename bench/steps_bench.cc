@@ -344,6 +344,7 @@ void Steps::LargeSession() {
   Case(absl::StrCat(session_of, " tracked, 500 a call"), {0, 1}, [&] {
     session = Open(absl::Seconds(30));
     refs = Track(session, 0, kLarge, kBatch, name);
+    RunFor(absl::Milliseconds(500));
   });
   Case(absl::StrCat(session_of, " resumed where it is"), {0, 1},
        [&] { Resume(0, session, refs, name); });

@@ -247,7 +247,7 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
       self.replication.OnCheckpoint(link, f, self.out);
     }
     void operator()(const AckFrame& f) {
-      self.replication.OnAck(link, f, self.out);
+      self.replication.OnAck(link, f);
     }
     void operator()(const MembersFrame& f) {
       self.membership.OnMembers(link, f, now, self.out);

@@ -454,9 +454,10 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
 }
 
 bool Replication::has_work() const {
-  return std::any_of(pulling_.begin(), pulling_.end(), [](const auto& p) {
-    return p.second.rebase != nullptr && p.second.rebase->ended();
-  });
+  return more_to_send_ ||
+         std::any_of(pulling_.begin(), pulling_.end(), [](const auto& p) {
+           return p.second.rebase != nullptr && p.second.rebase->ended();
+         });
 }
 
 bool Replication::RunJob(Output& out) {

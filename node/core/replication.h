@@ -57,7 +57,7 @@ class Replication {
   void OnDelta(LinkId link, const DeltaFrame& frame, Output& out);
   void OnRebase(LinkId link, const RebaseFrame& frame, Output& out);
   void OnCheckpoint(LinkId link, const CheckpointFrame& frame, Output& out);
-  void OnAck(LinkId link, const AckFrame& frame, Output& out);
+  void OnAck(LinkId link, const AckFrame& frame);
 
   // ---- streams ----
   // The stream is gone from the roll, or must not be served any more.
@@ -174,6 +174,8 @@ class Replication {
     crdt::MutationLog::Cursor after;
   } last_run_;
   uint64_t next_rebase_id_ = 1;
+  size_t rebase_left_ = 0;     // Elements that this step may still send.
+  bool more_to_send_ = false;  // It could not send them all.
   Instant next_positions_{0};
   Instant next_full_positions_{0};
   struct {

@@ -15,6 +15,8 @@ namespace {
 // with it, for at most kMaxWait.
 constexpr uint64_t kWorthSending = 128;
 constexpr absl::Duration kMaxWait = absl::Milliseconds(3);
+// Elements of rebases that one step walks over.
+constexpr size_t kRebaseElements = 4096;
 
 }  // namespace
 
@@ -45,15 +47,16 @@ void Replication::StartRebase(Stream& stream, Serving& serving, Seq have) {
       std::make_unique<RebaseSender>(roll_, stream, serving.rebase_id, have);
 }
 
-void Replication::OnAck(LinkId id, const AckFrame& frame, Output& out) {
+void Replication::OnAck(LinkId id, const AckFrame& frame) {
   Link* link = FindLink(id);
   if (link == nullptr || frame.bulk_bytes > link->sent) return;
   link->acked = std::min(
       link->sent, std::max(link->acked, frame.bulk_bytes + link->missed));
-  PumpLink(*link, out);
 }
 
 void Replication::Pump(Output& out) {
+  rebase_left_ = kRebaseElements;
+  more_to_send_ = false;
   for (auto& [id, link] : links_) {
     if (link.ack_due) {
       link.ack_due = false;
@@ -78,6 +81,10 @@ void Replication::PumpLink(Link& link, Output& out) {
         }
         Serving& serving = at->second;
         if (serving.paused || (serving.rebase != nullptr) != rebases) continue;
+        if (rebases && rebase_left_ == 0) {
+          more_to_send_ = true;
+          return;
+        }
         more |= rebases ? PumpRebase(link, serving, out)
                         : PumpStream(link, *stream, serving, out);
         if (link.sent - link.acked >= options_.window_bytes) break;
@@ -136,6 +143,7 @@ bool Replication::PumpRebase(Link& link, Serving& serving, Output& out) {
     serving.paused = true;
   }
   if (!frame.has_value()) return false;
+  rebase_left_ -= std::min<size_t>(rebase_left_, frame->count + 1);
   link.sent += frame->payload->size();
   link.last_send = roll_.now().mono;
   counters_.bulk_bytes_out += frame->payload->size();
