@@ -42,16 +42,18 @@ void CheckMutation(absl::string_view all, absl::string_view rest,
 
 void TryMutations(absl::string_view bytes, Seq first) {
   const absl::string_view whole = bytes;
+  bool valid = true;
   uint32_t count = 0;
   Mutation mutation;
-  for (;; ++count) {
+  while (!bytes.empty()) {
     const absl::string_view before = bytes;
-    const Seq seq(first.value + count);
-    if (bytes.empty() || !DecodeMutation(bytes, seq, mutation)) break;
+    valid = DecodeMutation(bytes, Seq(first.value + count), mutation);
+    if (!valid) break;
     CheckMutation(before, bytes, mutation);
+    ++count;
   }
   MUSTER_CHECK(!ValidateMutations(whole, first, count + 1));
-  MUSTER_CHECK(ValidateMutations(whole, first, count) == bytes.empty());
+  MUSTER_CHECK(ValidateMutations(whole, first, count) == valid);
 }
 
 void TryElements(absl::string_view bytes) {
@@ -71,17 +73,19 @@ void TryElements(absl::string_view bytes) {
 
 void TryGaps(absl::string_view bytes) {
   const absl::string_view whole = bytes;
+  bool valid = true;
   uint32_t count = 0;
   std::string again;
   Seq previous;
   while (!bytes.empty()) {
     const Seq before = previous;
-    if (!DecodeSeqGap(bytes, previous)) break;
+    valid = DecodeSeqGap(bytes, previous);
+    if (!valid) break;
     AppendElementSeq(before, previous, again);
     ++count;
   }
   MUSTER_CHECK(whole.substr(0, again.size()) == again);
-  if (bytes.empty()) MUSTER_CHECK(ValidateSeqGaps(whole, count));
+  MUSTER_CHECK(ValidateSeqGaps(whole, count) == valid);
   MUSTER_CHECK(!ValidateSeqGaps(whole, count + 1));
 }
 

@@ -85,6 +85,8 @@ void TrySession(const std::string& bytes, const service::Limits& limits,
   }
   if (!work.fatal.ok()) return;
   CheckPart(limits, work.part(0));
+  // That ends the stream.
+  if (!work.part(0).status.ok()) return;
   v1::SessionResponse response;
   MUSTER_CHECK(response.ParseFromString(work.EncodeSession("a")));
   MUSTER_CHECK(response.number() == work.number);
