@@ -79,7 +79,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       MUSTER_CHECK(hello->cluster == kCluster);
     } else if (const auto* up = std::get_if<Handshake::Established>(&step)) {
       CheckSent(up->send);
-      MUSTER_CHECK(hello.has_value() && !hello->probe && !probe);
+      // Only a dialler's hello can be a probe.
+      MUSTER_CHECK(hello.has_value() && !probe);
+      MUSTER_CHECK(role == LinkRole::kDialler || !hello->probe);
       MUSTER_CHECK(proof != nullptr &&
                    proof->mac == Owed(policy.secret, role, *hello));
       MUSTER_CHECK(up->hello.origin == hello->origin);
