@@ -43,6 +43,11 @@ const Command kCommands[] = {
      MeasureWatchers,
      {},
      "watchers"},
+    {"hostile",
+     "Tracks and reads beside clients and peers that mean no good",
+     MeasureHostile,
+     {},
+     "node"},
 };
 
 int Main(int argc, char** argv) {

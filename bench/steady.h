@@ -18,6 +18,9 @@ void MeasureRoom(const Settings& settings, Report& report);
 // A watcher that never reads beside 1,000 that do.
 void MeasureWatchers(const Settings& settings, Report& report);
 
+// Honest clients beside hostile ones, one kind after the other.
+void MeasureHostile(const Settings& settings, Report& report);
+
 }  // namespace muster::bench
 
 #endif  // MUSTER_BENCH_STEADY_H_
