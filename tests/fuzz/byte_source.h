@@ -30,7 +30,8 @@ class ByteSource {
   }
   // A text with its length, a Short, in front.
   absl::string_view Text() {
-    const size_t size = std::min<size_t>(Short(), rest_.size());
+    const size_t said = Short();
+    const size_t size = std::min(said, rest_.size());
     const absl::string_view text = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return text;
