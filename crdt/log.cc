@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crdt/check.h"
+#include "crdt/mutant.h"
 #include "crdt/mutation.h"
 
 namespace muster::crdt {
@@ -58,6 +59,7 @@ void MutationLog::Evict() {
     bytes_ -= s.chunks.front().bytes.capacity();
     s.before_first =
         Seq(s.chunks.front().first.value + s.chunks.front().count - 1);
+    if (Mutated(Mutant::kLogStartOffByOne)) --s.before_first.value;
     s.chunks.pop_front();
   }
 }
@@ -73,6 +75,7 @@ std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,
   auto it = std::upper_bound(
       s.chunks.begin(), s.chunks.end(), next,
       [](Seq seq, const Chunk& chunk) { return seq < chunk.first; });
+  MUSTER_CHECK(it != s.chunks.begin());
   const Chunk& chunk = *--it;
   if (cursor.chunk != chunk.number) {
     absl::string_view skip = chunk.bytes;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "crdt/mutant.h"
+
 namespace muster::core {
 namespace {
 
@@ -75,7 +77,8 @@ absl::Duration FailureDetector::SuspectAfter(const GapWindow& gaps,
 absl::Duration StallWatch::Step(Instant now) {
   absl::Duration gap = now - last_;
   last_ = now;
-  if (gap <= kStall) return absl::ZeroDuration();
+  const bool blind = crdt::Mutated(crdt::Mutant::kBlamesOthersAfterStall);
+  if (gap <= kStall || blind) return absl::ZeroDuration();
   resumed_ = now;
   ticks_left_ = 2;
   delay_ = gap;

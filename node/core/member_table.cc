@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <tuple>
 
+#include "crdt/mutant.h"
+
 namespace muster::core {
 namespace {
+
+using crdt::Mutant;
+using crdt::Mutated;
 
 // Both are lives of one name.
 bool IsLater(const crdt::Origin& a, const crdt::Origin& b) {
@@ -29,7 +34,7 @@ MemberTable::Added MemberTable::Add(const crdt::Origin& origin,
     return added;
   }
   bool refused = shown ? LaterShows(origin, now) : HasLater(origin);
-  if (refused) {
+  if (refused && !Mutated(Mutant::kAcceptsLowerIncarnation)) {
     added.outcome = Outcome::kEnded;
     return added;
   }

@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "crdt/mutant.h"
 #include "node/core/membership_impl.h"
 
 namespace muster::core {
 namespace {
 
+using crdt::Mutant;
+using crdt::Mutated;
 using Kind = MembershipEvent::Kind;
 
 // A first number is evidence only if it is younger.
@@ -42,6 +45,7 @@ void Membership::Impl::Evidence(Member& member, const HeardBeat& heard,
     member.stream_only = false;
     member.presence_seq = std::max(member.presence_seq, heard.presence_seq);
   }
+  if (Mutated(Mutant::kRepeatedBeatIsEvidence)) member.heard = now;
   if (heard.number <= member.beat) return;
   bool first = member.beat == 0;
   member.beat = heard.number;
@@ -232,7 +236,8 @@ void Membership::Impl::JudgeOne(Member& member, Step& step) {
   }
   if (!member.check) return;
   if (now >= member.check->again) return StartCheck(member, step);
-  if (member.check->refused && now >= member.check->until) {
+  const bool wait = !Mutated(Mutant::kRefusalAloneIsProof);
+  if (member.check->refused && (now >= member.check->until || !wait)) {
     Add(Count::kDownsByRefusal);
     member.refused = member.check->since;
     MarkDown(member, "its address refuses and nobody has heard it", step);
@@ -254,6 +259,7 @@ void Membership::Impl::Suspect(Member& member, Step& step) {
 
 void Membership::Impl::MarkDown(Member& member, const std::string& why,
                                 Step& step) {
+  if (Mutated(Mutant::kDownIsRemoval)) return MarkLeft(member, step);
   Add(Count::kDowns);
   member.state = MemberState::kDown;
   member.check.reset();

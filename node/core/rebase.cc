@@ -4,9 +4,13 @@
 #include <memory>
 #include <utility>
 
+#include "crdt/mutant.h"
+
 namespace muster::core {
 
 using crdt::kNone;
+using crdt::Mutant;
+using crdt::Mutated;
 using crdt::Mutation;
 using crdt::RowIdx;
 using crdt::Seq;
@@ -15,8 +19,13 @@ using Kind = RebaseFrame::Kind;
 
 // ------------------------------------------------------------------ sender
 
-RebaseSender::RebaseSender(Roll& roll, Stream& stream, uint64_t id, Seq have)
-    : roll_(roll), stream_(stream), id_(id), have_(have) {
+RebaseSender::RebaseSender(Roll& roll, Stream& stream, uint64_t id, Seq have,
+                           size_t frame_bytes)
+    : roll_(roll),
+      stream_(stream),
+      id_(id),
+      frame_bytes_(frame_bytes),
+      have_(have) {
   cursor_.stream = stream.idx;
   roll_.AddCursor(&cursor_);
 }
@@ -62,7 +71,8 @@ std::optional<RebaseFrame> RebaseSender::Elements(Walk walk, Kind keep,
     walk.next();
     ++count;
     // A put may be as large as a meta may be: leave room for one.
-    if (count == kNames || payload.size() > kBulkFrameBytes / 2) break;
+    if (count >= frame_bytes_ / kNameBytes || payload.size() > frame_bytes_ / 2)
+      break;
   }
   return Make(naming ? keep : put, std::move(payload), count);
 }
@@ -73,7 +83,7 @@ std::optional<RebaseFrame> RebaseSender::Log() {
     have_ = upto_;
     return Begin();
   }
-  auto run = log.Read(stream_.idx, log_cursor_, kBulkFrameBytes / 2);
+  auto run = log.Read(stream_.idx, log_cursor_, frame_bytes_ / 2);
   if (run.has_value()) {
     RebaseFrame frame = Make(Kind::kDelta, std::move(run->bytes), run->count);
     frame.seq = crdt::Seq(run->first.value + run->count - 1);
@@ -162,6 +172,11 @@ RebaseReceiver::Outcome RebaseReceiver::Step(const RebaseFrame& frame) {
   return Outcome::kBad;
 }
 
+void RebaseReceiver::ToFirst() {
+  cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
+  cursor_.row = roll_.store().FirstRowBySeq(stream_.idx);
+}
+
 RebaseReceiver::Outcome RebaseReceiver::Begin(const RebaseFrame& frame) {
   // The first round starts at 0 or where we stand, another where the one
   // before it ended.
@@ -171,8 +186,7 @@ RebaseReceiver::Outcome RebaseReceiver::Begin(const RebaseFrame& frame) {
   if (frame.have != Seq() && frame.seq < stream_.applied) return Outcome::kBad;
   at_ = frame.seq;
   ++stream_.round;
-  cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
-  cursor_.row = roll_.store().FirstRowBySeq(stream_.idx);
+  ToFirst();
   return Outcome::kOk;
 }
 
@@ -213,11 +227,15 @@ RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
     }
     stream_.applied = std::max(stream_.applied, seq);
   }
+  if (Mutated(Mutant::kMovesPositionInRebase)) stream_.vv = stream_.applied;
   return Outcome::kOk;
 }
 
 RebaseReceiver::Outcome RebaseReceiver::Log(const RebaseFrame& frame) {
   if (frame.seq.value != at_.value + frame.count) return Outcome::kBad;
+  if (Mutated(Mutant::kSweepsEarly)) {
+    for (ToFirst(); !Sweep();) continue;
+  }
   absl::string_view bytes = *frame.payload;
   Mutation mutation;
   for (uint32_t n = 0; n < frame.count; ++n) {
@@ -238,8 +256,7 @@ RebaseReceiver::Outcome RebaseReceiver::End(const RebaseFrame& frame) {
   ended_ = true;
   final_seq_ = frame.seq;
   final_digest_ = frame.digest;
-  cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
-  cursor_.row = roll_.store().FirstRowBySeq(stream_.idx);
+  ToFirst();
   return Outcome::kEnded;
 }
 

@@ -19,8 +19,8 @@
 // from the VV if its sender has all that is here (upto >= Stream::applied);
 // else it starts from 0, and puts replace what is later than they.
 //
-// Cost: O(elements), a frame at a time: at most kBulkFrameBytes and kNames
-// names a frame. Threads: one.
+// Cost: O(elements), a frame at a time: at most frame_bytes and a 16th as
+// many names a frame. Threads: one.
 #ifndef MUSTER_NODE_CORE_REBASE_H_
 #define MUSTER_NODE_CORE_REBASE_H_
 
@@ -36,7 +36,9 @@ namespace muster::core {
 
 class RebaseSender {
  public:
-  RebaseSender(Roll& roll, Stream& stream, uint64_t id, crdt::Seq have);
+  // `frame_bytes`: see ReplicationOptions.
+  RebaseSender(Roll& roll, Stream& stream, uint64_t id, crdt::Seq have,
+               size_t frame_bytes);
   ~RebaseSender();
   RebaseSender(const RebaseSender&) = delete;
   RebaseSender& operator=(const RebaseSender&) = delete;
@@ -47,7 +49,8 @@ class RebaseSender {
 
  private:
   enum class Phase { kBegin, kSessions, kEntries, kLog, kDone };
-  static constexpr uint32_t kNames = 4096;
+  // A name is a byte or two.
+  static constexpr size_t kNameBytes = 16;
 
   RebaseFrame Make(RebaseFrame::Kind kind, std::string payload, uint32_t count);
   RebaseFrame Begin();
@@ -60,6 +63,7 @@ class RebaseSender {
   Roll& roll_;
   Stream& stream_;
   const uint64_t id_;
+  const size_t frame_bytes_;
   uint64_t number_ = 0;
   crdt::Seq have_;
   crdt::Seq upto_;
@@ -88,6 +92,8 @@ class RebaseReceiver {
   uint64_t final_digest() const { return final_digest_; }
 
  private:
+  // The cursor, to the first elements.
+  void ToFirst();
   Outcome Begin(const RebaseFrame& frame);
   Outcome Names(const RebaseFrame& frame, bool sessions);
   Outcome Puts(const RebaseFrame& frame);

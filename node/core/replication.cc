@@ -7,9 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "crdt/check.h"
+#include "crdt/mutant.h"
 
 namespace muster::core {
 
+using crdt::Mutant;
+using crdt::Mutated;
 using crdt::Seq;
 using crdt::StreamId;
 
@@ -22,6 +25,10 @@ constexpr absl::Duration kSilent = absl::Seconds(1);
 constexpr absl::Duration kPullAgain = absl::Milliseconds(100);
 // Back-off between dials is at most 2 s.
 constexpr absl::Duration kPicky = absl::Seconds(3);
+
+bool IsHalf(const Stream& stream) {
+  return stream.rebasing && !Mutated(Mutant::kServesInRebase);
+}
 
 }  // namespace
 
@@ -81,7 +88,7 @@ void Replication::StopServing(const StreamId& id) {
 }
 
 bool Replication::MayServe(const Stream& stream) const {
-  if (stream.rebasing || stream.dropping) return false;
+  if (IsHalf(stream) || stream.dropping) return false;
   return stream.own || roll_.now().mono - stream.advanced <= options_.stale;
 }
 
@@ -109,7 +116,7 @@ void Replication::SendPositions(Link& link, bool full, Output& out) {
     if (!full && (told->second == news || served)) return;
     told->second = news;
     frame.streams.push_back({stream.origin, stream.kind, stream.vv, age,
-                             roll_.HasWanted(stream), stream.rebasing});
+                             roll_.HasWanted(stream), IsHalf(stream)});
   });
   if (full || !frame.streams.empty()) Send(link, out, {0, std::move(frame)});
 }
@@ -149,7 +156,8 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     at->second.wanted = position.wanted;
     at->second.rebasing = position.rebasing;
     Stream& stream = *roll_.FindStream(stream_id);
-    const Pulling& pulling = pulling_[stream_id];
+    Pulling& pulling = pulling_[stream_id];
+    pulling.told = std::max(pulling.told, position.seq);
     bool direct = DirectLink(stream) == id;
     if (stream.waiting) {
       stream.show_at = std::max(stream.show_at, position.seq);
@@ -318,8 +326,8 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
     LinkId other = BestSource(stream, pulling.source);
     if (other != 0) return SendPull(stream, pulling, other, out);
   }
-  bool behind =
-      Furthest(stream) > stream.vv || stream.rebasing || pulling.force;
+  bool behind = (pulling.told > stream.vv && Furthest(stream) > stream.vv) ||
+                stream.rebasing || pulling.force;
   if (!behind) {
     pulling.since = now;
     return;
@@ -405,7 +413,7 @@ void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
     return;
   }
   Pulling& pulling = pulling_[frame.stream];
-  if (frame.first > stream->vv.Next()) {
+  if (frame.first > stream->vv.Next() && !Mutated(Mutant::kSkipsGap)) {
     ++counters_.gaps;
     if (pulling.source == id &&
         roll_.now().mono - pulling.last_pull >= kPullAgain) {
@@ -434,7 +442,7 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
         std::make_unique<RebaseReceiver>(roll_, *stream, frame.rebase_id);
     stream->rebasing = true;
     stream->applied = std::max(stream->applied, stream->vv);
-    for (auto& [other_id, other] : links_) other.serving.erase(frame.stream);
+    if (IsHalf(*stream)) StopServing(frame.stream);
     ++counters_.rebases_in;
   }
   if (pulling.rebase->ended()) return;

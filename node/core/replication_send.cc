@@ -2,10 +2,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "crdt/mutant.h"
 #include "node/core/replication.h"
 
 namespace muster::core {
 
+using crdt::Mutant;
+using crdt::Mutated;
 using crdt::Seq;
 using crdt::StreamId;
 
@@ -43,8 +46,8 @@ void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
 
 void Replication::StartRebase(Stream& stream, Serving& serving, Seq have) {
   ++counters_.rebases_out;
-  serving.rebase =
-      std::make_unique<RebaseSender>(roll_, stream, serving.rebase_id, have);
+  serving.rebase = std::make_unique<RebaseSender>(
+      roll_, stream, serving.rebase_id, have, options_.frame_bytes);
 }
 
 void Replication::OnAck(LinkId id, const AckFrame& frame) {
@@ -114,7 +117,8 @@ bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
   if (last_run_.stream != stream.idx || last_run_.first != at.Next() ||
       last_run_.life != stream.origin.life ||
       last_run_.log_last != log.last(stream.idx)) {
-    auto run = log.Read(stream.idx, serving.cursor, kBulkFrameBytes);
+    auto run = log.Read(stream.idx, serving.cursor, options_.frame_bytes);
+    if (Mutated(Mutant::kRelayChanges) && !stream.own) --run->bytes.back();
     last_run_ = {stream.idx,
                  stream.origin.life,
                  log.last(stream.idx),

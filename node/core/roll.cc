@@ -3,11 +3,14 @@
 #include <algorithm>
 
 #include "crdt/check.h"
+#include "crdt/mutant.h"
 
 namespace muster::core {
 namespace {
 
 using crdt::kNone;
+using crdt::Mutant;
+using crdt::Mutated;
 using crdt::Mutation;
 using crdt::RowIdx;
 using crdt::SessionIdx;
@@ -56,6 +59,7 @@ void Roll::SetHidden(Stream& stream, bool hidden) {
 }
 
 void Roll::Drop(Stream& stream) {
+  if (Mutated(Mutant::kForgottenKeepsSlot)) return;
   auto it = streams_.find(stream.id());
   dropping_.push_back(std::move(it->second));
   streams_.erase(it);
@@ -132,6 +136,10 @@ Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation,
                              bool overwrite) {
   const crdt::EntryContent& content = mutation.entry;
   RowIdx row = store_.FindEntry(stream.idx, mutation.id);
+  if (row != kNone && Mutated(Mutant::kUpdateLeavesAndJoins)) {
+    RemoveRow(row);
+    row = kNone;
+  }
   if (row == kNone) {
     SessionIdx session = store_.FindSession(stream.idx, content.session);
     if (session == kNone) return Applied::kBad;

@@ -4,12 +4,15 @@
 #include <limits>
 
 #include "crdt/check.h"
+#include "crdt/mutant.h"
 #include "node/core/roll.h"
 
 namespace muster::core {
 namespace {
 
 using crdt::kNone;
+using crdt::Mutant;
+using crdt::Mutated;
 using crdt::RowIdx;
 using crdt::SessionIdx;
 using crdt::SessionState;
@@ -53,6 +56,9 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
   const crdt::PresenceStore::Session& session = store_.session(i);
   const Stream& stream = *by_idx_[session.stream];
   SessionState state = session.state();
+  if (Mutated(Mutant::kShowsPending)) {
+    if (state == SessionState::kPending) return Want::kShow;
+  }
   if (state == SessionState::kPending || state == SessionState::kEnded ||
       (session.flags & kExpired) != 0 || stream.dropping) {
     return Want::kHide;
@@ -61,7 +67,7 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
   bool sole = store_.Sole(i);
   SessionIdx winner = sole ? i : InForce(session.session);
   if (winner == kNone) return Want::kHide;
-  if (winner != i) {
+  if (winner != i && !Mutated(Mutant::kAdoptionShowsBoth)) {
     // In a rebase records come before entries, and one that has moved says that
     // another copy comes: until then, the rows that are to take the places of
     // these may be still to come.
@@ -126,8 +132,8 @@ int64_t Roll::GraceDeadline(const crdt::PresenceStore::Session& session,
   const bool moved = session.state() == SessionState::kMoved;
   const int64_t keep_us =
       moved ? std::max(grace_us, delay_us) : grace_us + delay_us;
-  const int64_t silent_us =
-      std::max<int64_t>(0, now_.mono.us - stream.advanced.us);
+  int64_t silent_us = std::max<int64_t>(0, now_.mono.us - stream.advanced.us);
+  if (Mutated(Mutant::kGraceFromHealing)) silent_us = 0;
   const int64_t silence_over =
       stream.hidden ? std::max<int64_t>(1, lived_us_ - silent_us + keep_us)
                     : std::numeric_limits<int64_t>::max();
