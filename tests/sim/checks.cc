@@ -17,13 +17,16 @@ constexpr SimTime kDownBound = 3 * kSecond;
 // How long a topology must have stood for C7 to apply.
 constexpr SimTime kSettled = 5 * kSecond;
 constexpr SimTime kSpotEvery = 50 * kMillisecond;
+// So long a node that stood still is new to what it sees.
+constexpr SimTime kAfterThaw = 300 * kMillisecond;
 
 // Carries what a mirror hears to the checks.
 class AuditListener : public Mirror::Listener {
  public:
   AuditListener(Checks& checks, Process& at) : checks_(checks), at_(at) {}
-  void OnJoin(const RefKey& ref, const Content& entry, bool) override {
+  void OnJoin(const RefKey& ref, const Content& entry, bool state) override {
     checks_.Joined(at_, *mirror, ref, entry, seen_dead_);
+    if (!state) checks_.Moved(at_, ref, true, moment_);
   }
   void OnUpdate(const RefKey& old, const RefKey& ref,
                 const Content& entry) override {
@@ -31,6 +34,7 @@ class AuditListener : public Mirror::Listener {
   }
   void OnLeave(const RefKey& ref, const Content&) override {
     checks_.Left(at_, ref, seen_dead_);
+    checks_.Moved(at_, ref, false, moment_);
   }
   void OnReset() override {}
 
@@ -40,6 +44,7 @@ class AuditListener : public Mirror::Listener {
   Checks& checks_;
   Process& at_;
   std::set<RefKey> seen_dead_;
+  Checks::Moment moment_;
 };
 
 }  // namespace
@@ -91,6 +96,7 @@ void Checks::CutOneWay(int from, int to) {
 
 void Checks::Mend(int a, int b) {
   world_.network().Mend(a, b);
+  open_since_[std::minmax(a, b)] = world_.now();
   Changed();
 }
 
@@ -120,6 +126,11 @@ void Checks::Kill(Process& process) {
 void Checks::PowerOff(Process& process) {
   process.host.powered = false;
   Kill(process);
+}
+
+void Checks::Slow(Process& process, SimTime step_cost) {
+  if (process.step_cost > 0) NoteOf(process).slow_until = world_.now();
+  process.step_cost = step_cost;
 }
 
 void Checks::Drain(Process& process) {
@@ -157,30 +168,41 @@ core::MemberState Checks::StateOf(Process& from, const Process& of) {
 
 // C6
 void Checks::ExpectDown(Process& process, SimTime since) {
-  world_.After(kDownBound, [this, &process, since] {
+  world_.At(since + kDownBound, [this, &process, since] {
     // What ended after a thaw has its own bound.
-    if (NoteOf(process).thawed_at > since) return;
+    if (NoteOf(process).thawed_at >= since) return;
     if (process.alive() && !process.frozen()) return;
+    const SimTime heard = world_.network().LastHeard(process);
+    if (heard > since) return ExpectDown(process, heard);
     for (Process* other : world_.Alive()) {
-      const bool stalled = other->frozen() ||
-                           NoteOf(*other).thawed_at > since - kSettled ||
-                           other->step_cost > 0;
-      if (stalled || other->started > since || other == &process) continue;
-      const core::MemberState state = StateOf(*other, process);
-      if (state == core::MemberState::kDown ||
-          state == core::MemberState::kLeft) {
-        continue;
-      }
-      world_.Fail(absl::StrCat("C6: ", process.name(), "#", process.number,
-                               " ended or froze 3 s ago, and is state ",
-                               static_cast<int>(state), " for ", other->name(),
-                               "#", other->number));
+      if (other != &process) CheckNotLiving(*other, process, since);
     }
   });
 }
 
-bool Checks::Reachable(int from, int to) {
+void Checks::CheckNotLiving(Process& at, Process& of, SimTime since) {
+  const bool stalled = at.frozen() || at.step_cost > 0 ||
+                       NoteOf(at).thawed_at > since - kSettled;
+  if (stalled || at.started > since) return;
+  const core::MemberState state = StateOf(at, of);
+  if (state == core::MemberState::kDown || state == core::MemberState::kLeft) {
+    return;
+  }
+  world_.Fail(absl::StrCat("C6: ", of.name(), "#", of.number,
+                           " was last heard 3 s ago, and is state ",
+                           static_cast<int>(state), " for ", at.name(), "#",
+                           at.number));
+}
+
+SimTime Checks::SteadySince(const Process& process) {
+  if (process.frozen() || process.step_cost > 0) return world_.now();
+  const Note& note = NoteOf(process);
+  return std::max({process.started, note.thawed_at, note.slow_until});
+}
+
+bool Checks::Reachable(int from, int to, SimTime since) {
   Network& network = world_.network();
+  const SimTime by = world_.now() - since;
   std::set<int> seen = {from};
   std::vector<int> next = {from};
   while (!next.empty()) {
@@ -189,8 +211,11 @@ bool Checks::Reachable(int from, int to) {
     if (at == to) return true;
     for (auto& host : world_.hosts()) {
       const int other = host->index;
-      if (host->process == nullptr || host->process->frozen()) continue;
+      if (host->process == nullptr || SteadySince(*host->process) > by)
+        continue;
       if (!network.Open(at, other) || !network.Open(other, at)) continue;
+      auto open = open_since_.find(std::minmax(at, other));
+      if (open != open_since_.end() && open->second > by) continue;
       if (seen.insert(other).second) next.push_back(other);
     }
   }
@@ -199,22 +224,52 @@ bool Checks::Reachable(int from, int to) {
 
 // C7
 void Checks::OnMembersChanged(Process& from) {
-  if (lossy_ || world_.now() - changed_at_ < kSettled) return;
-  const auto members = from.replica().Members(from.Now());
+  std::set<crdt::LifeId> living;
+  std::set<crdt::LifeId> suspect;
+  std::set<crdt::LifeId> down;
+  for (const core::MemberView& member : from.replica().Members(from.Now())) {
+    const bool is_down = member.state == core::MemberState::kDown ||
+                         member.state == core::MemberState::kLeft;
+    const bool is_suspect = member.state == core::MemberState::kSuspect;
+    (is_down ? down : is_suspect ? suspect : living).insert(member.origin.life);
+  }
+  Note& note = NoteOf(from);
+  const std::set<crdt::LifeId> alive =
+      std::exchange(note.living, std::move(living));
+  const std::set<crdt::LifeId> suspected =
+      std::exchange(note.suspect, std::move(suspect));
   for (auto& host : world_.hosts()) {
     Process* process = host->process;
-    if (process == nullptr || process->frozen() || process == &from) continue;
-    if (NoteOf(*process).draining || process->step_cost > 0) continue;
-    for (const core::MemberView& member : members) {
-      if (member.origin.life != process->life) continue;
-      const bool down = member.state == core::MemberState::kDown ||
-                        member.state == core::MemberState::kLeft;
-      if (down && Reachable(from.host.index, host->index)) {
-        world_.Fail(absl::StrCat("C7: ", process->name(), " beats and can be ",
-                                 "reached, and is down for ", from.name()));
-      }
-    }
+    if (process == nullptr || process == &from) continue;
+    const crdt::LifeId life = process->life;
+    const bool was_alive = alive.contains(life);
+    if (was_alive && note.suspect.contains(life)) CheckSuspect(from, *process);
+    if (!down.contains(life)) continue;
+    CheckDown(from, *process, was_alive || suspected.contains(life));
   }
+}
+
+void Checks::CheckSuspect(Process& from, Process& of) {
+  const SimTime thawed = NoteOf(from).thawed_at;
+  if (lossy_ || thawed == 0 || world_.now() - thawed > kAfterThaw) return;
+  if (NoteOf(of).draining || from.step_cost > 0) return;
+  if (!Reachable(from.host.index, of.host.index, kSettled)) return;
+  world_.Fail(absl::StrCat("C7: ", of.name(), "#", of.number,
+                           " beats and can be reached, and is suspect for ",
+                           from.name(), "#", from.number,
+                           ", which has just stood still itself"));
+}
+
+// It has to be wrong at once only if it is news, and the way has stood long.
+void Checks::CheckDown(Process& from, Process& of, bool was_living) {
+  const bool settled = world_.now() - changed_at_ >= kSettled;
+  if (lossy_ || (!settled && !was_living)) return;
+  if (NoteOf(of).draining || from.step_cost > 0) return;
+  if (world_.now() - from.started < kSettled) return;
+  if (!Reachable(from.host.index, of.host.index, kSettled)) return;
+  world_.Fail(absl::StrCat("C7: ", of.name(), "#", of.number,
+                           " beats and can be reached, and is down for ",
+                           from.name(), "#", from.number));
 }
 
 // ---------------------------------------------------------------- every step
@@ -233,6 +288,21 @@ void Checks::OnLog(Process& from, const core::LogLine& line) {
   const bool digest = absl::StrContains(line.text, "digest");
   if (line.level != core::LogLine::Level::kError || !digest) return;
   world_.Fail(absl::StrCat(from.name(), " logs: ", line.text));
+}
+
+// C14
+void Checks::OnFrame(Process& from, const core::SendFrame& send) {
+  const auto* delta = std::get_if<core::DeltaFrame>(&send.frame.body);
+  const auto* rebase = std::get_if<core::RebaseFrame>(&send.frame.body);
+  if (delta == nullptr && rebase == nullptr) return;
+  const crdt::StreamId& id = delta != nullptr ? delta->stream : rebase->stream;
+  if (id.life == from.life) return;
+  for (const core::StreamView& s : from.replica().Status(from.Now()).streams) {
+    if (s.origin.life != id.life || !s.rebasing) continue;
+    world_.Fail(absl::StrCat("C14: ", from.name(), "#", from.number,
+                             " serves the stream of ", s.origin.node,
+                             " in the middle of its rebase"));
+  }
 }
 
 std::string Checks::Fresh(const RefKey& ref, const Content& entry) const {
@@ -303,6 +373,27 @@ void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
     world_.Fail(absl::StrCat("C5: ", ToString(ref), " left at ", at.name(), "#",
                              at.number, " ", earliest - world_.now(),
                              " us before its grace was over"));
+  }
+}
+
+// C4, whatever the faults. Within one step: what was hidden for a time may come
+// back in a later version.
+void Checks::Moved(Process& at, const RefKey& ref, bool joined,
+                   Moment& moment) {
+  if (moment.step != at.steps()) moment = {at.steps(), {}, {}};
+  (joined ? moment.joined : moment.left).insert(ref);
+  const std::set<RefKey>& others = joined ? moment.left : moment.joined;
+  if (others.empty()) return;
+  for (const Model::Made* made = model_.Find(ref); made != nullptr;) {
+    const RefKey& next = joined ? made->updates : made->successor;
+    if (next.seq == 0) return;
+    if (others.contains(next)) {
+      return world_.Fail(absl::StrCat("C4: ", ToString(joined ? next : ref),
+                                      " leaves and its update ",
+                                      ToString(joined ? ref : next),
+                                      " joins at ", at.name(), "#", at.number));
+    }
+    made = model_.Find(next);
   }
 }
 

@@ -8,15 +8,20 @@
 //   C3 an entry and its update are never listed together;
 //   C4 what a connected client holds does not leave, nor does an update show
 //      as leave and join, unless a fault since the last quiet point can hide
-//      it: its node or the watcher's was cut off, frozen or ended;
+//      it: its node or the watcher's was cut off, frozen or ended; and never
+//      does the update in the step of the leave;
 //   C5 nothing leaves before its grace is over (same exception).
 // At fixed times after a fault:
 //   C6 a dead or frozen node is down for the others within its bound;
-//   C7 one that beats, and is reachable by some path, never is.
+//   C7 one that beats, and is reachable by some path, never is; and a node
+//      that has just stood still does not even suspect it.
+// At every frame:
+//   C14 a stream in the middle of a rebase is served to nobody.
 // Between steps, where no job is left:
 //   C8 the mirror of the watcher that sees all equals its node's list.
 // At quiet points (nothing broken, no work), within a bound:
-//   C9 every node serves, sees all others alive, and lists the same;
+//   C9 every node serves, sees all others alive, no earlier life of one
+//      that runs, and lists the same;
 //   C10 that is what the model says; counts and other views agree with it;
 //   C11 positions and digests of the streams of live nodes are equal;
 //   C12 every watcher's mirror equals the list;
@@ -57,6 +62,8 @@ class Checks : public Observer {
   void Thaw(Process& process);
   void Kill(Process& process);
   void PowerOff(Process& process);
+  // What each step costs; 0: not slow.
+  void Slow(Process& process, SimTime step_cost);
   void Drain(Process& process);
   // Beats may be late or lost beyond what the detector allows for.
   void set_lossy(bool lossy) { lossy_ = lossy; }
@@ -79,6 +86,7 @@ class Checks : public Observer {
   void OnReply(Process& from, core::AsyncReply& reply) override;
   void OnLog(Process& from, const core::LogLine& line) override;
   void OnMembersChanged(Process& from) override;
+  void OnFrame(Process& from, const core::SendFrame& send) override;
   void OnExit(Process& process, const absl::Status& status) override;
 
   // ---- for Mirror::Listener ----
@@ -86,15 +94,28 @@ class Checks : public Observer {
               const Content& entry, std::set<RefKey>& seen_dead);
   void Updated(const RefKey& old, const RefKey& ref, const Content& entry);
   void Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead);
+  // What joined and left in one step.
+  struct Moment {
+    uint64_t step = 0;
+    std::set<RefKey> joined;
+    std::set<RefKey> left;
+  };
+  void Moved(Process& at, const RefKey& ref, bool joined, Moment& moment);
 
-  // Whether two hosts' processes can hear each other by any path.
-  bool Reachable(int from, int to);
+  // Whether two hosts' processes can hear each other by any path that has
+  // stood for `since`, of others that have run as long.
+  bool Reachable(int from, int to, SimTime since);
   // The state in which `from` sees the life of `of`; kDown if not at all.
   core::MemberState StateOf(Process& from, const Process& of);
 
  private:
   struct Note {
     SimTime thawed_at = 0;
+    SimTime slow_until = 0;
+    // The lives it saw alive, and those it suspected, when its members last
+    // changed.
+    std::set<crdt::LifeId> living;
+    std::set<crdt::LifeId> suspect;
     bool draining = false;
     bool killed = false;
   };
@@ -104,7 +125,13 @@ class Checks : public Observer {
   void TaintHost(int host);
   bool Tainted(int number) const;
   bool MayHide(const Process& at, const RefKey& ref) const;
+  // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
+  void CheckNotLiving(Process& at, Process& of, SimTime since);
+  void CheckDown(Process& from, Process& of, bool was_living);
+  void CheckSuspect(Process& from, Process& of);
+  // Since when it has run without a pause.
+  SimTime SteadySince(const Process& process);
   void SpotCheck(Process& process);
   std::string Fresh(const RefKey& ref, const Content& entry) const;
   std::string NotQuietOf(Process& process, const Model::Entries& list);
@@ -112,6 +139,7 @@ class Checks : public Observer {
   std::string MembersDiffer(Process& process);
   std::string StreamsDiffer();
   std::string KeptTooLong(Process& process);
+  std::string CountsDiffer(const Watcher& watcher, const Model::Entries& list);
   std::string WatchersDiffer(const std::map<int, Model::Entries>& lists);
 
   World& world_;
@@ -123,6 +151,9 @@ class Checks : public Observer {
   // Of names that have had a later life since: tainted are all before it.
   std::map<std::string, int> superseded_;
   std::map<std::string, int> lives_;  // Of each name, ever.
+  // Since when the way between two hosts, the lower first, is open both ways;
+  // none: since the start.
+  std::map<std::pair<int, int>, SimTime> open_since_;
   bool lossy_ = false;
   SimTime changed_at_ = 0;
 };

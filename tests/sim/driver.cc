@@ -17,8 +17,8 @@ constexpr uint64_t kDriverSalt = 0x5eed;
 
 }  // namespace
 
-RunResult Run(uint64_t seed, int max_ops, Trace& trace) {
-  return Driver(Plan(seed), max_ops, trace).Run();
+RunResult Run(const Plan& plan, int max_ops, Trace& trace) {
+  return Driver(plan, max_ops, trace).Run();
 }
 
 Driver::Driver(const Plan& plan, int max_ops, Trace& trace)
@@ -31,8 +31,11 @@ Driver::Driver(const Plan& plan, int max_ops, Trace& trace)
 
 RunResult Driver::Run() {
   StartAll();
+  if (plan_.crowd > 0) OpenCrowd();
   for (int phase = 0; phase < plan_.phases && !world_.failed(); ++phase) {
+    working_ = true;
     Phase();
+    working_ = false;
     Heal();
     if (!checks_.BecomeQuiet(kQuietWithin)) break;
     checks_.ClearTaint();
@@ -46,7 +49,7 @@ RunResult Driver::Run() {
   result.trace_hash = world_.trace().hash();
   result.simulated = world_.now();
   result.slowest_quiet = checks_.slowest_quiet;
-  result.faults = faults_;
+  result.done = done_of_;
   result.rebases = world_.network().rebases_begun;
   return result;
 }
@@ -120,6 +123,7 @@ void Driver::Heal() {
   world_.trace().Print(world_.now(), "heal", "");
   const int hosts = static_cast<int>(world_.hosts().size());
   Network& network = world_.network();
+  trap_set_ = false;
   for (int a = 0; a < hosts; ++a) {
     for (int b = 0; b < hosts; ++b) {
       if (a == b) continue;
@@ -130,13 +134,17 @@ void Driver::Heal() {
   EndHostility();
   for (auto& host : world_.hosts()) host->powered = true;
   for (Process* process : world_.Alive()) {
-    process->step_cost = 0;
+    checks_.Slow(*process, 0);
     checks_.Thaw(*process);
   }
   for (auto& watcher : clients_.watchers()) {
     if (watcher->at != nullptr) clients_.SetLagging(*watcher, false);
   }
-  if (world_.Alive().empty() || rng_.OneIn(2)) {
+  // Through whom those that know nobody find the others.
+  const bool somebody = plan_.join_all ||
+                        world_.hosts()[0]->process != nullptr ||
+                        world_.hosts()[1]->process != nullptr;
+  if (world_.Alive().empty() || !somebody || rng_.OneIn(2)) {
     for (int i = 0; i < plan_.nodes; ++i) Restart();
   }
 }
@@ -228,10 +236,10 @@ void Driver::Say(Op op, const std::string& text) {
 }
 
 void Driver::Do(Op op) {
+  ++done_of_[static_cast<size_t>(op)];
   if (static_cast<size_t>(op) < kFirstFault) {
     DoWork(op);
   } else {
-    ++faults_;
     DoFault(op);
   }
 }

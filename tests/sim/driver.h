@@ -4,6 +4,7 @@
 #ifndef MUSTER_TESTS_SIM_DRIVER_H_
 #define MUSTER_TESTS_SIM_DRIVER_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -23,12 +24,12 @@ struct RunResult {
   uint64_t trace_hash = 0;
   SimTime simulated = 0;
   SimTime slowest_quiet = 0;
-  uint64_t faults = 0;
+  std::array<uint64_t, kOps> done = {};  // Operations of each kind.
   uint64_t rebases = 0;
 };
 
-// Runs a seed; at most `max_ops` operations.
-RunResult Run(uint64_t seed, int max_ops, Trace& trace);
+// At most `max_ops` operations.
+RunResult Run(const Plan& plan, int max_ops, Trace& trace);
 
 class Driver {
  public:
@@ -48,6 +49,7 @@ class Driver {
   void DoFault(Op op);
   void DoNetworkFault(Op op);
   void DoProcessFault(Op op);
+  void DoSecondPlan(Op op);
 
   // Null (or −1) if there is none that fits.
   Process* SomeProcess();
@@ -61,6 +63,14 @@ class Driver {
   void Restart();
   void StartTwin();
   void Partition();
+  void OpenCrowd();
+  void Burst();
+  void Suspend();
+  void Islands();
+  void SplitOneWay();
+  // The next rebase is hit as it is at a frame drawn now.
+  void SetTrap();
+  void Spring(Process& sender, Process& receiver);
   void Say(Op op, const std::string& text);
 
   const Plan plan_;
@@ -72,7 +82,10 @@ class Driver {
   Checks checks_;
   std::vector<int> name_of_host_;  // The node that belongs there.
   int done_ = 0;
-  uint64_t faults_ = 0;
+  std::array<uint64_t, kOps> done_of_ = {};
+  bool working_ = false;  // Else it heals.
+  bool trap_set_ = false;
+  uint64_t trap_frame_ = 0;
 };
 
 }  // namespace muster::sim

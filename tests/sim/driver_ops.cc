@@ -73,6 +73,11 @@ void Driver::DoWatch(Op op) {
         request.topics = {SomeTopic()};
         if (rng_.OneIn(2)) request.topics.push_back("t0");
     }
+    // Drawn by those that have it alone, so that others stay as they were.
+    if (plan_.counts && rng_.OneIn(3)) {
+      request.counts_only = true;
+      request.interval = absl::Milliseconds(rng_.Range(0, 1000));
+    }
     for (auto* names : {&request.keys, &request.topics}) {
       std::sort(names->begin(), names->end());
       names->erase(std::unique(names->begin(), names->end()), names->end());
@@ -97,6 +102,7 @@ void Driver::DoWatch(Op op) {
 // -------------------------------------------------------------------- faults
 
 void Driver::DoFault(Op op) {
+  if (op >= Op::kBurst) return DoSecondPlan(op);
   switch (op) {
     case Op::kFreeze:
     case Op::kThaw:
@@ -181,10 +187,13 @@ void Driver::DoProcessFault(Op op) {
     case Op::kDrain:
       return checks_.Drain(*process);
     case Op::kWallJump:
-      process->host.clock.wall_offset += rng_.Range(-3600, 3600) * kSecond;
+      process->host.clock.wall_offset +=
+          rng_.Range(-plan_.wall_jump / kSecond, plan_.wall_jump / kSecond) *
+          kSecond;
       return;
     default:
-      process->step_cost = process->step_cost > 0 ? 0 : rng_.Range(100, 3000);
+      checks_.Slow(*process,
+                   process->step_cost > 0 ? 0 : rng_.Range(100, 3000));
   }
 }
 

@@ -65,9 +65,11 @@ void Network::SendBeat(Process& from, const core::SendBeat& beat) {
       while (tail < 30 * kSecond && rng.OneIn(2)) tail *= 2;
       delay += tail;
     }
-    world_.After(delay, [this, source, host, datagram = beat.beat] {
+    world_.After(delay, [this, source, host, datagram = beat.beat,
+                         number = from.number] {
       Process* to = host->process;
       if (to == nullptr || !Open(source, host->index)) return;
+      last_heard_[number] = world_.now();
       if (to->frozen() && to->waiting() > kSocketDatagrams) return;
       to->Post(
           [this, source, to, datagram](core::Replica& replica, core::Now now) {
@@ -147,6 +149,11 @@ void Network::ProbeHello(Process& from, const core::HelloProbe& probe) {
 uint64_t Network::BytesBetween(int from, int to) const {
   auto it = bytes_between_.find({from, to});
   return it == bytes_between_.end() ? 0 : it->second;
+}
+
+SimTime Network::LastHeard(const Process& from) const {
+  auto it = last_heard_.find(from.number);
+  return it == last_heard_.end() ? 0 : it->second;
 }
 
 size_t Network::Sent(int from, int to, size_t kind) const {

@@ -83,6 +83,9 @@ class Network {
   // Frames for which it is true are lost.
   std::function<bool(int from, int to, const core::Frame&)> drop;
   bool twice = false;  // Every frame arrives twice.
+  // Told of every frame of a rebase as it is sent.
+  std::function<void(Process& from, Process& to, const core::RebaseFrame&)>
+      on_rebase;
 
   // ---- what a process's output asks for ----
   void Send(Process& from, core::LinkId link, core::Frame frame);
@@ -105,6 +108,9 @@ class Network {
   // Frames of one kind sent between two hosts: the index in Frame::body.
   static constexpr size_t kPull = 1;
   size_t Sent(int from, int to, size_t kind) const;
+  // When a frame or a datagram of a process last came to another, or word of
+  // it that was long on its way; or 0.
+  SimTime LastHeard(const Process& from) const;
   // Up at both ends.
   size_t LinksBetween(int a, int b) const;
 
@@ -117,6 +123,7 @@ class Network {
     std::string reason;
     bool permanent = false;
     size_t bytes = 0;
+    SimTime sent = 0;
     SimTime ready = 0;
   };
   // One direction of a connection.
@@ -215,6 +222,9 @@ class Network {
   void SendFin(const ConnRef& conn, int side, const std::string& why,
                bool permanent);
   void LoseSuffix(Lane& lane);
+  // A frame of `from` has come.
+  void NoteHeard(const Process& from, const Item& item);
+  void NoteWord(crdt::LifeId life);
 
   World& world_;
   std::vector<std::vector<Path>> paths_;
@@ -223,6 +233,7 @@ class Network {
   std::map<std::pair<int, core::LinkId>, std::pair<ConnRef, int>> links_;
   DialerMap dialers_;
   uint64_t next_attempt_ = 1;
+  std::map<int, SimTime> last_heard_;  // By the number of the process.
   std::map<std::pair<int, int>, uint64_t> bytes_between_;
   std::map<std::tuple<int, int, size_t>, size_t> sent_;
 };

@@ -9,6 +9,7 @@ namespace {
 
 constexpr SimTime kFirstRetransmit = 200 * kMillisecond;
 constexpr SimTime kLastRetransmit = 120 * kSecond;
+constexpr SimTime kHeldBack = 500 * kMillisecond;
 constexpr size_t kSegmentBytes = 1400;
 // What is delivered while no acknowledgement can come back.
 constexpr size_t kUnackedBytes = 128 << 10;
@@ -59,6 +60,9 @@ void Network::Send(Process& from, core::LinkId link, core::Frame frame) {
   }
   const auto* rebase = std::get_if<core::RebaseFrame>(&frame.body);
   if (rebase != nullptr && rebase->number == 1) ++rebases_begun;
+  if (rebase != nullptr && on_rebase != nullptr) {
+    on_rebase(from, *conn->ends[1 - side].process, *rebase);
+  }
   Item item;
   item.bytes = WireBytes(frame);
   item.frame = std::move(frame);
@@ -68,6 +72,7 @@ void Network::Send(Process& from, core::LinkId link, core::Frame frame) {
 void Network::Enqueue(const ConnRef& conn, int side, Item item) {
   if (!conn->ends[side].open) return;
   Lane& lane = conn->lanes[side];
+  item.sent = world_.now();
   lane.waiting_bytes += item.bytes;
   const size_t cls = item.kind == Item::Kind::kFrame ? Class(item.frame) : 0;
   lane.waiting[cls].push_back(std::move(item));
@@ -224,6 +229,7 @@ void Network::DeliverFrame(const ConnRef& conn, int to_side, const Item& item) {
 void Network::DeliverToProcess(const ConnRef& conn, int to_side,
                                const Item& item) {
   Process& process = *conn->ends[to_side].process;
+  NoteHeard(*conn->ends[1 - to_side].process, item);
   process.Post(
       [this, conn, to_side, item](core::Replica& replica, core::Now now) {
         End& end = conn->ends[to_side];
@@ -240,6 +246,26 @@ void Network::DeliverToProcess(const ConnRef& conn, int to_side,
             HandleHello(conn, to_side, item);
         }
       });
+}
+
+// Word of a third that a cut has held back sounds younger than it is.
+void Network::NoteHeard(const Process& from, const Item& item) {
+  last_heard_[from.number] = world_.now();
+  if (world_.now() - item.sent < kHeldBack) return;
+  if (const auto* report = std::get_if<core::BeatReport>(&item.frame.body)) {
+    NoteWord(report->life);
+  }
+  if (const auto* frame = std::get_if<core::MembersFrame>(&item.frame.body)) {
+    for (const core::MemberInfo& info : frame->members) {
+      NoteWord(info.origin.life);
+    }
+  }
+}
+
+void Network::NoteWord(crdt::LifeId life) {
+  for (const auto& process : world_.processes()) {
+    if (process->life == life) last_heard_[process->number] = world_.now();
+  }
 }
 
 void Network::HandleHello(const ConnRef& conn, int side, const Item& item) {

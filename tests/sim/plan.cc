@@ -1,23 +1,38 @@
 #include "tests/sim/plan.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 
 namespace muster::sim {
 namespace {
 
 constexpr std::array<const char*, kOps> kNames = {
-    "open",        "track",         "update",      "untrack",
-    "close",       "disconnect",    "resume_here", "resume_elsewhere",
-    "raise_epoch", "second_client", "watch",       "end_watch",
-    "watch_on",    "lag",           "cut",         "cut_one_way",
-    "cut_reset",   "partition",     "mend",        "mend_all",
-    "break",       "freeze",        "thaw",        "kill",
-    "power_off",   "restart",       "twin",        "drain",
-    "slow_path",   "wall_jump",     "slow_node"};
+    "open",        "track",         "update",        "untrack",
+    "close",       "disconnect",    "resume_here",   "resume_elsewhere",
+    "raise_epoch", "second_client", "watch",         "end_watch",
+    "watch_on",    "lag",           "cut",           "cut_one_way",
+    "cut_reset",   "partition",     "mend",          "mend_all",
+    "break",       "freeze",        "thaw",          "kill",
+    "power_off",   "restart",       "twin",          "drain",
+    "slow_path",   "wall_jump",     "slow_node",     "burst",
+    "suspend",     "islands",       "split_one_way", "narrow",
+    "in_rebase"};
+
+constexpr size_t kFirstOfSecondPlan = static_cast<size_t>(Op::kBurst);
 
 // Work that makes what other work needs.
 constexpr std::array<uint32_t, kFirstFault> kWork = {6, 20, 8, 8, 2, 3, 2,
                                                      4, 1,  1, 1, 1, 1, 1};
+
+// A third of them, each with a weight of its own.
+void DrawFaults(Plan& plan, Rng& rng, size_t begin, size_t end, bool calm) {
+  for (size_t i = begin; i < end; ++i) {
+    const uint32_t weight = static_cast<uint32_t>(rng.Range(1, 6));
+    const bool out = rng.Below(3) != 0;
+    if (!calm && !out) plan.weights[i] = weight;
+  }
+}
 
 void DrawWeights(Plan& plan, Rng& rng) {
   for (size_t i = 0; i < kFirstFault; ++i) {
@@ -26,11 +41,7 @@ void DrawWeights(Plan& plan, Rng& rng) {
   }
   // A fifth of the seeds has no fault, most have a few kinds of them.
   const bool calm = rng.OneIn(5);
-  for (size_t i = kFirstFault; i < kOps; ++i) {
-    const uint32_t weight = static_cast<uint32_t>(rng.Range(1, 6));
-    const bool out = rng.Below(3) != 0;
-    if (!calm && !out) plan.weights[i] = weight;
-  }
+  DrawFaults(plan, rng, kFirstFault, kFirstOfSecondPlan, calm);
   auto weight = [&plan](Op op) -> uint32_t& {
     return plan.weights[static_cast<size_t>(op)];
   };
@@ -64,11 +75,47 @@ void DrawLimits(Plan& plan, Rng& rng) {
   if (rng.OneIn(3)) plan.drift_ppm = 100;
 }
 
+// Seldom a big cluster or a crowd, and then little else: a run is to cost
+// about a second at most.
+void DrawSize(Plan& plan, Rng& rng) {
+  if (rng.OneIn(1000)) {
+    plan.nodes = 50;
+    plan.phases = 1;
+    plan.ops = std::min(plan.ops, 40);
+    plan.gap = std::min<SimTime>(plan.gap, 100'000);
+    plan.long_silence = false;
+  } else if (rng.OneIn(60)) {
+    plan.crowd =
+        rng.OneIn(12) ? 100'000 : static_cast<int>(rng.Range(2'000, 10'000));
+    plan.nodes = std::min(plan.nodes, plan.crowd == 100'000 ? 2 : 4);
+    plan.phases = 1;
+    plan.ops = std::min(plan.ops, 60);
+    plan.bytes_per_second = 0;
+    plan.hostile_ppm = 0;
+    plan.long_silence = false;
+  }
+}
+
+void DrawSecondPlan(Plan& plan, Rng& rng) {
+  const auto faults = plan.weights.begin() + kFirstFault;
+  const bool calm = std::all_of(faults, plan.weights.end(),
+                                [](uint32_t weight) { return weight == 0; });
+  DrawFaults(plan, rng, kFirstOfSecondPlan, kOps, calm);
+  // Small frames make the middle of a rebase long.
+  if (rng.OneIn(2)) plan.frame_bytes = rng.Pick<size_t>({4096, 512, 128, 64});
+  const bool near = plan.latency <= 1000 && plan.bytes_per_second == 0;
+  if (near && rng.OneIn(4)) plan.window_bytes = rng.Pick<size_t>({512, 64});
+  if (rng.OneIn(12)) plan.drift_ppm = 1000;
+  if (rng.OneIn(4)) plan.wall_jump = 365 * 24 * 3600 * kSecond;
+  plan.counts = rng.OneIn(3);
+  DrawSize(plan, rng);
+}
+
 }  // namespace
 
 const char* Name(Op op) { return kNames[static_cast<size_t>(op)]; }
 
-Plan::Plan(uint64_t seed) : seed(seed) {
+Plan::Plan(uint64_t seed, int version) : seed(seed), version(version) {
   Rng rng(seed);
   nodes = rng.Pick<int>({1, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 4, 4, 5, 5, 6, 7});
   if (rng.OneIn(50)) nodes = static_cast<int>(rng.Range(8, 20));
@@ -83,16 +130,19 @@ Plan::Plan(uint64_t seed) : seed(seed) {
   DrawNetwork(*this, rng);
   DrawLimits(*this, rng);
   long_silence = nodes <= 4 && rng.OneIn(25);
+  if (version > kFirstPlan) DrawSecondPlan(*this, rng);
 }
 
 std::string Plan::Text() const {
   std::string text = absl::StrCat(
-      "seed=", seed, " nodes=", nodes, " phases=", phases, " ops=", ops,
-      " gap=", gap, "us latency=", latency, "us loss=", datagram_loss_ppm, "/",
-      segment_loss_ppm, "ppm hostile=", hostile_ppm,
-      "ppm rate=", bytes_per_second, "B/s log=", log_bytes,
-      "B window=", window_bytes, "B history=", history, " queued=", max_queued,
-      " batch=", batch, long_silence ? " long" : "", " faults:");
+      "seed=", seed, " plan=", version, " nodes=", nodes, " phases=", phases,
+      " ops=", ops, " gap=", gap, "us latency=", latency,
+      "us loss=", datagram_loss_ppm, "/", segment_loss_ppm,
+      "ppm hostile=", hostile_ppm, "ppm rate=", bytes_per_second,
+      "B/s log=", log_bytes, "B window=", window_bytes, "B frame=", frame_bytes,
+      "B history=", history, " queued=", max_queued, " batch=", batch,
+      long_silence ? " long" : "",
+      crowd > 0 ? absl::StrCat(" crowd=", crowd) : "", " faults:");
   for (size_t i = kFirstFault; i < kOps; ++i) {
     if (weights[i] == 0) continue;
     absl::StrAppend(&text, " ", kNames[i], "*", weights[i]);
@@ -105,6 +155,7 @@ core::Options Plan::NodeOptions(int node, int hosts) const {
   options.node = absl::StrCat("n", node);
   options.replication.log_bytes = log_bytes;
   options.replication.window_bytes = window_bytes;
+  options.replication.frame_bytes = frame_bytes;
   options.watch.history = history;
   options.watch.max_queued = max_queued;
   const int named = join_all ? hosts : std::min(hosts, 2);

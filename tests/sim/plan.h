@@ -50,19 +50,32 @@ enum class Op : uint8_t {
   kSlowPath,
   kWallJump,
   kSlowNode,
+  // Since the second plan.
+  kBurst,
+  kSuspend,
+  kIslands,
+  kSplitOneWay,
+  kNarrow,
+  kInRebase,
   kCount,
 };
 inline constexpr size_t kOps = static_cast<size_t>(Op::kCount);
 inline constexpr size_t kFirstFault = static_cast<size_t>(Op::kCut);
 const char* Name(Op op);
 
+// The first plan is kept for the seeds that failed with it: each later one
+// draws as it does, and then what is new.
+inline constexpr int kFirstPlan = 1;
+inline constexpr int kLatestPlan = 2;
+
 struct Plan {
-  explicit Plan(uint64_t seed);
+  explicit Plan(uint64_t seed, int version = kLatestPlan);
   // One line, for the head of a run.
   std::string Text() const;
   core::Options NodeOptions(int node, int hosts) const;
 
   uint64_t seed;
+  int version;
   int nodes = 3;
   int phases = 2;
   int ops = 100;         // Of a phase.
@@ -80,12 +93,16 @@ struct Plan {
   int64_t bytes_per_second = 0;
   size_t log_bytes = 24 << 20;
   size_t window_bytes = 256 << 10;
+  size_t frame_bytes = 64 << 10;
   size_t history = 16'384;
   size_t max_queued = 64;
   size_t bulk_queue_bytes = 8 << 20;
   bool join_all = true;       // Else only the first two hosts.
   bool long_silence = false;  // Ends with the time of forgetting.
   SimTime drift_ppm = 0;
+  SimTime wall_jump = 3600 * kSecond;  // At most, either way.
+  int crowd = 0;                       // Entries tracked at first.
+  bool counts = false;                 // Some watches are of counts only.
 };
 
 }  // namespace muster::sim

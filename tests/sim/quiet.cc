@@ -104,6 +104,15 @@ std::string Checks::MembersDiffer(Process& process) {
       return absl::StrCat("C9: ", Where(*other), " is in state ",
                           static_cast<int>(it->state), " for ", Where(process));
     }
+    // What came before it has ended.
+    for (const core::MemberView& earlier : members) {
+      if (earlier.origin.node != it->origin.node ||
+          !(earlier.origin.incarnation < it->origin.incarnation)) {
+        continue;
+      }
+      return absl::StrCat("C9: ", Where(process), " lists an earlier life of ",
+                          Where(*other));
+    }
     if (!it->linked && other != &process) {
       return absl::StrCat("C9: ", Where(process), " has no link to ",
                           Where(*other));
@@ -209,12 +218,44 @@ std::string Checks::StreamsDiffer() {
   return "";
 }
 
+// What a watcher of counts was told, beside what there is.
+std::string Checks::CountsDiffer(const Watcher& watcher,
+                                 const Model::Entries& list) {
+  const bool of_keys = !watcher.request.keys.empty();
+  std::map<std::string, std::pair<uint64_t, std::set<std::string>>> counts;
+  for (const auto& [name, told] : watcher.mirror.counts()) counts[name];
+  for (const auto& [ref, entry] : list) {
+    if (!Covers(watcher.request, entry)) continue;
+    auto& [entries, others] = counts[of_keys ? entry.key : entry.topic];
+    ++entries;
+    others.insert(of_keys ? entry.topic : entry.key);
+  }
+  for (const auto& [name, count] : counts) {
+    auto told = watcher.mirror.counts().find(name);
+    const core::CountReply said = told == watcher.mirror.counts().end()
+                                      ? core::CountReply{}
+                                      : told->second;
+    if (said.entries == count.first && said.keys == count.second.size())
+      continue;
+    return absl::StrCat("C12: a watcher of counts at ", Where(*watcher.at),
+                        " was told ", said.entries, "/", said.keys, " of ",
+                        name, ", and there are ", count.first, "/",
+                        count.second.size());
+  }
+  return "";
+}
+
 // C12
 std::string Checks::WatchersDiffer(const std::map<int, Model::Entries>& lists) {
   for (const auto& watcher : clients_.watchers()) {
     if (watcher->at == nullptr || watcher->lagging) continue;
     auto list = lists.find(watcher->at->number);
-    if (list == lists.end() || watcher->request.counts_only) continue;
+    if (list == lists.end()) continue;
+    if (watcher->request.counts_only) {
+      const std::string wrong = CountsDiffer(*watcher, list->second);
+      if (!wrong.empty()) return wrong;
+      continue;
+    }
     if (!watcher->mirror.complete()) return "a watcher waits for its state";
     Model::Entries covered;
     for (const auto& [ref, content] : list->second) {

@@ -148,6 +148,7 @@ void Process::Carry(core::Output& output) {
     for (const core::LogLine& line : output.log) observer->OnLog(*this, line);
   }
   for (core::SendFrame& send : output.frames) {
+    if (observer != nullptr) observer->OnFrame(*this, send);
     network.Send(*this, send.link, std::move(send.frame));
   }
   for (const core::SendBeat& beat : output.beats) {

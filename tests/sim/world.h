@@ -72,6 +72,8 @@ class Observer {
   virtual void OnReply(Process&, core::AsyncReply&) = 0;
   virtual void OnLog(Process&, const core::LogLine&) = 0;
   virtual void OnMembersChanged(Process&) = 0;
+  // Before it is sent.
+  virtual void OnFrame(Process& from, const core::SendFrame&) = 0;
   // The process has ended: killed, or by its own decision (`status`).
   virtual void OnExit(Process&, const absl::Status& status) = 0;
 };

@@ -1,0 +1,153 @@
+// The faults of the second plan, and its crowd.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/sim/driver.h"
+#include "tests/sim/network.h"
+
+namespace muster::sim {
+namespace {
+
+// What one session of a crowd holds.
+constexpr int kOfCrowd = 1000;
+// Frames of a rebase that a trap may wait for.
+constexpr int64_t kTrapFrames = 6;
+
+}  // namespace
+
+// All at once and in a few topics, with keys that nothing else draws.
+void Driver::OpenCrowd() {
+  for (int begun = 0; begun < plan_.crowd; begun += kOfCrowd) {
+    Process* at = SomeProcess();
+    if (at == nullptr) return;
+    Session& session =
+        clients_.Open(*at, true, 0, rng_.Pick<SimTime>({0, 10 * kSecond}));
+    world_.RunFor(kMillisecond);
+    Batch batch;
+    batch.allow_duplicate = true;
+    for (int i = begun; i < std::min(begun + kOfCrowd, plan_.crowd); ++i) {
+      batch.track.push_back({SomeTopic(), absl::StrCat("crowd", i), "m"});
+    }
+    clients_.Apply(session, std::move(batch));
+    world_.RunFor(kMillisecond);
+  }
+  checks_.BecomeQuiet(20 * kSecond);
+}
+
+void Driver::DoSecondPlan(Op op) {
+  switch (op) {
+    case Op::kBurst:
+      return Burst();
+    case Op::kSuspend:
+      return Suspend();
+    case Op::kIslands:
+      return Islands();
+    case Op::kSplitOneWay:
+      return SplitOneWay();
+    case Op::kInRebase:
+      return SetTrap();
+    default:
+      break;
+  }
+  // Narrow: so little that what is written waits.
+  const uint64_t hosts = world_.hosts().size();
+  const int from = static_cast<int>(rng_.Below(hosts));
+  const int to = static_cast<int>(rng_.Below(hosts));
+  Say(op, absl::StrCat("h", from, " to h", to));
+  world_.network().path(from, to).bytes_per_second = rng_.Range(2'000, 20'000);
+}
+
+// More than a log holds, within two seconds: whoever is slow falls behind it.
+void Driver::Burst() {
+  Session* session = SomeSession(true);
+  if (session == nullptr) return;
+  const int64_t batches = rng_.Range(5, 40);
+  const SimTime every = rng_.Pick<SimTime>({100, 5'000, 50'000});
+  Say(Op::kBurst, absl::StrCat("session ", session->number, " at ",
+                               session->at->name(), ": ", batches));
+  for (int64_t i = 0; i < batches; ++i) {
+    world_.After(i * every, [this, session, i] {
+      constexpr Op kWhat[] = {Op::kTrack, Op::kUpdate, Op::kUntrack};
+      clients_.Apply(*session, SomeBatch(kWhat[i % 3], *session));
+    });
+  }
+}
+
+// As a machine that is put to sleep: it does not run for a while, and its wall
+// clock may have been set when it wakes.
+void Driver::Suspend() {
+  Process* process = SomeProcess();
+  if (process == nullptr || process->frozen()) return;
+  const SimTime pause = rng_.Pick<SimTime>(
+      {300 * kMillisecond, kSecond, 3 * kSecond, 8 * kSecond});
+  const bool set = rng_.OneIn(2);
+  Say(Op::kSuspend, absl::StrCat(process->name(), " for ", pause));
+  checks_.Freeze(*process);
+  world_.After(pause, [this, process, pause, set] {
+    if (!process->alive()) return;
+    if (set) process->host.clock.wall_offset -= pause;
+    checks_.Thaw(*process);
+  });
+}
+
+// Any set of pairs: most shapes are not transitive.
+void Driver::Islands() {
+  const int hosts = static_cast<int>(world_.hosts().size());
+  const uint64_t one_in = static_cast<uint64_t>(rng_.Range(2, 4));
+  Say(Op::kIslands, absl::StrCat("one pair in ", one_in));
+  for (int i = 0; i < hosts; ++i) {
+    for (int j = i + 1; j < hosts; ++j) {
+      if (rng_.OneIn(one_in)) checks_.Cut(i, j, rng_.OneIn(4));
+    }
+  }
+}
+
+// One side hears the other, and is not heard.
+void Driver::SplitOneWay() {
+  const int hosts = static_cast<int>(world_.hosts().size());
+  const uint64_t sides = rng_.Next();
+  Say(Op::kSplitOneWay, "");
+  for (int i = 0; i < hosts; ++i) {
+    for (int j = 0; j < hosts; ++j) {
+      const bool deaf = (sides >> i % 64 & 1) > (sides >> j % 64 & 1);
+      if (i != j && deaf) checks_.CutOneWay(i, j);
+    }
+  }
+}
+
+void Driver::SetTrap() {
+  trap_set_ = true;
+  trap_frame_ = static_cast<uint64_t>(rng_.Range(1, kTrapFrames));
+  Say(Op::kInRebase, absl::StrCat("at frame ", trap_frame_));
+  world_.network().on_rebase = [this](Process& from, Process& to,
+                                      const core::RebaseFrame& frame) {
+    if (!trap_set_ || frame.number != trap_frame_) return;
+    trap_set_ = false;
+    world_.After(rng_.Range(0, 3 * plan_.latency),
+                 [this, &from, &to] { Spring(from, to); });
+  };
+}
+
+void Driver::Spring(Process& sender, Process& receiver) {
+  if (!working_ || !sender.alive() || !receiver.alive()) return;
+  const int a = sender.host.index;
+  const int b = receiver.host.index;
+  world_.trace().Print(world_.now(), "trap",
+                       absl::StrCat(sender.name(), " to ", receiver.name()));
+  switch (rng_.Below(6)) {
+    case 0:
+      return checks_.Kill(sender);
+    case 1:
+      return checks_.Kill(receiver);
+    case 2:
+      return checks_.Freeze(rng_.OneIn(2) ? sender : receiver);
+    case 3:
+      return world_.network().BreakLinks(a, b);
+    case 4:
+      return checks_.CutOneWay(a, b);
+    default:
+      return checks_.Cut(a, b, rng_.OneIn(3));
+  }
+}
+
+}  // namespace muster::sim
