@@ -4,6 +4,7 @@
 
 #include "node/cli/client_command.h"
 #include "node/cli/command_line.h"
+#include "node/cli/sim_command.h"
 #include "node/config.h"
 #include "node/serve.h"
 
@@ -48,6 +49,7 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
       return RunDrain(command);
     case Command::kServe:
     case Command::kConfigDoc:
+    case Command::kSim:
       break;
   }
   return muster::cli::kBadUsage;
@@ -66,6 +68,8 @@ int main(int argc, char** argv) {
     case Command::kConfigDoc:
       std::cout << muster::ConfigPage();
       return exit;
+    case Command::kSim:
+      return muster::cli::RunSim(line->rest, std::cerr);
     default:
       return RunClient(*line);
   }

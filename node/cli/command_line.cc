@@ -32,6 +32,7 @@ class Parser {
     AddReadCommands();
     AddWatch();
     AddTrack();
+    AddSim();
   }
 
   CLI::App& app() { return app_; }
@@ -49,6 +50,7 @@ class Parser {
           "a command is required; muster --help lists them");
     }
     if (line_.command == Command::kServe) return TakeServe();
+    if (line_.command == Command::kSim) return TakeSim();
     absl::StatusOr<std::vector<std::string>> at =
         client::ParseAddresses(Addresses());
     if (!at.ok()) return at.status();
@@ -184,6 +186,15 @@ class Parser {
         ->capture_default_str();
   }
 
+  // The simulator is a program of its own, with flags of its own.
+  void AddSim() {
+    Add(Command::kSim, "sim",
+        "Run the simulator: whole clusters in simulated time, with every "
+        "fault\nthat a seed brings; muster sim --seed 7 --trace")
+        ->prefix_command()
+        ->set_help_flag();
+  }
+
   CLI::Option* Topic(CLI::App* sub) {
     return sub->add_option("topic", line_.topic, "Topic");
   }
@@ -208,6 +219,11 @@ class Parser {
     if (const char* secret = std::getenv(kSecretVariable)) {
       line_.config.secret_variable = secret;
     }
+    return line_;
+  }
+
+  absl::StatusOr<CommandLine> TakeSim() {
+    line_.rest = app_.get_subcommand("sim")->remaining();
     return line_;
   }
 

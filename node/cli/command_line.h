@@ -31,6 +31,7 @@ enum class Command {
   kTop,
   kStatus,
   kDrain,
+  kSim,
 };
 
 struct CommandLine {
@@ -53,6 +54,7 @@ struct CommandLine {
   uint32_t grace_ms = 0;            // track
   bool follow = false;              // members
   bool once = false;                // top
+  std::vector<std::string> rest;    // sim
 };
 
 // Help goes to `out`, complaints to `err`; then the exit code is set in

@@ -38,6 +38,8 @@ LAYERS = {
 FORBIDDEN = {
     "transport/": ("crdt/presence", "node/service/", "node/cli/"),
     "node/service/": ("transport/", "node/cli/"),
+    # What checks the product knows nothing of it.
+    "tests/sim/model.": ("crdt/", "node/", "transport/"),
 }
 
 

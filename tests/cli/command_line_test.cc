@@ -43,6 +43,14 @@ class CommandLineTest : public ::testing::Test {
   }
 };
 
+TEST_F(CommandLineTest, SimHandsOnWhateverFollows) {
+  const Parsed parsed = Parse({"sim", "--seed", "7", "--trace", "--help"});
+  ASSERT_TRUE(parsed.line.has_value()) << parsed.err;
+  EXPECT_EQ(parsed.line->command, Command::kSim);
+  EXPECT_THAT(parsed.line->rest,
+              ElementsAre("--seed", "7", "--trace", "--help"));
+}
+
 TEST_F(CommandLineTest, ServeHandsItsFlagsOnAsTextInTheOrderOfTheTable) {
   const Parsed parsed =
       Parse({"serve", "--join", "h1:7400,h2:7400", "--node", "a", "--join",

@@ -1,0 +1,20 @@
+// `muster sim`: the simulator, which is a program of its own (muster-sim), so
+// that nothing of it is in the node's binary.
+#ifndef MUSTER_NODE_CLI_SIM_COMMAND_H_
+#define MUSTER_NODE_CLI_SIM_COMMAND_H_
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "node/cli/exit_code.h"
+
+namespace muster::cli {
+
+// Becomes muster-sim, which stands beside this binary or in its build tree.
+// Returns only if there is none; says so to `err`.
+ExitCode RunSim(const std::vector<std::string>& args, std::ostream& err);
+
+}  // namespace muster::cli
+
+#endif  // MUSTER_NODE_CLI_SIM_COMMAND_H_
