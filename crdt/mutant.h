@@ -14,7 +14,6 @@ namespace muster::crdt {
 
 enum class Mutant {
   kNone,
-  kSweepsEarly,
   kMovesPositionInRebase,
   kServesInRebase,
   kAcceptsLowerIncarnation,

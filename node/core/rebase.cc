@@ -233,9 +233,6 @@ RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
 
 RebaseReceiver::Outcome RebaseReceiver::Log(const RebaseFrame& frame) {
   if (frame.seq.value != at_.value + frame.count) return Outcome::kBad;
-  if (Mutated(Mutant::kSweepsEarly)) {
-    for (ToFirst(); !Sweep();) continue;
-  }
   absl::string_view bytes = *frame.payload;
   Mutation mutation;
   for (uint32_t n = 0; n < frame.count; ++n) {

@@ -3,7 +3,7 @@
 // checks or in the faults, and fails the test.
 //
 //   muster_mutants_test                 all of them, and without any
-//   muster_mutants_test sweeps-early    one, and its failure in full
+//   muster_mutants_test skips-gap       one, and its failure in full
 //
 // Each is a child process, two at a time: a crash, too, is a way to be caught.
 #include <sys/resource.h>
@@ -34,8 +34,6 @@ struct Row {
 };
 constexpr std::array<Row, static_cast<size_t>(Mutant::kCount)> kRows = {{
     {Mutant::kNone, "none", "no mutant: nothing may be found"},
-    {Mutant::kSweepsEarly, "sweeps-early",
-     "a rebase sweeps before the deltas made meanwhile"},
     {Mutant::kMovesPositionInRebase, "moves-position",
      "the VV of the middle of a rebase is advertised"},
     {Mutant::kServesInRebase, "serves-in-rebase",
