@@ -246,9 +246,7 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
     void operator()(const CheckpointFrame& f) {
       self.replication.OnCheckpoint(link, f, self.out);
     }
-    void operator()(const AckFrame& f) {
-      self.replication.OnAck(link, f);
-    }
+    void operator()(const AckFrame& f) { self.replication.OnAck(link, f); }
     void operator()(const MembersFrame& f) {
       self.membership.OnMembers(link, f, now, self.out);
     }

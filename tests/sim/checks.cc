@@ -405,6 +405,8 @@ void Checks::SpotCheck(Process& process) {
     if (process.frozen() || !process.idle()) return;
     const Watcher* audit = clients_.Audit(process);
     if (audit == nullptr || !audit->mirror.complete()) return;
+    // Past that it lags: a fresh state comes once these are written.
+    if (audit->unwritten >= process.options.watch.max_queued) return;
     const size_t seen = audit->mirror.entries().size();
     const size_t counted = process.replica().Count().entries;
     if (seen == counted && (seen > 1000 || !world_.rng().OneIn(8))) return;

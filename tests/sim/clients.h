@@ -55,7 +55,7 @@ struct Watcher {
   core::WatchId id = 0;
   core::WatchRequest request;
   Mirror mirror;
-  bool audit = false;    // Sees everything, never lags.
+  bool audit = false;    // Sees everything, writes soon.
   bool lagging = false;  // Writes nothing.
   size_t unwritten = 0;
   uint64_t resets = 0;   // Batches that began a fresh state;

@@ -5,6 +5,10 @@
 set -euo pipefail
 symbol=active_mutant
 for program in "$1" "$2"; do
+  if [[ ! -f $program ]]; then
+    echo "$program is not there"
+    exit 1
+  fi
   if grep -qF "$symbol" "$program"; then
     echo "$program has mutants ($symbol)"
     exit 1

@@ -74,6 +74,7 @@ void Model::Tracked(int session, int process, const RefKey& ref,
 
 void Model::Updated(int session, int process, const RefKey& old,
                     const RefKey& ref, const std::string& meta) {
+  if (ref == old) return;  // The same meta: nothing has changed.
   Content content = made_[old].content;
   content.meta = meta;
   made_[old].successor = ref;
