@@ -9,7 +9,6 @@
 namespace muster::core {
 
 using crdt::kNone;
-using crdt::Ref;
 using crdt::RowIdx;
 using crdt::SessionIdx;
 using crdt::SessionState;

@@ -10,7 +10,6 @@ namespace muster::core {
 using crdt::Mutant;
 using crdt::Mutated;
 using crdt::Seq;
-using crdt::StreamId;
 
 namespace {
 
