@@ -22,7 +22,7 @@ class Load:
     self.updates = 0
     self.moves = 0
     self._lost = []
-    self._cancelled = False
+    self._cancelled = threading.Event()
     self._ended = threading.Event()
     nodes = [node.name for node in world.answering()]
     for number in range(count):
@@ -43,13 +43,13 @@ class Load:
 
   def cancel(self):
     """They give up."""
-    self._cancelled = True
+    self._cancelled.set()
     self._ended.set()
 
   def _drive(self, client):
     number = 0
     # The last update is one that was answered: what is there is known.
-    while not self._cancelled and not (
+    while not self._cancelled.is_set() and not (
         self._ended.is_set() and client.meta == str(number)):
       number += 1
       try:
@@ -65,12 +65,12 @@ class Load:
     """To any node that takes it; false if none does."""
     self.moves += 1
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and not self._cancelled:
+    while time.monotonic() < end and not self._cancelled.is_set():
       for node in self.world.answering():
         try:
           client.resume(node)
           return True
         except FAULTS:
           continue
-      time.sleep(PAUSE)
+      self._cancelled.wait(PAUSE)
     return False

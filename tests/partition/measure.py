@@ -6,6 +6,7 @@ every other node shows it, as asked every few milliseconds.
 
 import signal
 import statistics
+import time
 
 import load
 import runner
@@ -122,8 +123,8 @@ class Bench:
     for _ in range(TRACKS):
       self.track("a")
       self.track("c")
-    began = worlds.time.monotonic()
-    worlds.time.sleep(max(0.0, seconds - (worlds.time.monotonic() - began)))
+    began = time.monotonic()
+    time.sleep(max(0.0, seconds - (time.monotonic() - began)))
     before = sum(self.network.bytes_sent(n) for n in "abc")
     self.network.heal()
     took = _await(self.all_list(self.keys(), "abc"), "equal after the cut")
@@ -152,10 +153,10 @@ def long_loss(options, network, tell):
     world.load = load.Load(world, CLIENTS, "room", PAUSE)
     work = world.load
     network.lag = 0.0
-    end = worlds.time.monotonic() + seconds
-    while worlds.time.monotonic() < end:
-      worlds.time.sleep(min(60.0, max(0.0, end - worlds.time.monotonic())))
-      left = max(0.0, end - worlds.time.monotonic())
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+      time.sleep(min(60.0, max(0.0, end - time.monotonic())))
+      left = max(0.0, end - time.monotonic())
       downs = {n: w.downs for n, w in watched.items() if w.downs}
       tell(f"   {left:.0f} s to go; downs: {downs or 'none'}; the harness was "
            f"at most {network.lag * 1000:.0f} ms late")
