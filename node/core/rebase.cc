@@ -71,8 +71,8 @@ std::optional<RebaseFrame> RebaseSender::Elements(Walk walk, Kind keep,
     walk.next();
     ++count;
     // A put may be as large as a meta may be: leave room for one.
-    if (count >= frame_bytes_ / kNameBytes || payload.size() > frame_bytes_ / 2)
-      break;
+    if (count >= frame_bytes_ / kNameBytes) break;
+    if (payload.size() > frame_bytes_ / 2) break;
   }
   return Make(naming ? keep : put, std::move(payload), count);
 }
