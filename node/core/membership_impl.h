@@ -172,7 +172,8 @@ class Membership::Impl {
   void MarkDown(Member& member, const std::string& why, Step& step);
   void Forget(crdt::LifeId life, Step& step);
   void StartCheck(Member& member, Step& step);
-  void AskAll(crdt::LifeId life, uint64_t number, Step& step);
+  absl::Duration AskAll(crdt::LifeId life, uint64_t number, Step& step);
+  bool HearsAllButThoseGone(crdt::LifeId life) const;
   void AskAboutRivals(Step& step);
   void SendBeats(Step& step);
   BeatDatagram OwnBeat() const;

@@ -237,7 +237,9 @@ void Membership::Impl::JudgeOne(Member& member, Step& step) {
   if (!member.check) return;
   if (now >= member.check->again) return StartCheck(member, step);
   const bool wait = !Mutated(Mutant::kRefusalAloneIsProof);
-  if (member.check->refused && (now >= member.check->until || !wait)) {
+  const bool due =
+      now >= member.check->until && HearsAllButThoseGone(member.origin.life);
+  if (member.check->refused && (due || !wait)) {
     Add(Count::kDownsByRefusal);
     member.refused = member.check->since;
     MarkDown(member, "its address refuses and nobody has heard it", step);
@@ -291,10 +293,22 @@ void Membership::Impl::Forget(crdt::LifeId life, Step& step) {
 void Membership::Impl::StartCheck(Member& member, Step& step) {
   Instant now = step.now.mono;
   ++member.checks;
-  member.check = RefusedCheck{now, now + times_.refused_wait, ++token_};
+  // On slow links the answers take as much longer.
+  const absl::Duration rtt = AskAll(member.origin.life, member.beat, step);
+  member.check = RefusedCheck{now, now + times_.refused_wait + rtt, ++token_};
   Add(Count::kConnectProbes);
   step.out.probes.push_back({token_, member.address});
-  AskAll(member.origin.life, member.beat, step);
+}
+
+// Whether each member that may have heard of `life` was asked: one that is
+// alive and has no link to this node may be on the only way to it.
+bool Membership::Impl::HearsAllButThoseGone(crdt::LifeId life) const {
+  return std::all_of(judged_.begin(), judged_.end(), [&](crdt::LifeId other) {
+    const Member* member = table_.Find(other);
+    if (member == nullptr || member->state != MemberState::kAlive) return true;
+    const bool going = member->check && member->check->refused;
+    return other == life || going || links_.Used(other) != nullptr;
+  });
 }
 
 void Membership::Impl::Probe(uint64_t token, bool refused, Step& step) {
@@ -316,8 +330,11 @@ void Membership::Impl::HelloProbed(uint64_t token, crdt::LifeId life,
   if (names_.Probed(token, life)) names_.Tick(step.now.mono);
 }
 
-// In turns, if there are more links than may be asked.
-void Membership::Impl::AskAll(crdt::LifeId life, uint64_t number, Step& step) {
+// In turns, if there are more links than may be asked. Returns the longest
+// round trip to those who were.
+absl::Duration Membership::Impl::AskAll(crdt::LifeId life, uint64_t number,
+                                        Step& step) {
+  absl::Duration rtt;
   const auto& all = links_.all();
   auto it = all.upper_bound(asked_last_);
   size_t asked = 0;
@@ -333,7 +350,9 @@ void Membership::Impl::AskAll(crdt::LifeId life, uint64_t number, Step& step) {
     Add(Count::kAsksSent);
     step.out.frames.push_back(
         {link.id, {clock_.number(), AskFrame{life, number}}});
+    rtt = std::max(rtt, link.rtt);
   }
+  return rtt;
 }
 
 void Membership::Impl::AskAboutRivals(Step& step) {
