@@ -14,6 +14,7 @@ namespace muster::crdt {
 
 enum class Mutant {
   kNone,
+  kSweepsEarly,
   kMovesPositionInRebase,
   kServesInRebase,
   kAcceptsLowerIncarnation,

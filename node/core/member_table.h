@@ -79,6 +79,10 @@ struct Member {
   // The last refusal was taken for death; older beats do not bring it back.
   Instant refused = kLongAgo;
 
+  // Who lives at its address was last asked then, and under this token.
+  Instant who_asked = kLongAgo;
+  uint64_t who_token = 0;
+
   // Beats of its own since it ended, while no later life shows itself.
   int returns = 0;
 

@@ -117,6 +117,8 @@ class Membership {
   // Elapsed time since the origin's beat number last advanced anywhere, as
   // far as this node knows; absl::InfiniteDuration() if it is not a member.
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
+  // How long the last frame of this link has waited on its way.
+  absl::Duration DelayOf(LinkId id) const;
   // The last advance of the beat number of a life, as an instant here.
   Instant LastAdvance(crdt::LifeId life) const;
   // presence_seq and entries are left for the replica to fill in.

@@ -126,6 +126,9 @@ bool Membership::IsAlive(crdt::LifeId life) const {
 absl::Duration Membership::AgeOf(crdt::LifeId life, Now now) const {
   return impl_->AgeOf(life, now);
 }
+absl::Duration Membership::DelayOf(LinkId id) const {
+  return impl_->DelayOf(id);
+}
 bool Membership::HasEnded(crdt::LifeId life) const {
   return impl_->HasEnded(life);
 }

@@ -107,6 +107,7 @@ class Membership::Impl {
   bool IsAlive(crdt::LifeId life) const;
   bool HasEnded(crdt::LifeId life) const;
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
+  absl::Duration DelayOf(LinkId id) const;
   Instant LastAdvance(crdt::LifeId life) const;
   std::vector<MemberView> View(Now now) const;
   std::vector<std::string> Notes() const;
@@ -156,6 +157,8 @@ class Membership::Impl {
   void MarkEnded(Member& member, Step& step);
   void MarkLeft(Member& member, Step& step);
   void CloseStalledLinks(Step& step);
+  void AskWhoIsThere(Step& step);
+  void WhoIsThere(uint64_t token, crdt::LifeId answered, Step& step);
   bool IsStalled(const Link& link, Now now) const;
 
   // ---- membership_liveness.cc ----
@@ -173,10 +176,12 @@ class Membership::Impl {
   void Forget(crdt::LifeId life, Step& step);
   void StartCheck(Member& member, Step& step);
   absl::Duration AskAll(crdt::LifeId life, uint64_t number, Step& step);
-  bool HearsAllButThoseGone(crdt::LifeId life) const;
+  bool HeardAllButThoseGone(const Member& member) const;
   void AskAboutRivals(Step& step);
   void SendBeats(Step& step);
   BeatDatagram OwnBeat() const;
+  BeatDatagram BeatWithSample(Instant now);
+  void AnswerEnded(const Member& member, Step& step);
   void AddStall(absl::Duration stall, Instant now);
 
   const Options options_;

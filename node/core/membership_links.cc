@@ -11,6 +11,8 @@ using Kind = MembershipEvent::Kind;
 
 namespace {
 
+// How often it is asked who is where a silent peer was.
+constexpr absl::Duration kWhoPeriod = absl::Seconds(5);
 constexpr int kMaxStalls = 4;  // Sixteen times DetectorOptions::link_stall.
 
 }  // namespace
@@ -138,8 +140,7 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
   const crdt::Origin peer = link->hello.origin;
   const std::string address = link->hello.address;
   bool first = !link->heard;
-  link->heard = true;
-  link->received = step.now.mono;
+  PeerLinks::Heard(*link, beat, times_.beat_interval, step.now.mono);
   if (first && !links_.IsUsed(*link)) {
     Use(*link, step);
   } else if (links_.Used(peer.life) == nullptr) {
@@ -155,7 +156,10 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
     member = Learn(peer, {address, {}, true}, step);
     RefreshLife(peer.life, step);
   }
-  if (member != nullptr) Evidence(*member, {beat, {}, Way::kLink}, step);
+  // What has waited says nothing of now, and the same beat may come in time by
+  // another way.
+  if (member == nullptr || DelayOf(id) > absl::ZeroDuration()) return;
+  Evidence(*member, {beat, {}, Way::kLink}, step);
 }
 
 void Membership::Impl::Members(LinkId id, const MembersFrame& frame,
@@ -191,10 +195,11 @@ void Membership::Impl::TakeInfo(Link& link, const MemberInfo& info,
     ToldOfOwnName(info, step);
     return;
   }
-  bool shown = own || (info.beat != 0 && info.age < MemberTable::kShown &&
+  const absl::Duration age = info.age + link.delay;
+  bool shown = own || (info.beat != 0 && age < MemberTable::kShown &&
                        (info.state == MemberState::kAlive ||
                         info.state == MemberState::kSuspect));
-  Member* member = Learn(origin, {info.address, info.age, shown}, step);
+  Member* member = Learn(origin, {info.address, age, shown}, step);
   if (member == nullptr) return;
   if (own && member->address != info.address) {
     member->address = info.address;
@@ -202,7 +207,8 @@ void Membership::Impl::TakeInfo(Link& link, const MemberInfo& info,
     dialing_.Changed();
   }
   RefreshLife(origin.life, step);
-  if (info.beat != 0) Evidence(*member, {info.beat, info.age}, step);
+  const bool in_time = link.delay == absl::ZeroDuration();
+  if (info.beat != 0 && in_time) Evidence(*member, {info.beat, age}, step);
   // Of a peer that is linked, only its own word counts.
   if (info.state == MemberState::kLeft && !links_.Any(origin.life)) {
     MarkLeft(*member, step);
@@ -352,6 +358,11 @@ void Membership::Impl::LinkProgress(LinkId id, bool idle_or_acked, Now now) {
   }
 }
 
+absl::Duration Membership::Impl::DelayOf(LinkId id) const {
+  const Link* link = links_.Find(id);
+  return link == nullptr ? absl::ZeroDuration() : link->delay;
+}
+
 bool Membership::Impl::IsStalled(const Link& link, Now now) const {
   const Member* member = table_.Find(link.hello.origin.life);
   if (member == nullptr || !link.linked || !IsAlive(member->origin.life)) {
@@ -371,6 +382,33 @@ bool Membership::Impl::IsStalled(const Link& link, Now now) const {
   return silent || unacked;
 }
 
+// TCP tries again later and later. Meanwhile another life may have begun where
+// a silent one was, and know nothing of this node.
+void Membership::Impl::AskWhoIsThere(Step& step) {
+  for (auto& [life, member] : table_.rows()) {
+    const Link* link = links_.Used(life);
+    if (link == nullptr || IsAlive(life)) continue;
+    const Instant last = std::max(link->received, member.who_asked);
+    if (step.now.mono - last < kWhoPeriod) continue;
+    member.who_asked = step.now.mono;
+    member.who_token = ++token_;
+    Add(Count::kHelloProbes);
+    step.out.hello_probes.push_back({member.who_token, member.address});
+  }
+}
+
+void Membership::Impl::WhoIsThere(uint64_t token, crdt::LifeId answered,
+                                  Step& step) {
+  if (answered.IsZero()) return;
+  for (auto& [life, member] : table_.rows()) {
+    if (member.who_token != token || life == answered) continue;
+    while (const Link* link = links_.First(life)) {
+      Close(link->id, "another life is at its address", step);
+    }
+    return;
+  }
+}
+
 void Membership::Impl::CloseStalledLinks(Step& step) {
   std::vector<LinkId> stalled;
   std::vector<LinkId> unheard;
@@ -381,6 +419,7 @@ void Membership::Impl::CloseStalledLinks(Step& step) {
     }
   }
   for (LinkId id : unheard) Close(id, "nothing has come on it", step);
+  AskWhoIsThere(step);
   for (LinkId id : stalled) {
     Member* member = table_.Find(links_.Find(id)->hello.origin.life);
     Add(Count::kLinksStalled);

@@ -176,12 +176,14 @@ void Membership::Impl::Datagram(const BeatDatagram& beat, Step& step) {
     return;
   }
   Evidence(*member, {beat.number, {}, Way::kDatagram, beat.presence_seq}, step);
-  if (member->ended) return;
+  if (member->ended) return AnswerEnded(*member, step);
   for (const BeatReport& report : beat.others) Passed(report, step);
 }
 
 void Membership::Impl::Report(LinkId id, const BeatReport& report, Step& step) {
-  if (links_.Find(id) != nullptr) Passed(report, step);
+  const Link* link = links_.Find(id);
+  if (link == nullptr || link->delay > absl::ZeroDuration()) return;
+  Passed(report, step);
 }
 
 void Membership::Impl::Ask(LinkId id, const AskFrame& frame, Step& step) {
@@ -237,8 +239,7 @@ void Membership::Impl::JudgeOne(Member& member, Step& step) {
   if (!member.check) return;
   if (now >= member.check->again) return StartCheck(member, step);
   const bool wait = !Mutated(Mutant::kRefusalAloneIsProof);
-  const bool due =
-      now >= member.check->until && HearsAllButThoseGone(member.origin.life);
+  const bool due = now >= member.check->until && HeardAllButThoseGone(member);
   if (member.check->refused && (due || !wait)) {
     Add(Count::kDownsByRefusal);
     member.refused = member.check->since;
@@ -300,14 +301,17 @@ void Membership::Impl::StartCheck(Member& member, Step& step) {
   step.out.probes.push_back({token_, member.address});
 }
 
-// Whether each member that may have heard of `life` was asked: one that is
-// alive and has no link to this node may be on the only way to it.
-bool Membership::Impl::HearsAllButThoseGone(crdt::LifeId life) const {
-  return std::all_of(judged_.begin(), judged_.end(), [&](crdt::LifeId other) {
-    const Member* member = table_.Find(other);
-    if (member == nullptr || member->state != MemberState::kAlive) return true;
-    const bool going = member->check && member->check->refused;
-    return other == life || going || links_.Used(other) != nullptr;
+// Whether each member that may have heard of this one could answer: one that is
+// alive and has no link to this node, or a link that has brought nothing since,
+// may be on the only way to it.
+bool Membership::Impl::HeardAllButThoseGone(const Member& member) const {
+  return std::all_of(judged_.begin(), judged_.end(), [&](crdt::LifeId life) {
+    const Member* other = table_.Find(life);
+    if (other == nullptr || other->state != MemberState::kAlive) return true;
+    if (other == &member || (other->check && other->check->refused))
+      return true;
+    const Link* link = links_.Used(life);
+    return link != nullptr && link->received > member.check->since;
   });
 }
 
@@ -327,7 +331,11 @@ void Membership::Impl::Probe(uint64_t token, bool refused, Step& step) {
 
 void Membership::Impl::HelloProbed(uint64_t token, crdt::LifeId life,
                                    Step& step) {
-  if (names_.Probed(token, life)) names_.Tick(step.now.mono);
+  if (names_.Probed(token, life)) {
+    names_.Tick(step.now.mono);
+  } else {
+    WhoIsThere(token, life, step);
+  }
 }
 
 // In turns, if there are more links than may be asked. Returns the longest
@@ -378,6 +386,21 @@ BeatDatagram Membership::Impl::OwnBeat() const {
   return {self_, clock_.number(), presence_seq_, {}};
 }
 
+BeatDatagram Membership::Impl::BeatWithSample(Instant now) {
+  BeatDatagram beat = OwnBeat();
+  beat.others = sample_.Next(table_, self_.node.size(), now);
+  return beat;
+}
+
+// A life that beats on after it ended has not heard so. It is sent no beats,
+// and its links may still stall from the cut: left alone it would take all
+// others for down, until TCP moves again.
+void Membership::Impl::AnswerEnded(const Member& member, Step& step) {
+  if (!admitted() || member.state == MemberState::kLeft) return;
+  Add(Count::kDatagramsSent);
+  step.out.beats.push_back({member.address, BeatWithSample(step.now.mono)});
+}
+
 void Membership::Impl::SendBeats(Step& step) {
   for (const auto& [id, link] : links_.all()) {
     if (!links_.IsUsed(link)) continue;
@@ -385,8 +408,7 @@ void Membership::Impl::SendBeats(Step& step) {
         {id, {clock_.number(), BeatReport{self_.life, clock_.number()}}});
   }
   if (!admitted()) return;
-  BeatDatagram beat = OwnBeat();
-  beat.others = sample_.Next(table_, self_.node.size(), step.now.mono);
+  const BeatDatagram beat = BeatWithSample(step.now.mono);
   std::set<absl::string_view> sent = {options_.address};
   for (bool down : {false, true}) {
     for (const auto& [life, member] : table_.rows()) {
@@ -408,7 +430,8 @@ void Membership::Impl::AddStall(absl::Duration stall, Instant now) {
     member.asked = later(member.asked);
     member.resumed = later(member.resumed);
     member.confirmed = member.confirmed + stall;
-    if (member.check) member.check->until = member.check->until + stall;
+    // What it asked may have been answered into the stall: once more.
+    if (member.check) member.check->again = now;
   }
   for (auto& [id, link] : links_.all()) {
     link.received = later(link.received);

@@ -23,6 +23,23 @@ bool PeerLinks::IsDead(const Link& link, Instant now) {
   return !link.heard && now - link.received >= kUnheard + 3 * link.rtt;
 }
 
+void PeerLinks::Heard(Link& link, uint64_t number, absl::Duration beat,
+                      Instant now) {
+  if (link.heard && now - link.received > kFresh) {
+    link.burst = now;
+    link.before = link.received;
+    link.beat_before = link.beat;
+  }
+  link.received = now;
+  link.heard = true;
+  link.beat = std::max(link.beat, number);
+  link.delay = absl::ZeroDuration();
+  if (link.beat_before == 0 || now - link.burst >= kBurst) return;
+  const uint64_t beats = number - std::min(number, link.beat_before);
+  const absl::Duration delay = now - link.before - (beats + 1) * beat;
+  if (delay > kFresh) link.delay = delay;
+}
+
 PeerLinks::Choice PeerLinks::Choose(const Link& old, const Link& fresh,
                                     Instant now) {
   bool works = now - old.received < kFresh + 2 * old.rtt;

@@ -34,7 +34,15 @@ struct Link {
   LinkId id = 0;
   PeerHello hello;
   Instant up;
-  Instant received;          // The last frame, or `up`.
+  Instant received;   // The last frame, or `up`.
+  uint64_t beat = 0;  // Its sender's.
+  // How long it had waited: what was sent into a cut comes when TCP tries
+  // again, all at once, and ends a silence. By its sender's beats since the
+  // silence began.
+  absl::Duration delay;
+  Instant burst;   // When the last silence ended.
+  Instant before;  // The last frame before it,
+  uint64_t beat_before = 0;
   Instant unacked = kNever;  // Since when bulk waits for an ack.
   // What its round trips took, the longest of late.
   absl::Duration rtt;
@@ -51,6 +59,8 @@ class PeerLinks {
   static constexpr absl::Duration kCrossing = absl::Seconds(3);
   // A link that is up and on which nothing has come by then is dead.
   static constexpr absl::Duration kUnheard = absl::Seconds(3);
+  // A silence longer than kFresh ends in a burst of what has waited.
+  static constexpr absl::Duration kBurst = absl::Milliseconds(200);
   // A link that was heard within this works.
   static constexpr absl::Duration kFresh = absl::Seconds(1);
 
@@ -60,6 +70,9 @@ class PeerLinks {
   static void Acked(Link& link, absl::Duration after);
   // It is up, and nothing has come in time.
   static bool IsDead(const Link& link, Instant now);
+  // A frame has come on it, with its sender's beat number; one a `beat`.
+  static void Heard(Link& link, uint64_t number, absl::Duration beat,
+                    Instant now);
   // For the decider: what becomes of `fresh` while it uses `old`.
   static Choice Choose(const Link& old, const Link& fresh, Instant now);
 

@@ -122,18 +122,18 @@ void Replication::SendPositions(Link& link, bool full, Output& out) {
 }
 
 // Whether the stream is one this node keeps, known before or new.
-bool Replication::LearnStream(const StreamPosition& position) {
+bool Replication::LearnStream(const StreamPosition& position,
+                              absl::Duration age) {
   StreamId id{position.origin.life, position.kind};
-  Instant advanced = roll_.now().mono - position.age;
+  Instant advanced = roll_.now().mono - age;
   if (Stream* stream = roll_.FindStream(id)) {
     if (!stream->own) stream->advanced = std::max(stream->advanced, advanced);
     return !stream->own;
   }
   bool alive = membership_.IsAlive(position.origin.life);
   if (position.origin.life == membership_.self().life ||
-      position.kind != crdt::StreamKind::kPresence ||
-      position.age > options_.stale || (!alive && !position.wanted) ||
-      roll_.stream_count() >= max_streams_) {
+      position.kind != crdt::StreamKind::kPresence || age > options_.stale ||
+      (!alive && !position.wanted) || roll_.stream_count() >= max_streams_) {
     return false;
   }
   Stream* stream = roll_.AddStream(position.origin, /*own=*/false, advanced);
@@ -147,8 +147,9 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
   Link* link = FindLink(id);
   if (link == nullptr) return;
   const bool back = std::exchange(link->back, false);
+  const absl::Duration delay = membership_.DelayOf(id);
   for (const StreamPosition& position : frame.streams) {
-    if (!LearnStream(position)) continue;
+    if (!LearnStream(position, position.age + delay)) continue;
     StreamId stream_id{position.origin.life, position.kind};
     auto [at, first] = link->positions.try_emplace(stream_id);
     if (first) at->second.first_seq = position.seq;
@@ -427,6 +428,15 @@ void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   pulling.since = roll_.now().mono;
 }
 
+// Whether deltas that were on their way from another link have brought the
+// stream further than the rebase goes, or away from where it begins.
+bool Replication::IsOvertaken(const Stream& stream,
+                              const RebaseFrame& begin) const {
+  if (stream.rebasing || begin.kind != RebaseFrame::Kind::kBegin) return false;
+  return begin.seq < stream.vv ||
+         (begin.have != Seq() && begin.have < stream.vv);
+}
+
 void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
@@ -438,6 +448,10 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   Pulling& pulling = pulling_[frame.stream];
   if (pulling.source != id || pulling.rebase_id != frame.rebase_id) return;
   if (pulling.rebase == nullptr) {
+    if (!pulling.force && IsOvertaken(*stream, frame)) {
+      const LinkId best = BestSource(*stream, 0);
+      return SendPull(*stream, pulling, best == 0 ? id : best, out);
+    }
     pulling.rebase =
         std::make_unique<RebaseReceiver>(roll_, *stream, frame.rebase_id);
     stream->rebasing = true;
@@ -447,54 +461,36 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   }
   if (pulling.rebase->ended()) return;
   pulling.since = roll_.now().mono;
-  OnRebaseStep(*stream, pulling, pulling.rebase->Step(frame), out);
-}
-
-void Replication::OnRebaseStep(Stream& stream, Pulling& pulling,
-                               RebaseReceiver::Outcome outcome, Output& out) {
-  if (outcome != RebaseReceiver::Outcome::kGap &&
-      outcome != RebaseReceiver::Outcome::kBad) {
+  RebaseReceiver::Outcome outcome = pulling.rebase->Step(frame);
+  if (outcome == RebaseReceiver::Outcome::kOk ||
+      outcome == RebaseReceiver::Outcome::kEnded) {
     return;
   }
   // Our state is not what the peer thinks: once more, from nothing.
   if (outcome == RebaseReceiver::Outcome::kBad) pulling.force = true;
   if (roll_.now().mono - pulling.last_pull < kPullAgain) {
-    AbandonRebase(stream, pulling);
+    AbandonRebase(*stream, pulling);
   } else {
-    SendPull(stream, pulling, pulling.source, out);
+    SendPull(*stream, pulling, id, out);
   }
 }
 
 bool Replication::has_work() const {
   return more_to_send_ ||
          std::any_of(pulling_.begin(), pulling_.end(), [](const auto& p) {
-           return p.second.rebase != nullptr && p.second.rebase->has_work();
+           return p.second.rebase != nullptr && p.second.rebase->ended();
          });
 }
 
 bool Replication::RunJob(Output& out) {
   for (auto& [id, pulling] : pulling_) {
-    if (pulling.rebase == nullptr || !pulling.rebase->has_work()) continue;
+    if (pulling.rebase == nullptr || !pulling.rebase->ended()) continue;
     Stream* stream = roll_.FindStream(id);
     if (stream == nullptr) continue;
-    if (!pulling.rebase->ended()) {
-      pulling.since = roll_.now().mono;
-      OnRebaseStep(*stream, pulling, pulling.rebase->Run(), out);
-    } else if (pulling.rebase->Sweep()) {
-      FinishRebase(*stream, pulling, out);
-    }
+    if (pulling.rebase->Sweep()) FinishRebase(*stream, pulling, out);
     break;
   }
   return has_work();
-}
-
-// What waits to be applied is not acknowledged: the window bounds it.
-bool Replication::Waits(LinkId link) const {
-  return std::any_of(
-      pulling_.begin(), pulling_.end(), [link](const auto& pulling) {
-        const auto& [id, p] = pulling;
-        return p.source == link && p.rebase != nullptr && p.rebase->waits();
-      });
 }
 
 void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {

@@ -123,7 +123,7 @@ class Replication {
   };
 
   Link* FindLink(LinkId link);
-  bool LearnStream(const StreamPosition& position);
+  bool LearnStream(const StreamPosition& position, absl::Duration age);
   void ForgetUnnamed(Link& link, const PositionsFrame& full);
   bool MayServe(const Stream& stream) const;
 
@@ -137,9 +137,6 @@ class Replication {
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
   void CheckProgress(Stream& stream, Output& out);
   void AbandonRebase(Stream& stream, Pulling& pulling);
-  void OnRebaseStep(Stream& stream, Pulling& pulling,
-                    RebaseReceiver::Outcome outcome, Output& out);
-  bool Waits(LinkId link) const;
   void StopServing(const crdt::StreamId& id);
 
   // Applying.
@@ -147,6 +144,7 @@ class Replication {
                 uint32_t count);
   bool ApplySome(Stream& stream, absl::string_view& bytes, crdt::Seq& seq,
                  crdt::Seq end);
+  bool IsOvertaken(const Stream& stream, const RebaseFrame& begin) const;
   void BadPeer(LinkId link, const std::string& what, Output& out);
   void Compare(Stream& stream, const CheckpointFrame& frame, Output& out);
   void FinishRebase(Stream& stream, Pulling& pulling, Output& out);

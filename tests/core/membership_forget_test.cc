@@ -65,7 +65,11 @@ TEST_F(MembershipForgetTest, AForgottenMemberReturnsOnALinkThatStayedOpen) {
   RunSlowly(Minutes(21));
   EXPECT_EQ(1u, Seen(Kind::kForgotten, 2));
   EXPECT_EQ(nullptr, a_.OriginOf(1));
+  // It may have waited on its way since then; the next one has not.
   a_.OnFrameBeat(1, 2, now(), out_);
+  EXPECT_FALSE(a_.IsAlive(kB));
+  Run(Milliseconds(250));
+  a_.OnFrameBeat(1, 3, now(), out_);
   EXPECT_TRUE(a_.IsAlive(kB));
   EXPECT_EQ(1u, a_.LinkTo(kB));
   EXPECT_EQ(2u, Seen(Kind::kLinked, 2));
