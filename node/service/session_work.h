@@ -49,10 +49,7 @@ struct SessionPart {
   std::unique_ptr<ResumeWish> resume;
   OpBatch ops;
 
-  // Its session was opened, or its resume begun.
-  bool started = false;
-  // The outcome. Not OK: the part has changed nothing, or the session that it
-  // changed has gone.
+  // The outcome. Not OK: the part has changed nothing.
   absl::Status status;
   core::SessionInfo info;  // Of an open or resume.
   std::vector<crdt::Ref> missing;

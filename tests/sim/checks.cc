@@ -16,6 +16,7 @@ constexpr SimTime kEarly = 30 * kMillisecond;
 constexpr SimTime kDownBound = 3 * kSecond;
 // How long a topology must have stood for C7 to apply.
 constexpr SimTime kSettled = 5 * kSecond;
+constexpr SimTime kFirstBeats = kSecond;
 constexpr SimTime kSpotEvery = 50 * kMillisecond;
 // So long a node that stood still is new to what it sees.
 constexpr SimTime kAfterThaw = 300 * kMillisecond;
@@ -104,6 +105,7 @@ void Checks::Freeze(Process& process) {
   if (process.frozen()) return;
   world_.trace().Print(world_.now(), process.name(), "frozen");
   process.Freeze();
+  NoteOf(process).frozen_at = world_.now();
   Taint(process);
   Changed();
   ExpectDown(process, world_.now());
@@ -113,6 +115,7 @@ void Checks::Thaw(Process& process) {
   if (!process.frozen()) return;
   world_.trace().Print(world_.now(), process.name(), "thawed");
   NoteOf(process).thawed_at = world_.now();
+  clients_.OnThaw(process, NoteOf(process).frozen_at);
   Changed();
   process.Thaw();
 }
@@ -150,10 +153,11 @@ void Checks::OnExit(Process& process, const absl::Status& status) {
     world_.Fail(absl::StrCat(process.name(), "#", process.number,
                              " exits by itself: ", status.ToString()));
   }
+  const bool heard = !Tainted(process.number);
   Taint(process);
   Changed();
   ended_at_[process.number] = world_.now();
-  clients_.OnGone(process);
+  clients_.OnGone(process, heard);
   ExpectDown(process, world_.now());
 }
 
@@ -234,6 +238,10 @@ void Checks::OnMembersChanged(Process& from) {
     (is_down ? down : is_suspect ? suspect : living).insert(member.origin.life);
   }
   Note& note = NoteOf(from);
+  std::set<crdt::LifeId> known = down;
+  known.insert(living.begin(), living.end());
+  known.insert(suspect.begin(), suspect.end());
+  const std::set<crdt::LifeId> knew = std::exchange(note.known, known);
   const std::set<crdt::LifeId> alive =
       std::exchange(note.living, std::move(living));
   const std::set<crdt::LifeId> suspected =
@@ -245,8 +253,24 @@ void Checks::OnMembersChanged(Process& from) {
     const bool was_alive = alive.contains(life);
     if (was_alive && note.suspect.contains(life)) CheckSuspect(from, *process);
     if (!down.contains(life)) continue;
+    if (!knew.contains(life)) {
+      CheckLater(from, *process);
+      continue;
+    }
     CheckDown(from, *process, was_alive || suspected.contains(life));
   }
+}
+
+// One that it has just learnt of is down until its first beat is there.
+void Checks::CheckLater(Process& from, Process& of) {
+  world_.After(kFirstBeats, [this, &from, &of] {
+    if (!from.running() || !of.alive()) return;
+    const Note& note = NoteOf(from);
+    const bool is_down = note.known.contains(of.life) &&
+                         !note.living.contains(of.life) &&
+                         !note.suspect.contains(of.life);
+    if (is_down) CheckDown(from, of, false);
+  });
 }
 
 void Checks::CheckSuspect(Process& from, Process& of) {

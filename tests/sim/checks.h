@@ -110,10 +110,11 @@ class Checks : public Observer {
 
  private:
   struct Note {
+    SimTime frozen_at = 0;
     SimTime thawed_at = 0;
     SimTime slow_until = 0;
-    // The lives it saw alive, and those it suspected, when its members last
-    // changed.
+    // The lives it knew, saw alive and suspected when its members last changed.
+    std::set<crdt::LifeId> known;  // In any state.
     std::set<crdt::LifeId> living;
     std::set<crdt::LifeId> suspect;
     bool draining = false;
@@ -128,6 +129,7 @@ class Checks : public Observer {
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
   void CheckNotLiving(Process& at, Process& of, SimTime since);
+  void CheckLater(Process& from, Process& of);
   void CheckDown(Process& from, Process& of, bool was_living);
   void CheckSuspect(Process& from, Process& of);
   // Since when it has run without a pause.

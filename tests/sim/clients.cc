@@ -9,6 +9,9 @@ namespace {
 
 absl::Duration ToDuration(SimTime t) { return absl::Microseconds(t); }
 
+// A node that stood still for longer moves its deadlines.
+constexpr SimTime kStall = 200 * kMillisecond;
+
 }  // namespace
 
 Clients::Clients(World& world, Model& model) : world_(world), model_(model) {}
@@ -273,8 +276,8 @@ void Clients::ResumeNow(Session& session, Process& to, core::Replica& replica,
   request.resume_number = session.attempts++;
   for (const auto& [ref, content] : session.held) {
     core::EntryView entry;
-    entry.topic = request.arena.Copy(content.topic);
-    entry.key = request.arena.Copy(content.key);
+    entry.topic = content.topic;
+    entry.key = content.key;
     entry.ref = RefOf(ref);
     request.entries.push_back(entry);
   }
@@ -283,7 +286,7 @@ void Clients::ResumeNow(Session& session, Process& to, core::Replica& replica,
   model_.ResumeBegun(session.number, to.number, session.epoch, session.held);
   // A client of a stream that it leaves behind reads it no more.
   session.at = &to;
-  replica.Resume(id, std::move(request), now);
+  replica.Resume(id, request, now);
 }
 
 void Clients::OnReply(Process& from, core::AsyncReply& reply) {
@@ -393,8 +396,17 @@ void Clients::OnSessionEnded(Process& from, const core::SessionEnded& ended) {
   if (session.at == &from && !session.busy) Lost(session, from);
 }
 
-void Clients::OnGone(Process& process) {
-  model_.ProcessGone(process.number, world_.now());
+void Clients::OnThaw(Process& process, SimTime frozen_at) {
+  const SimTime stall = world_.now() - frozen_at;
+  if (stall <= kStall) return;
+  model_.StoodStill(process.number, frozen_at, world_.now());
+  for (auto& session : sessions_) {
+    if (session->at == &process) session->beaten += stall;
+  }
+}
+
+void Clients::OnGone(Process& process, bool heard) {
+  model_.ProcessGone(process.number, world_.now(), heard);
   for (auto& session : sessions_) {
     // Its resume may not have been read yet.
     if (session->busy && session->going == &process) session->busy = false;

@@ -97,7 +97,10 @@ class Clients {
   void OnReply(Process& from, core::AsyncReply& reply);
   void OnSessionEnded(Process& from, const core::SessionEnded& ended);
   void OnWatch(Process& from, const core::WatchEvent& event);
-  void OnGone(Process& process);
+  // `heard`: see Model::ProcessGone.
+  void OnGone(Process& process, bool heard);
+  // After it stood still since then.
+  void OnThaw(Process& process, SimTime frozen_at);
 
  private:
   struct Resuming {

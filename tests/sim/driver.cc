@@ -27,7 +27,12 @@ Driver::Driver(const Plan& plan, int max_ops, Trace& trace)
       rng_(plan.seed ^ kDriverSalt),
       world_(plan.seed, trace),
       clients_(world_, model_),
-      checks_(world_, model_, clients_) {}
+      checks_(world_, model_, clients_) {
+  world_.network().on_rebase = [this](Process& from, Process& to,
+                                      const core::RebaseFrame& frame) {
+    OnRebase(from, to, frame);
+  };
+}
 
 RunResult Driver::Run() {
   StartAll();
@@ -124,6 +129,7 @@ void Driver::Heal() {
   const int hosts = static_cast<int>(world_.hosts().size());
   Network& network = world_.network();
   trap_set_ = false;
+  writes_set_ = 0;
   for (int a = 0; a < hosts; ++a) {
     for (int b = 0; b < hosts; ++b) {
       if (a == b) continue;

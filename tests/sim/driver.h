@@ -70,7 +70,12 @@ class Driver {
   void SplitOneWay();
   // The next rebase is hit as it is at a frame drawn now.
   void SetTrap();
+  void OnRebase(Process& from, Process& to, const core::RebaseFrame& frame);
   void Spring(Process& sender, Process& receiver);
+  // While the next rebase of a stream that is there in part is sent by its
+  // origin, what it names last is written.
+  void WriteInRebase();
+  void WriteLatest(Process& origin);
   void Say(Op op, const std::string& text);
 
   const Plan plan_;
@@ -85,6 +90,7 @@ class Driver {
   std::array<uint64_t, kOps> done_of_ = {};
   bool working_ = false;  // Else it heals.
   bool trap_set_ = false;
+  int writes_set_ = 0;
   uint64_t trap_frame_ = 0;
 };
 

@@ -12,6 +12,10 @@ namespace {
 constexpr int kOfCrowd = 1000;
 // Frames of a rebase that a trap may wait for.
 constexpr int64_t kTrapFrames = 6;
+// Rebases that are written into after an operation, and what is updated of each
+// session.
+constexpr int kWrites = 3;
+constexpr size_t kLatest = 3;
 
 }  // namespace
 
@@ -46,6 +50,8 @@ void Driver::DoSecondPlan(Op op) {
       return SplitOneWay();
     case Op::kInRebase:
       return SetTrap();
+    case Op::kWriteInRebase:
+      return WriteInRebase();
     default:
       break;
   }
@@ -119,13 +125,45 @@ void Driver::SetTrap() {
   trap_set_ = true;
   trap_frame_ = static_cast<uint64_t>(rng_.Range(1, kTrapFrames));
   Say(Op::kInRebase, absl::StrCat("at frame ", trap_frame_));
-  world_.network().on_rebase = [this](Process& from, Process& to,
-                                      const core::RebaseFrame& frame) {
-    if (!trap_set_ || frame.number != trap_frame_) return;
+}
+
+void Driver::WriteInRebase() {
+  writes_set_ = kWrites;
+  Say(Op::kWriteInRebase, "");
+}
+
+void Driver::OnRebase(Process& from, Process& to,
+                      const core::RebaseFrame& frame) {
+  if (trap_set_ && frame.number == trap_frame_) {
     trap_set_ = false;
     world_.After(rng_.Range(0, 3 * plan_.latency),
                  [this, &from, &to] { Spring(from, to); });
-  };
+  }
+  const bool names = frame.kind == core::RebaseFrame::Kind::kBegin &&
+                     frame.have.value > 0 && frame.stream.life == from.life;
+  if (writes_set_ > 0 && names) {
+    --writes_set_;
+    world_.After(rng_.Range(0, 3 * plan_.latency),
+                 [this, &from] { WriteLatest(from); });
+  }
+}
+
+// Elements are named in the order of their writing, so the last are still to
+// come: an updated one is then in the log alone.
+void Driver::WriteLatest(Process& origin) {
+  if (!working_ || !origin.alive()) return;
+  for (const auto& session : clients_.sessions()) {
+    if (session->at != &origin || session->busy) continue;
+    Batch batch;
+    for (auto it = session->held.rbegin(); it != session->held.rend(); ++it) {
+      if (batch.update.size() == kLatest) {
+        batch.untrack.push_back(it->first);
+        break;
+      }
+      batch.update.emplace_back(it->first, absl::StrCat("w", rng_.Below(1000)));
+    }
+    clients_.Apply(*session, std::move(batch));
+  }
 }
 
 void Driver::Spring(Process& sender, Process& receiver) {

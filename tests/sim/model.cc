@@ -103,8 +103,17 @@ void Model::Closed(int session, int process) {
   At(session).ended = true;
 }
 
-void Model::ProcessGone(int process, int64_t now) {
+void Model::StoodStill(int process, int64_t from, int64_t to) {
+  for (size_t i = 0; i < sessions_.size(); ++i) {
+    Copy* copy = Find(static_cast<int>(i), process);
+    if (copy == nullptr || copy->connected) continue;
+    if (copy->disconnected_at > from) copy->disconnected_at += to - from;
+  }
+}
+
+void Model::ProcessGone(int process, int64_t now, bool heard) {
   if (!gone_.try_emplace(process, now).second) return;
+  if (!heard) unheard_.insert(process);
   for (size_t i = 0; i < sessions_.size(); ++i) {
     Disconnected(static_cast<int>(i), process, now);
     // One that was to lapse later by missing heartbeats does so now.
@@ -221,6 +230,11 @@ int64_t Model::EarliestLeave(const RefKey& ref) const {
   const Session& s = session(made->session);
   const Copy* top = CertainTop(s);
   if (s.ended || top == nullptr || top->closed || top->connected) return 0;
+  const auto gone = gone_.find(top->process);
+  if (gone != gone_.end() && (unheard_.contains(top->process) ||
+                              top->since + kUnheard > gone->second)) {
+    return 0;
+  }
   return Holds(*top, ref) ? top->disconnected_at + s.grace : 0;
 }
 

@@ -93,8 +93,11 @@ class Model {
   void Untracked(int session, int process, const RefKey& ref);
   void Disconnected(int session, int process, int64_t now);
   void Closed(int session, int process);
+  // The process stood still: what it counts, such as a time to live, waited.
+  void StoodStill(int process, int64_t from, int64_t to);
   // The process was killed, or told to drain.
-  void ProcessGone(int process, int64_t now);
+  // `heard`: since long enough before that, others could hear it.
+  void ProcessGone(int process, int64_t now, bool heard = true);
 
   // ---- what follows ----
   struct Expected {
@@ -125,7 +128,8 @@ class Model {
   // later one, and is connected: it must not leave.
   bool MustStay(const RefKey& ref) const;
   // The earliest moment at which the entry may leave, if its session is
-  // disconnected and not closed; 0 if it may leave at once.
+  // disconnected and not closed; 0 if it may leave at once, or if its node
+  // died before it had told the others of the session's last connect.
   int64_t EarliestLeave(const RefKey& ref) const;
   bool Gone(int process) const { return gone_.contains(process); }
 
@@ -143,6 +147,7 @@ class Model {
   std::vector<Session> sessions_;
   std::map<RefKey, Made> made_;
   std::map<int, int64_t> gone_;  // Process → when.
+  std::set<int> unheard_;        // Gone, and what they did last is not known.
 };
 
 }  // namespace muster::sim

@@ -34,6 +34,8 @@ struct Row {
 };
 constexpr std::array<Row, static_cast<size_t>(Mutant::kCount)> kRows = {{
     {Mutant::kNone, "none", "no mutant: nothing may be found"},
+    {Mutant::kSweepsEarly, "sweeps-early",
+     "a rebase sweeps before the deltas made meanwhile"},
     {Mutant::kMovesPositionInRebase, "moves-position",
      "the VV of the middle of a rebase is advertised"},
     {Mutant::kServesInRebase, "serves-in-rebase",

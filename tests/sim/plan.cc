@@ -8,18 +8,28 @@ namespace muster::sim {
 namespace {
 
 constexpr std::array<const char*, kOps> kNames = {
-    "open",        "track",         "update",        "untrack",
-    "close",       "disconnect",    "resume_here",   "resume_elsewhere",
-    "raise_epoch", "second_client", "watch",         "end_watch",
-    "watch_on",    "lag",           "cut",           "cut_one_way",
-    "cut_reset",   "partition",     "mend",          "mend_all",
-    "break",       "freeze",        "thaw",          "kill",
-    "power_off",   "restart",       "twin",          "drain",
-    "slow_path",   "wall_jump",     "slow_node",     "burst",
-    "suspend",     "islands",       "split_one_way", "narrow",
-    "in_rebase"};
+    "open",          "track",
+    "update",        "untrack",
+    "close",         "disconnect",
+    "resume_here",   "resume_elsewhere",
+    "raise_epoch",   "second_client",
+    "watch",         "end_watch",
+    "watch_on",      "lag",
+    "cut",           "cut_one_way",
+    "cut_reset",     "partition",
+    "mend",          "mend_all",
+    "break",         "freeze",
+    "thaw",          "kill",
+    "power_off",     "restart",
+    "twin",          "drain",
+    "slow_path",     "wall_jump",
+    "slow_node",     "burst",
+    "suspend",       "islands",
+    "split_one_way", "narrow",
+    "in_rebase",     "write_in_rebase"};
 
 constexpr size_t kFirstOfSecondPlan = static_cast<size_t>(Op::kBurst);
+constexpr size_t kDirected = static_cast<size_t>(Op::kWriteInRebase);
 
 // Work that makes what other work needs.
 constexpr std::array<uint32_t, kFirstFault> kWork = {6, 20, 8, 8, 2, 3, 2,
@@ -96,11 +106,26 @@ void DrawSize(Plan& plan, Rng& rng) {
   }
 }
 
+// What is in a rebase changes while it is under way: peers fall behind a small
+// log often, and small frames and windows make each rebase long.
+void DrawWritesInRebase(Plan& plan, Rng& rng) {
+  if (!rng.OneIn(12) || plan.nodes < 2 || plan.crowd > 0) return;
+  plan.log_bytes = rng.Pick<size_t>({256, 1024});
+  plan.window_bytes = 64;
+  plan.frame_bytes = 64;
+  plan.latency = std::min<SimTime>(plan.latency, 1000);
+  plan.jitter = plan.latency / 2;
+  plan.bytes_per_second = 0;
+  for (Op op : {Op::kWriteInRebase, Op::kBurst, Op::kBreak}) {
+    plan.weights[static_cast<size_t>(op)] = 8;
+  }
+}
+
 void DrawSecondPlan(Plan& plan, Rng& rng) {
   const auto faults = plan.weights.begin() + kFirstFault;
   const bool calm = std::all_of(faults, plan.weights.end(),
                                 [](uint32_t weight) { return weight == 0; });
-  DrawFaults(plan, rng, kFirstOfSecondPlan, kOps, calm);
+  DrawFaults(plan, rng, kFirstOfSecondPlan, kDirected, calm);
   // Small frames make the middle of a rebase long.
   if (rng.OneIn(2)) plan.frame_bytes = rng.Pick<size_t>({4096, 512, 128, 64});
   const bool near = plan.latency <= 1000 && plan.bytes_per_second == 0;
@@ -109,6 +134,7 @@ void DrawSecondPlan(Plan& plan, Rng& rng) {
   if (rng.OneIn(4)) plan.wall_jump = 365 * 24 * 3600 * kSecond;
   plan.counts = rng.OneIn(3);
   DrawSize(plan, rng);
+  DrawWritesInRebase(plan, rng);
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ enum class Op : uint8_t {
   kSplitOneWay,
   kNarrow,
   kInRebase,
+  kWriteInRebase,
   kCount,
 };
 inline constexpr size_t kOps = static_cast<size_t>(Op::kCount);
