@@ -20,6 +20,7 @@ namespace {
 constexpr size_t kTopics = 1'000;
 constexpr size_t kPerSession = 10;
 constexpr size_t kBatch = 500;
+constexpr size_t kOpsPerStep = 128;
 constexpr size_t kNames = 10'000;
 constexpr size_t kWatchers = 1'000;
 constexpr size_t kCrowdTopics = 10'000;
@@ -87,6 +88,7 @@ class Steps {
   }
 
   crdt::SessionId Open(absl::Duration grace);
+  core::ApplyReply Apply(const core::ApplyRequest& request);
   // In calls of `batch`, from entry `first` on.
   std::vector<crdt::Ref> Track(crdt::SessionId session, size_t first,
                                size_t count, size_t batch, const NameOf& name);
@@ -129,6 +131,21 @@ crdt::SessionId Steps::Open(absl::Duration grace) {
   return open.session;
 }
 
+// Some operations a step, as the service does.
+core::ApplyReply Steps::Apply(const core::ApplyRequest& request) {
+  core::ApplyReply reply;
+  for (bool done = false; !done;) {
+    Settled(0, [&](core::Replica& a) {
+      size_t budget = kOpsPerStep;
+      const absl::StatusOr<bool> applied =
+          a.ApplySome(request, pair_.now(), reply, budget);
+      if (!applied.ok()) Die(applied.status().ToString());
+      done = *applied;
+    });
+  }
+  return reply;
+}
+
 std::vector<crdt::Ref> Steps::Track(crdt::SessionId session, size_t first,
                                     size_t count, size_t batch,
                                     const NameOf& name) {
@@ -146,12 +163,9 @@ std::vector<crdt::Ref> Steps::Track(crdt::SessionId session, size_t first,
     for (size_t i = 0; i < size; ++i) {
       request.track.push_back({names[i].topic, names[i].key, metas[i], true});
     }
-    Settled(0, [&](core::Replica& a) {
-      const auto reply = a.Apply(request, pair_.now());
-      if (!reply.ok()) Die(reply.status().ToString());
-      if (!reply->track_errors.empty()) Die("a track was refused");
-      refs.insert(refs.end(), reply->tracked.begin(), reply->tracked.end());
-    });
+    const core::ApplyReply reply = Apply(request);
+    if (!reply.track_errors.empty()) Die("a track was refused");
+    refs.insert(refs.end(), reply.tracked.begin(), reply.tracked.end());
   }
   return refs;
 }
@@ -164,9 +178,7 @@ void Steps::Untrack(crdt::SessionId session,
     const auto from = refs.begin() + static_cast<ptrdiff_t>(i);
     request.untrack.assign(
         from, from + static_cast<ptrdiff_t>(std::min(kBatch, refs.size() - i)));
-    Settled(0, [&](core::Replica& a) {
-      if (!a.Apply(request, pair_.now()).ok()) Die("an untrack was refused");
-    });
+    if (!Apply(request).untrack_errors.empty()) Die("an untrack was refused");
   }
 }
 
@@ -190,13 +202,16 @@ void Steps::Resume(int side, crdt::SessionId session,
   core::ResumeRequest request;
   request.open.session = session;
   request.open.stream = true;
-  std::vector<Name> names;
-  for (size_t i = 0; i < refs.size(); ++i) names.push_back(name(i));
   for (size_t i = 0; i < refs.size(); ++i) {
-    request.entries.push_back({names[i].topic, names[i].key, {}, refs[i], {}});
+    const Name names = name(i);
+    request.entries.push_back({request.arena.Copy(names.topic),
+                               request.arena.Copy(names.key),
+                               {},
+                               refs[i],
+                               {}});
   }
   Settled(side, [&](core::Replica& replica) {
-    replica.Resume(next_request_++, request, pair_.now());
+    replica.Resume(next_request_++, std::move(request), pair_.now());
   });
   RunFor(absl::Milliseconds(200));
 }

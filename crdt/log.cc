@@ -90,11 +90,12 @@ std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,
   Seq end(chunk.first.value + chunk.count);  // First seq after the chunk.
   absl::string_view rest = absl::string_view(chunk.bytes).substr(cursor.offset);
   absl::string_view left = rest;
-  if (rest.size() <= max_bytes) {
+  if (rest.size() <= max_bytes && end.value - next.value <= kRunCount) {
     run.count = static_cast<uint32_t>(end.value - next.value);
     left.remove_prefix(left.size());
   } else {
-    for (Seq seq = next; seq < end; seq = seq.Next()) {
+    for (Seq seq = next; seq < end && run.count < kRunCount;
+         seq = seq.Next()) {
       absl::string_view before = left;
       SkipMutation(left);
       if (run.count > 0 && rest.size() - left.size() > max_bytes) {

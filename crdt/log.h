@@ -48,14 +48,16 @@ class MutationLog {
     uint64_t chunk = 0;  // Number of the chunk it stands in; 0: unknown.
     size_t offset = 0;   // Of the next mutation in that chunk.
   };
+  // At most so many in one run: to apply them is one step of the reader.
+  static constexpr uint32_t kRunCount = 256;
   struct Run {
     Seq first;
     uint32_t count = 0;
     std::string bytes;
   };
   // The next mutations after the cursor, at least one, then as many as fit
-  // `max_bytes`; moves the cursor. Nothing if it stands at the end.
-  // REQUIRES: Reaches(stream, cursor.at).
+  // `max_bytes`, up to kRunCount; moves the cursor. Nothing if it stands at the
+  // end. REQUIRES: Reaches(stream, cursor.at).
   std::optional<Run> Read(StreamIdx stream, Cursor& cursor,
                           size_t max_bytes) const;
 

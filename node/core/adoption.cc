@@ -4,6 +4,7 @@
 // client's entries are written under it with their old refs; then one
 // mutation, the record with a higher resume number, puts it in force.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "node/core/local_sessions.h"
@@ -42,8 +43,7 @@ absl::Status LocalSessions::MayResume(const ResumeRequest& request,
   return absl::OkStatus();
 }
 
-void LocalSessions::Resume(RequestId id, const ResumeRequest& request,
-                           Output& out) {
+void LocalSessions::Resume(RequestId id, ResumeRequest request, Output& out) {
   SessionIdx in_force = roll_.InForce(request.open.session);
   absl::Status may = MayResume(request, in_force);
   if (may.ok() && in_force == kNone && live_ >= options_.max_sessions) {
@@ -56,12 +56,7 @@ void LocalSessions::Resume(RequestId id, const ResumeRequest& request,
   }
   Adoption adoption;
   adoption.request = id;
-  adoption.wish = request;
-  for (EntryView& entry : adoption.wish.entries) {
-    entry.topic = adoption.arena.Copy(entry.topic);
-    entry.key = adoption.arena.Copy(entry.key);
-    entry.meta = {};
-  }
+  adoption.wish = std::move(request);
   StartAdoption(std::move(adoption), in_force);
   if (adoptions_.size() == 1 && RunAdoption(adoptions_.front(), out)) {
     adoptions_.pop_front();
@@ -75,9 +70,6 @@ void LocalSessions::StartAdoption(Adoption adoption, SessionIdx in_force) {
   if (own != kNone && own == in_force) {
     adoption.own = true;
     adoption.id = store().session(own).id;
-    for (const EntryView& entry : adoption.wish.entries) {
-      adoption.wished.emplace(entry.ref, false);
-    }
     adoption.sweep = store().FirstRowOf(own);
     roll_.SetDeadline(own, 0);
   } else {
@@ -108,16 +100,9 @@ bool LocalSessions::RunAdoption(Adoption& adoption, Output& out) {
         {adoption.request, absl::AbortedError("session moved meanwhile")});
     return true;
   }
-  if (adoption.own) {
-    if (!KeepOwnEntries(adoption)) return false;
-  } else {
-    const auto& wishes = adoption.wish.entries;
-    size_t end = std::min(adoption.next + kInline, wishes.size());
-    for (; adoption.next < end; ++adoption.next) {
-      AdoptEntry(adoption, copy, wishes[adoption.next]);
-    }
-    if (adoption.next < wishes.size()) return false;
-  }
+  const bool done = adoption.own ? KeepOwnEntries(adoption, copy)
+                                 : AdoptEntries(adoption, copy);
+  if (!done) return false;
   FinishAdoption(adoption, copy, out);
   return true;
 }
@@ -125,23 +110,37 @@ bool LocalSessions::RunAdoption(Adoption& adoption, Output& out) {
 // What the client holds beyond our entries is missing; ours that it does not
 // hold are dropped.
 // Rows of the session go only through this job meanwhile: see Live().
-bool LocalSessions::KeepOwnEntries(Adoption& adoption) {
-  size_t left = kInline;
+bool LocalSessions::KeepOwnEntries(Adoption& adoption, SessionIdx own) {
+  const auto& wishes = adoption.wish.entries;
+  size_t left = kSlice;
+  for (; adoption.next < wishes.size(); ++adoption.next) {
+    if (left-- == 0) return false;
+    const Ref& ref = wishes[adoption.next].ref;
+    const absl::StatusOr<RowIdx> row = FindRef(own, ref);
+    if (row.ok()) {
+      adoption.kept.insert(*row);
+    } else {
+      adoption.missing.push_back(ref);
+    }
+  }
   while (adoption.sweep != kNone) {
     if (left-- == 0) return false;
-    RowIdx row = adoption.sweep;
+    const RowIdx row = adoption.sweep;
     adoption.sweep = store().NextRowOf(row);
-    auto wish = adoption.wished.find(store().ref(row));
-    if (wish != adoption.wished.end()) {
-      wish->second = true;
-    } else if (!store().detached(row)) {
+    if (!adoption.kept.contains(row) && !store().detached(row)) {
       RemoveOwnEntry(row);
     }
   }
-  for (const auto& [ref, found] : adoption.wished) {
-    if (!found) adoption.missing.push_back(ref);
-  }
   return true;
+}
+
+bool LocalSessions::AdoptEntries(Adoption& adoption, SessionIdx copy) {
+  const auto& wishes = adoption.wish.entries;
+  const size_t end = std::min(adoption.next + kSlice, wishes.size());
+  for (; adoption.next < end; ++adoption.next) {
+    AdoptEntry(adoption, copy, wishes[adoption.next]);
+  }
+  return adoption.next == wishes.size();
 }
 
 void LocalSessions::AdoptEntry(Adoption& adoption, SessionIdx copy,
@@ -187,9 +186,10 @@ void LocalSessions::FinishAdoption(Adoption& adoption, SessionIdx copy,
   content.state = SessionState::kConnected;
   own_.UpdateSession(copy, content);
   Touch(copy);
-  ResumeReply reply{Info(copy), std::move(adoption.missing)};
   bool gone = adoption.disconnected;
   crdt::SessionId session = open.session;
+  ResumeReply reply{Info(copy), std::move(adoption.missing),
+                    std::move(adoption.wish)};
   out.replies.push_back({adoption.request, std::move(reply)});
   if (!gone) return;
   adoption.wish.open.session = {};  // So that Disconnect does not defer.

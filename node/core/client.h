@@ -54,10 +54,12 @@ struct ResumeRequest {
   OpenSessionRequest open;
   uint64_t resume_number = 0;
   std::vector<EntryView> entries;  // topic, key, ref.
+  crdt::ByteArena arena;           // What they view.
 };
 struct ResumeReply {
   SessionInfo info;
   std::vector<crdt::Ref> missing;
+  ResumeRequest request;  // To be freed by another thread than the loop's.
 };
 
 struct TrackOp {
@@ -70,7 +72,8 @@ struct UpdateOp {
   crdt::Ref ref;
   absl::string_view meta;
 };
-// One batch for one session; applied untrack, update, track.
+// One batch for one session; applied untrack, update, track, some operations
+// a step.
 struct ApplyRequest {
   crdt::SessionId session;
   std::vector<crdt::Ref> untrack;
@@ -82,6 +85,7 @@ struct IndexedError {
   absl::Status status;
 };
 struct ApplyReply {
+  size_t untracked = 0;            // Untracks worked through.
   std::vector<crdt::Ref> tracked;  // None where it failed.
   std::vector<crdt::Ref> updated;
   std::vector<IndexedError> untrack_errors;

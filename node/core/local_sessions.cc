@@ -225,7 +225,7 @@ void LocalSessions::End(SessionIdx i, absl::Duration keep) {
 bool LocalSessions::RunEnding(Ending& ending) {
   SessionIdx i = store().FindSession(own_.stream().idx, ending.id);
   if (i == kNone) return true;
-  size_t left = kInline;
+  size_t left = kSlice;
   for (RowIdx row = store().FirstRowOf(i); row != kNone;) {
     if (left-- == 0) return false;
     RowIdx next = store().NextRowOf(row);

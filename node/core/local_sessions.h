@@ -6,8 +6,8 @@
 //   Resume ─────┴── adopt: pending copy, entries, then the record
 //   a higher copy elsewhere ──> moved: record kept, entries removed
 //
-// A session with at most kInline entries is worked through in one call; a
-// larger one in slices (RunJob).
+// A session with a few entries is ended in one call, a larger one in slices of
+// a job, as every resume is.
 //
 // Costs: each operation of a batch is O(1); Resume and ending O(entries) in
 // slices. Errors are those of presence.proto. Threads: one.
@@ -22,9 +22,9 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/container/btree_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "crdt/byte_arena.h"
 #include "node/core/client.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
@@ -43,8 +43,10 @@ class LocalSessions {
   absl::Status Close(crdt::SessionId session);
   void Disconnect(crdt::SessionId session);
   absl::Status Heartbeat(crdt::SessionId session, uint64_t epoch);
-  absl::StatusOr<ApplyReply> Apply(const ApplyRequest& request);
-  void Resume(RequestId id, const ResumeRequest& request, Output& out);
+  // As Replica::ApplySome.
+  absl::StatusOr<bool> Apply(const ApplyRequest& request, ApplyReply& reply,
+                             size_t& budget);
+  void Resume(RequestId id, ResumeRequest request, Output& out);
 
   // The deadline of an own session has passed.
   void OnDeadline(crdt::ElementId id);
@@ -57,7 +59,9 @@ class LocalSessions {
 
  private:
   // Entries worked through in one slice.
-  static constexpr size_t kInline = 256;
+  static constexpr size_t kSlice = 128;
+  // A session with at most so many ends in the call that ends it.
+  static constexpr size_t kInline = 16;
 
   struct Ending {
     crdt::ElementId id;
@@ -66,16 +70,16 @@ class LocalSessions {
   };
   struct Adoption {
     RequestId request;
-    ResumeRequest wish;  // Views into `arena`.
-    crdt::ByteArena arena;
+    ResumeRequest wish;
     crdt::ElementId id;         // Of the pending copy, or the own one.
     bool own = false;           // The session was here already.
     bool lapsed = false;        // Its grace was over.
     bool disconnected = false;  // Its client has gone meanwhile.
-    size_t next = 0;
-    crdt::RowIdx sweep = crdt::kNone;
+    size_t next = 0;            // Of the entries wished.
     std::vector<crdt::Ref> missing;
-    absl::btree_map<crdt::Ref, bool> wished;  // Own: ref -> found.
+    // Own: the rows that were wished, and where their sweep has come to.
+    absl::btree_set<crdt::RowIdx> kept;
+    crdt::RowIdx sweep = crdt::kNone;
   };
 
   crdt::PresenceStore& store() { return roll_.store(); }
@@ -106,7 +110,8 @@ class LocalSessions {
   void AdoptEntry(Adoption& adoption, crdt::SessionIdx copy,
                   const EntryView& wish);
   bool StillWanted(const Adoption& adoption, crdt::SessionIdx copy) const;
-  bool KeepOwnEntries(Adoption& adoption);
+  bool KeepOwnEntries(Adoption& adoption, crdt::SessionIdx own);
+  bool AdoptEntries(Adoption& adoption, crdt::SessionIdx copy);
   void FinishAdoption(Adoption& adoption, crdt::SessionIdx copy, Output& out);
 
   const SessionOptions options_;

@@ -71,7 +71,7 @@ std::optional<RebaseFrame> RebaseSender::Elements(Walk walk, Kind keep,
     walk.next();
     ++count;
     // A put may be as large as a meta may be: leave room for one.
-    if (count >= frame_bytes_ / kNameBytes) break;
+    if (count >= (naming ? frame_bytes_ / kNameBytes : kPuts)) break;
     if (payload.size() > frame_bytes_ / 2) break;
   }
   return Make(naming ? keep : put, std::move(payload), count);
@@ -148,12 +148,30 @@ RebaseReceiver::RebaseReceiver(Roll& roll, Stream& stream, uint64_t id)
 
 RebaseReceiver::~RebaseReceiver() { roll_.RemoveCursor(&cursor_); }
 
-RebaseReceiver::Outcome RebaseReceiver::Step(const RebaseFrame& frame) {
+RebaseReceiver::Outcome RebaseReceiver::Step(RebaseFrame frame) {
   if (frame.number != number_ + 1) return Outcome::kGap;
   if (ended_ || (number_ == 0 && frame.kind != Kind::kBegin)) {
     return Outcome::kBad;
   }
   number_ = frame.number;
+  waiting_.push_back(std::move(frame));
+  return waiting_.size() == 1 ? Run() : Outcome::kMore;
+}
+
+RebaseReceiver::Outcome RebaseReceiver::Run() {
+  left_ = kSteps;
+  while (!waiting_.empty()) {
+    if (left_ == 0) return Outcome::kMore;
+    const Outcome outcome = Apply(waiting_.front());
+    if (outcome == Outcome::kMore) return outcome;
+    waiting_.pop_front();
+    progress_ = {};
+    if (outcome != Outcome::kOk) return outcome;
+  }
+  return Outcome::kOk;
+}
+
+RebaseReceiver::Outcome RebaseReceiver::Apply(const RebaseFrame& frame) {
   switch (frame.kind) {
     case Kind::kBegin:
       return Begin(frame);
@@ -192,31 +210,53 @@ RebaseReceiver::Outcome RebaseReceiver::Begin(const RebaseFrame& frame) {
 
 RebaseReceiver::Outcome RebaseReceiver::Names(const RebaseFrame& frame,
                                               bool sessions) {
-  crdt::PresenceStore& store = roll_.store();
   absl::string_view bytes = *frame.payload;
-  Seq seq;
-  for (uint32_t n = 0; n < frame.count; ++n) {
-    if (!crdt::DecodeSeqGap(bytes, seq)) return Outcome::kBad;
-    if (sessions) {
-      SessionIdx& at = cursor_.session;
-      while (at != kNone && store.session(at).seq < seq) {
-        at = store.NextSessionBySeq(at);
-      }
-      if (at == kNone || store.session(at).seq != seq) return Outcome::kBad;
-      store.set_session_round(at, stream_.round);
-      at = store.NextSessionBySeq(at);
-    } else {
-      RowIdx& at = cursor_.row;
-      while (at != kNone && store.seq(at) < seq) at = store.NextRowBySeq(at);
-      if (at == kNone || store.seq(at) != seq) return Outcome::kBad;
-      store.set_round(at, stream_.round);
-      at = store.NextRowBySeq(at);
+  bytes.remove_prefix(progress_.offset);
+  while (progress_.names < frame.count || !progress_.passed) {
+    if (progress_.passed) {
+      if (!crdt::DecodeSeqGap(bytes, progress_.seq)) return Outcome::kBad;
+      ++progress_.names;
+      progress_.offset = frame.payload->size() - bytes.size();
+      progress_.passed = false;
     }
+    const Outcome outcome =
+        sessions ? PassSession(progress_.seq) : PassRow(progress_.seq);
+    if (outcome != Outcome::kOk) return outcome;
+    progress_.passed = true;
   }
   return Outcome::kOk;
 }
 
+RebaseReceiver::Outcome RebaseReceiver::PassSession(Seq seq) {
+  crdt::PresenceStore& store = roll_.store();
+  for (SessionIdx& at = cursor_.session; at != kNone;) {
+    const Seq here = store.session(at).seq;
+    if (here > seq) break;
+    if (left_ == 0) return Outcome::kMore;
+    --left_;
+    if (here == seq) store.set_session_round(at, stream_.round);
+    at = store.NextSessionBySeq(at);
+    if (here == seq) return Outcome::kOk;
+  }
+  return Outcome::kBad;
+}
+
+RebaseReceiver::Outcome RebaseReceiver::PassRow(Seq seq) {
+  crdt::PresenceStore& store = roll_.store();
+  for (RowIdx& at = cursor_.row; at != kNone;) {
+    const Seq here = store.seq(at);
+    if (here > seq) break;
+    if (left_ == 0) return Outcome::kMore;
+    --left_;
+    if (here == seq) store.set_round(at, stream_.round);
+    at = store.NextRowBySeq(at);
+    if (here == seq) return Outcome::kOk;
+  }
+  return Outcome::kBad;
+}
+
 RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
+  left_ -= std::min(left_, frame.count * kPutSteps);
   absl::string_view bytes = *frame.payload;
   Seq seq;
   Mutation mutation;
@@ -233,6 +273,7 @@ RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
 
 RebaseReceiver::Outcome RebaseReceiver::Log(const RebaseFrame& frame) {
   if (frame.seq.value != at_.value + frame.count) return Outcome::kBad;
+  left_ -= std::min(left_, frame.count * kPutSteps);
   if (Mutated(Mutant::kSweepsEarly)) {
     for (ToFirst(); !Sweep();) continue;
   }

@@ -20,11 +20,14 @@
 // else it starts from 0, and puts replace what is later than they.
 //
 // Cost: O(elements), a frame at a time: at most frame_bytes and a 16th as
-// many names a frame. Threads: one.
+// many names, or 256 elements. The receiver passes over at most kSteps of its
+// elements in a step: frames wait for those before them. Threads: one.
 #ifndef MUSTER_NODE_CORE_REBASE_H_
 #define MUSTER_NODE_CORE_REBASE_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 
@@ -51,6 +54,8 @@ class RebaseSender {
   enum class Phase { kBegin, kSessions, kEntries, kLog, kDone };
   // A name is a byte or two.
   static constexpr size_t kNameBytes = 16;
+  // At most so many in one frame: to apply them is one step of the receiver.
+  static constexpr size_t kPuts = 256;
 
   RebaseFrame Make(RebaseFrame::Kind kind, std::string payload, uint32_t count);
   RebaseFrame Begin();
@@ -79,10 +84,15 @@ class RebaseReceiver {
   RebaseReceiver(const RebaseReceiver&) = delete;
   RebaseReceiver& operator=(const RebaseReceiver&) = delete;
 
-  // kGap: a frame is missing; kBad: the frame contradicts our state; kEnded:
-  // all is here, sweep.
-  enum class Outcome { kOk, kGap, kBad, kEnded };
-  Outcome Step(const RebaseFrame& frame);
+  // kMore: frames wait; kGap: a frame is missing; kBad: the frame contradicts
+  // our state; kEnded: all is here, sweep.
+  enum class Outcome { kOk, kMore, kGap, kBad, kEnded };
+  Outcome Step(RebaseFrame frame);
+  // Goes on with the frames that wait. Not kGap.
+  Outcome Run();
+  bool waits() const { return !waiting_.empty(); }
+  // For Run, or once it has ended for Sweep.
+  bool has_work() const { return waits() || ended_; }
   // One slice of removing what was not named; true when done.
   bool Sweep() { return roll_.Sweep(stream_, cursor_); }
 
@@ -92,10 +102,18 @@ class RebaseReceiver {
   uint64_t final_digest() const { return final_digest_; }
 
  private:
+  // Elements passed over in a step; to put one costs as much as kPutSteps.
+  static constexpr size_t kSteps = 4096;
+  static constexpr size_t kPutSteps = 16;
+
   // The cursor, to the first elements.
   void ToFirst();
+  Outcome Apply(const RebaseFrame& frame);
   Outcome Begin(const RebaseFrame& frame);
   Outcome Names(const RebaseFrame& frame, bool sessions);
+  // Moves the cursor past the element named `seq`, and marks it as named.
+  Outcome PassSession(crdt::Seq seq);
+  Outcome PassRow(crdt::Seq seq);
   Outcome Puts(const RebaseFrame& frame);
   Outcome Log(const RebaseFrame& frame);
   Outcome End(const RebaseFrame& frame);
@@ -104,7 +122,16 @@ class RebaseReceiver {
   Stream& stream_;
   const uint64_t id_;
   uint64_t number_ = 0;
-  crdt::Seq at_;  // Mutations up to it are covered by the rounds so far.
+  std::deque<RebaseFrame> waiting_;  // Not applied, or not in full.
+  // How much of the first of them is.
+  struct Progress {
+    uint32_t names = 0;  // Read,
+    size_t offset = 0;   // so many bytes.
+    crdt::Seq seq;       // The last of them;
+    bool passed = true;  // the cursor is past it.
+  } progress_;
+  size_t left_ = 0;  // Of kSteps.
+  crdt::Seq at_;     // Mutations up to it are covered by the rounds so far.
   SeqCursor cursor_;
   bool ended_ = false;
   crdt::Seq final_seq_;

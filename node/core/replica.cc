@@ -1,6 +1,7 @@
 #include "node/core/replica.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,7 +21,9 @@ constexpr absl::Duration kShowUnknown = absl::Seconds(1);
 // How long a stream that was just learnt of is given to say what is in it.
 constexpr absl::Duration kLearning = absl::Seconds(5);
 // Rows a slice of a job looks at.
-constexpr size_t kJobRows = 512;
+constexpr size_t kJobRows = 128;
+// Deadlines looked at in one step.
+constexpr size_t kDeadlines = 256;
 
 }  // namespace
 
@@ -155,11 +158,7 @@ void Replica::Impl::Tick(Now now) {
   RefreshAges();
   replication.Tick(out);
   hub.Tick(now, out);
-  if (sessions.has_value()) {
-    std::vector<crdt::ElementId> due;
-    out.more_work |= roll.RunDeadlines(kJobRows, due);
-    for (crdt::ElementId id : due) sessions->OnDeadline(id);
-  }
+  out.more_work |= RunDeadlines();
   if (now.mono >= next_upkeep_) {
     next_upkeep_ = now.mono + kUpkeep;
     Forget();
@@ -167,6 +166,14 @@ void Replica::Impl::Tick(Now now) {
   CheckReady();
   if (now.mono >= exit_at_) out.exit = absl::OkStatus();
   End();
+}
+
+bool Replica::Impl::RunDeadlines() {
+  if (!sessions.has_value()) return false;
+  std::vector<crdt::ElementId> due;
+  const bool more = roll.RunDeadlines(kDeadlines, due);
+  for (crdt::ElementId id : due) sessions->OnDeadline(id);
+  return more;
 }
 
 void Replica::Impl::RefreshAges() {
@@ -218,6 +225,7 @@ void Replica::Impl::RunJobs(Now now) {
   more |= hub.RunSlice(now, out);
   more |= replication.RunJob(out);
   if (sessions.has_value()) more |= sessions->RunJob(out);
+  more |= RunDeadlines();
   End();
   out.more_work |= more;
 }
@@ -360,13 +368,13 @@ absl::StatusOr<SessionInfo> Replica::OpenSession(
   return info;
 }
 
-void Replica::Resume(RequestId id, const ResumeRequest& request, Now now) {
+void Replica::Resume(RequestId id, ResumeRequest request, Now now) {
   if (absl::Status s = impl_->Serving(); !s.ok()) {
     impl_->out.replies.push_back({id, s});
     return;
   }
   impl_->Begin(now);
-  impl_->sessions->Resume(id, request, impl_->out);
+  impl_->sessions->Resume(id, std::move(request), impl_->out);
   impl_->End();
 }
 
@@ -395,12 +403,22 @@ absl::Status Replica::Heartbeat(crdt::SessionId session, uint64_t epoch,
   return status;
 }
 
-absl::StatusOr<ApplyReply> Replica::Apply(const ApplyRequest& request,
-                                          Now now) {
+absl::StatusOr<bool> Replica::ApplySome(const ApplyRequest& request, Now now,
+                                        ApplyReply& reply, size_t& budget) {
   if (absl::Status s = impl_->Serving(); !s.ok()) return s;
   impl_->Begin(now);
-  auto reply = impl_->sessions->Apply(request);
+  const absl::StatusOr<bool> done =
+      impl_->sessions->Apply(request, reply, budget);
   impl_->End();
+  return done;
+}
+
+absl::StatusOr<ApplyReply> Replica::Apply(const ApplyRequest& request,
+                                          Now now) {
+  ApplyReply reply;
+  size_t budget = std::numeric_limits<size_t>::max();
+  const absl::Status status = ApplySome(request, now, reply, budget).status();
+  if (!status.ok()) return status;
   return reply;
 }
 

@@ -72,12 +72,18 @@ class Replica {
   absl::StatusOr<SessionInfo> OpenSession(const OpenSessionRequest& request,
                                           Now now);
   // The answer is an AsyncReply in the output, at once or some slices later.
-  void Resume(RequestId id, const ResumeRequest& request, Now now);
+  void Resume(RequestId id, ResumeRequest request, Now now);
   absl::Status CloseSession(crdt::SessionId session, Now now);
   // The stream of a session ended.
   void Disconnect(crdt::SessionId session, Now now);
   absl::Status Heartbeat(crdt::SessionId session, uint64_t epoch, Now now);
   // An error of the whole: no such session, or it lives elsewhere.
+  // Goes on with `request` after what `reply` tells of, for at most `budget`
+  // operations, which it counts down; true once all are done. An error: the
+  // session is not here, any more; what was done goes with it.
+  absl::StatusOr<bool> ApplySome(const ApplyRequest& request, Now now,
+                                 ApplyReply& reply, size_t& budget);
+  // All of it, in one step: for a few hundred operations.
   absl::StatusOr<ApplyReply> Apply(const ApplyRequest& request, Now now);
 
   // ---- watching ----

@@ -57,6 +57,8 @@ class Replica::Impl {
   void HandleEvent(const MembershipEvent& event);
   void OnAlive(const MembershipEvent& event);
   void ShowWhenCaughtUp(Stream& stream);
+  // Some of the sessions whose time is over; true if more are due.
+  bool RunDeadlines();
   void RefreshAges();
   void Forget();
   void CheckReady();

@@ -461,36 +461,54 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   }
   if (pulling.rebase->ended()) return;
   pulling.since = roll_.now().mono;
-  RebaseReceiver::Outcome outcome = pulling.rebase->Step(frame);
-  if (outcome == RebaseReceiver::Outcome::kOk ||
-      outcome == RebaseReceiver::Outcome::kEnded) {
+  OnRebaseStep(*stream, pulling, pulling.rebase->Step(frame), out);
+}
+
+void Replication::OnRebaseStep(Stream& stream, Pulling& pulling,
+                               RebaseReceiver::Outcome outcome, Output& out) {
+  if (outcome != RebaseReceiver::Outcome::kGap &&
+      outcome != RebaseReceiver::Outcome::kBad) {
     return;
   }
   // Our state is not what the peer thinks: once more, from nothing.
   if (outcome == RebaseReceiver::Outcome::kBad) pulling.force = true;
   if (roll_.now().mono - pulling.last_pull < kPullAgain) {
-    AbandonRebase(*stream, pulling);
+    AbandonRebase(stream, pulling);
   } else {
-    SendPull(*stream, pulling, id, out);
+    SendPull(stream, pulling, pulling.source, out);
   }
 }
 
 bool Replication::has_work() const {
   return more_to_send_ ||
          std::any_of(pulling_.begin(), pulling_.end(), [](const auto& p) {
-           return p.second.rebase != nullptr && p.second.rebase->ended();
+           return p.second.rebase != nullptr && p.second.rebase->has_work();
          });
 }
 
 bool Replication::RunJob(Output& out) {
   for (auto& [id, pulling] : pulling_) {
-    if (pulling.rebase == nullptr || !pulling.rebase->ended()) continue;
+    if (pulling.rebase == nullptr || !pulling.rebase->has_work()) continue;
     Stream* stream = roll_.FindStream(id);
     if (stream == nullptr) continue;
-    if (pulling.rebase->Sweep()) FinishRebase(*stream, pulling, out);
+    if (!pulling.rebase->ended()) {
+      pulling.since = roll_.now().mono;
+      OnRebaseStep(*stream, pulling, pulling.rebase->Run(), out);
+    } else if (pulling.rebase->Sweep()) {
+      FinishRebase(*stream, pulling, out);
+    }
     break;
   }
   return has_work();
+}
+
+// What waits to be applied is not acknowledged: the window bounds it.
+bool Replication::Waits(LinkId link) const {
+  return std::any_of(
+      pulling_.begin(), pulling_.end(), [link](const auto& pulling) {
+        const auto& [id, p] = pulling;
+        return p.source == link && p.rebase != nullptr && p.rebase->waits();
+      });
 }
 
 void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {

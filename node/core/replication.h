@@ -137,6 +137,9 @@ class Replication {
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
   void CheckProgress(Stream& stream, Output& out);
   void AbandonRebase(Stream& stream, Pulling& pulling);
+  void OnRebaseStep(Stream& stream, Pulling& pulling,
+                    RebaseReceiver::Outcome outcome, Output& out);
+  bool Waits(LinkId link) const;
   void StopServing(const crdt::StreamId& id);
 
   // Applying.

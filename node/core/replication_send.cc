@@ -60,7 +60,7 @@ void Replication::Pump(Output& out) {
   rebase_left_ = kRebaseElements;
   more_to_send_ = false;
   for (auto& [id, link] : links_) {
-    if (link.ack_due) {
+    if (link.ack_due && !Waits(id)) {
       link.ack_due = false;
       Send(link, out, {0, AckFrame{link.received}});
     }

@@ -16,6 +16,9 @@ using crdt::RowIdx;
 using crdt::SessionIdx;
 using crdt::SessionState;
 
+// Own sessions that one call of RunDeadlines tells of.
+constexpr size_t kOwnDue = 32;
+
 }  // namespace
 
 Roll::Roll(const Options& options, uint64_t hash_seed)
@@ -298,6 +301,7 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
     const Stream& stream = *by_idx_[stream_idx];
     if (stream.own) {
       own.push_back(id);
+      if (own.size() == kOwnDue) return true;
       continue;
     }
     if (!stream.hidden && session.state() != SessionState::kMoved) continue;

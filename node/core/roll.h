@@ -125,7 +125,8 @@ class Roll {
   // Nothing of it is to be shown any more. False if that was so already.
   bool Expire(crdt::SessionIdx session);
   // Deadlines that have passed: own sessions are appended to `own` (by
-  // element id), others expire. At most `limit`; true if there may be more.
+  // element id), others expire. At most `limit`, few of them own, since to end
+  // one takes longer; true if there may be more.
   bool RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own);
 
   // ---- jobs ----

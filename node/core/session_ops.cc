@@ -1,4 +1,6 @@
 // Track, update and untrack: the hot path of LocalSessions.
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "node/core/local_sessions.h"
 
@@ -9,35 +11,44 @@ using crdt::Ref;
 using crdt::RowIdx;
 using crdt::SessionIdx;
 
-absl::StatusOr<ApplyReply> LocalSessions::Apply(const ApplyRequest& request) {
+absl::StatusOr<bool> LocalSessions::Apply(const ApplyRequest& request,
+                                          ApplyReply& reply, size_t& budget) {
   absl::StatusOr<SessionIdx> live = Live(request.session);
   if (!live.ok()) return live.status();
   SessionIdx session = *live;
-  ApplyReply reply;
-  for (size_t i = 0; i < request.untrack.size(); ++i) {
+  for (size_t& i = reply.untracked; i < request.untrack.size(); ++i) {
+    if (budget == 0) return false;
+    --budget;
     absl::Status status = Untrack(session, request.untrack[i]);
     if (!status.ok()) {
       reply.untrack_errors.push_back({static_cast<uint32_t>(i), status});
     }
   }
   reply.updated.reserve(request.update.size());
-  for (size_t i = 0; i < request.update.size(); ++i) {
+  for (size_t i = reply.updated.size(); i < request.update.size(); ++i) {
+    if (budget == 0) return false;
+    --budget;
     absl::StatusOr<Ref> ref = Update(session, request.update[i]);
     reply.updated.push_back(ref.ok() ? *ref : Ref{});
     if (!ref.ok()) {
       reply.update_errors.push_back({static_cast<uint32_t>(i), ref.status()});
     }
   }
-  for (const TrackOp& op : request.track) store().PrefetchKey(op.key);
   reply.tracked.reserve(request.track.size());
-  for (size_t i = 0; i < request.track.size(); ++i) {
+  const size_t first = reply.tracked.size();
+  const size_t end = first + std::min(budget, request.track.size() - first);
+  for (size_t i = first; i < end; ++i) {
+    store().PrefetchKey(request.track[i].key);
+  }
+  for (size_t i = first; i < end; ++i) {
     absl::StatusOr<Ref> ref = Track(session, request.track[i]);
     reply.tracked.push_back(ref.ok() ? *ref : Ref{});
     if (!ref.ok()) {
       reply.track_errors.push_back({static_cast<uint32_t>(i), ref.status()});
     }
   }
-  return reply;
+  budget -= end - first;
+  return end == request.track.size();
 }
 
 absl::StatusOr<Ref> LocalSessions::Track(SessionIdx session,

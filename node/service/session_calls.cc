@@ -45,28 +45,56 @@ std::string EncodeUntracked(const core::ApplyReply& reply) {
   return bytes;
 }
 
+// A batch on its way through the loop, in slices.
+struct UnaryBatch {
+  Batch batch;
+  core::ApplyReply outcome;
+  UnaryReply reply;
+  std::string (*encode)(const core::ApplyReply&);
+};
+constexpr size_t kOpsPerStep = 128;
+
+void ApplySome(Context& context, std::unique_ptr<UnaryBatch> unary,
+               core::Replica& replica, core::Now now) {
+  size_t budget = kOpsPerStep;
+  OpBatch& ops = unary->batch.ops;
+  const absl::StatusOr<bool> done =
+      replica.ApplySome(ops.request(), now, unary->outcome, budget);
+  if (done.ok() && !*done) {
+    context.core.Post([&context, unary = std::move(unary)](
+                          core::Replica& replica, core::Now now) mutable {
+      ApplySome(context, std::move(unary), replica, now);
+    });
+    return;
+  }
+  absl::StatusOr<core::ApplyReply> answer = done.status();
+  if (done.ok()) {
+    ops.Complete(&unary->outcome);
+    answer = std::move(unary->outcome);
+  }
+  AnswerLater(context, std::move(unary->reply), std::move(answer),
+              unary->encode);
+}
+
 grpc::ServerUnaryReactor* ApplyBatch(
     Context& context, const char* type, const codec::OpFields& fields,
     const grpc::ByteBuffer& request, grpc::ByteBuffer* response,
     std::string (*encode)(const core::ApplyReply&)) {
   UnaryCall call = ServeUnary(response);
-  auto batch = std::make_unique<Batch>();
-  batch->bytes = ToString(request);
+  auto unary = std::make_unique<UnaryBatch>();
+  unary->batch.bytes = ToString(request);
+  unary->encode = encode;
   const absl::Status status =
-      DecodeBatch(type, fields, context.limits, batch.get());
+      DecodeBatch(type, fields, context.limits, &unary->batch);
   if (!status.ok()) {
     Fail(std::move(call.reply), status);
     return call.reactor;
   }
-  AskCore(
-      context, std::move(call.reply),
-      [batch = std::move(batch)](core::Replica& replica, core::Now now) {
-        absl::StatusOr<core::ApplyReply> reply =
-            replica.Apply(batch->ops.request(), now);
-        if (reply.ok()) batch->ops.Complete(&*reply);
-        return reply;
-      },
-      encode);
+  unary->reply = std::move(call.reply);
+  context.core.Post([&context, unary = std::move(unary)](
+                        core::Replica& replica, core::Now now) mutable {
+    ApplySome(context, std::move(unary), replica, now);
+  });
   return call.reactor;
 }
 
@@ -79,7 +107,7 @@ struct Heartbeats {
   std::vector<core::IndexedError> errors;
   UnaryReply reply;
 };
-constexpr size_t kBeatsPerStep = 1000;
+constexpr size_t kBeatsPerStep = 256;
 
 std::string EncodeHeartbeats(const std::vector<core::IndexedError>& errors) {
   std::string bytes;
@@ -138,10 +166,10 @@ std::string EncodeResumed(const core::ResumeReply& reply,
 }
 
 // Loop thread. A stream that held the session holds it no longer.
-void OnResumed(Context& context, std::unique_ptr<UnaryResume> resume,
+void OnResumed(Context& context, crdt::SessionId session,
+               std::unique_ptr<UnaryResume> resume,
                absl::StatusOr<core::ResumeReply> reply) {
   SessionRegistry& registry = context.sink.sessions();
-  const crdt::SessionId session = resume->wish.request.open.session;
   const bool left = registry.EndResume(session);
   if (reply.ok()) {
     registry.Release(
@@ -168,14 +196,15 @@ void StartResume(Context& context, std::unique_ptr<UnaryResume> resume,
                 [](const core::ResumeReply&) { return std::string(); });
     return;
   }
-  const core::ResumeRequest& request = resume->wish.request;
-  context.sink.sessions().BeginResume(request.open.session);
+  core::ResumeRequest request = std::move(resume->wish.request);
+  const crdt::SessionId session = request.open.session;
+  context.sink.sessions().BeginResume(session);
   const core::RequestId id = context.sink.ExpectReply(
-      [&context, resume = std::move(resume)](
+      [&context, session, resume = std::move(resume)](
           absl::StatusOr<core::ResumeReply> reply) mutable {
-        OnResumed(context, std::move(resume), std::move(reply));
+        OnResumed(context, session, std::move(resume), std::move(reply));
       });
-  replica.Resume(id, request, now);
+  replica.Resume(id, std::move(request), now);
 }
 
 }  // namespace

@@ -9,8 +9,10 @@
 namespace muster::service {
 namespace {
 
-// Operations, or sessions disconnected, in one step of the loop.
-constexpr size_t kStepBudget = 500;
+// In one step of the loop: operations; and sessions disconnected, each of which
+// may remove some entries at once.
+constexpr size_t kStepBudget = 128;
+constexpr size_t kDisconnects = 32;
 // Slots named in one message of ended sessions.
 constexpr size_t kEndedPerMessage = 500;
 // Works kept for use again by a stream that carries many sessions.
@@ -131,12 +133,13 @@ void SessionStream::Take(core::Replica& replica, core::Now now, Work work) {
 
 void SessionStream::Run(core::Replica& replica, core::Now now) {
   size_t budget = kStepBudget;
-  while (!over_ && !to_do_.empty()) {
-    if (!RunWork(replica, now, *to_do_.front(), &budget)) break;
-    to_do_.pop_front();
+  bool done = RunResumed(replica, now, budget);
+  while (done && !over_ && !to_do_.empty()) {
+    done = RunWork(replica, now, *to_do_.front(), budget);
+    if (done) to_do_.pop_front();
     Emit();
   }
-  if (over_ || to_do_.empty() || run_posted_) return;
+  if (done || over_ || run_posted_) return;
   run_posted_ = true;
   context_.core.Post([self = Self()](core::Replica& replica, core::Now now) {
     self->run_posted_ = false;
@@ -144,8 +147,32 @@ void SessionStream::Run(core::Replica& replica, core::Now now) {
   });
 }
 
+bool SessionStream::RunResumed(core::Replica& replica, core::Now now,
+                               size_t& budget) {
+  while (!over_ && !resumed_.empty()) {
+    if (!RunSlot(replica, now, resumed_.front(), budget)) return false;
+    resumed_.pop_front();
+    Emit();
+  }
+  return true;
+}
+
+// What has waited may resume another session in the slot: the rest waits on.
+bool SessionStream::RunSlot(core::Replica& replica, core::Now now,
+                            uint32_t slot, size_t& budget) {
+  Resuming& resuming = resuming_.at(slot);
+  while (resuming.answered && !resuming.waiting.empty()) {
+    const PartAt at = resuming.waiting.front();
+    if (!RunPart(replica, now, at, budget)) return false;
+    resuming.waiting.pop_front();
+    --at.first->waiting;
+  }
+  if (resuming.answered) resuming_.erase(slot);
+  return true;
+}
+
 bool SessionStream::RunWork(core::Replica& replica, core::Now now,
-                            SessionWork& work, size_t* budget) {
+                            SessionWork& work, size_t& budget) {
   if (work.fatal.ok() && work.next_part == 0 && !work.last) {
     work.fatal = replica.Serving();
   }
@@ -153,24 +180,17 @@ bool SessionStream::RunWork(core::Replica& replica, core::Now now,
     work.next_part = work.part_count();
     return true;
   }
-  while (work.next_part < work.part_count()) {
-    if (*budget == 0) return false;
-    SessionPart& part = work.part(work.next_part++);
-    *budget -= std::min(*budget, 1 + part.ops.size());
-    RunOrWait(replica, now, {&work, &part});
+  for (; work.next_part < work.part_count(); ++work.next_part) {
+    const PartAt at(&work, &work.part(work.next_part));
+    const auto resuming = resuming_.find(at.second->slot);
+    if (resuming != resuming_.end()) {
+      resuming->second.waiting.push_back(at);
+      ++work.waiting;
+    } else if (!RunPart(replica, now, at, budget)) {
+      return false;
+    }
   }
   return true;
-}
-
-void SessionStream::RunOrWait(core::Replica& replica, core::Now now,
-                              PartAt at) {
-  const auto resuming = resuming_.find(at.second->slot);
-  if (resuming == resuming_.end()) {
-    RunPart(replica, now, at);
-  } else {
-    resuming->second.waiting.push_back(at);
-    ++at.first->waiting;
-  }
 }
 
 absl::Status SessionStream::CheckSlot(const SessionPart& part) const {
@@ -193,15 +213,27 @@ absl::Status SessionStream::CheckSlot(const SessionPart& part) const {
                                           "one in it first"));
 }
 
-void SessionStream::RunPart(core::Replica& replica, core::Now now, PartAt at) {
+bool SessionStream::RunPart(core::Replica& replica, core::Now now, PartAt at,
+                            size_t& budget) {
+  SessionPart& part = *at.second;
+  if (budget == 0) return false;
+  --budget;
+  if (!part.started) {
+    part.started = true;
+    StartPart(replica, now, at);
+    if (part.start == SessionPart::Start::kResume) return true;
+  }
+  return !part.status.ok() || ApplyOps(replica, now, part, budget);
+}
+
+void SessionStream::StartPart(core::Replica& replica, core::Now now,
+                              PartAt at) {
   SessionPart& part = *at.second;
   if (part.status.ok()) part.status = CheckSlot(part);
   if (!part.status.ok()) return;
   if (part.start == SessionPart::Start::kResume) {
     StartResume(replica, now, at);
-    return;
-  }
-  if (part.start == SessionPart::Start::kOpen) {
+  } else if (part.start == SessionPart::Start::kOpen) {
     absl::StatusOr<core::SessionInfo> info =
         replica.OpenSession(part.open, now);
     part.status = info.status();
@@ -210,39 +242,41 @@ void SessionStream::RunPart(core::Replica& replica, core::Now now, PartAt at) {
     slots_.Set(part.slot, part.info.session);
     context_.sink.sessions().Hold(part.info.session, index_, part.slot);
   }
-  ApplyOps(replica, now, part);
 }
 
-void SessionStream::ApplyOps(core::Replica& replica, core::Now now,
-                             SessionPart& part) {
+bool SessionStream::ApplyOps(core::Replica& replica, core::Now now,
+                             SessionPart& part, size_t& budget) {
   const crdt::SessionId session = slots_.Get(part.slot);
   if (!part.ops.empty()) {
     part.ops.request().session = session;
-    absl::StatusOr<core::ApplyReply> reply =
-        replica.Apply(part.ops.request(), now);
-    part.status = reply.status();
-    if (!reply.ok()) return;
-    part.reply = *std::move(reply);
+    const absl::StatusOr<bool> done =
+        replica.ApplySome(part.ops.request(), now, part.reply, budget);
+    part.status = done.status();
+    if (!done.ok()) return true;
+    if (!*done) return false;
     part.ops.Complete(&part.reply);
   }
-  if (!part.close) return;
+  if (!part.close) return true;
   part.status = replica.CloseSession(session, now);
   context_.sink.sessions().Release(session, absl::OkStatus());
   slots_.Free(part.slot);
+  return true;
 }
 
 // A resume is answered some slices later; until then its slot is taken.
 void SessionStream::StartResume(core::Replica& replica, core::Now now,
                                 PartAt at) {
   SessionPart& part = *at.second;
-  resuming_[part.slot].session = part.open.session;
+  Resuming& resuming = resuming_[part.slot];
+  resuming.session = part.open.session;
+  resuming.answered = false;
   ++at.first->waiting;
   context_.sink.sessions().BeginResume(part.open.session);
   const core::RequestId id = context_.sink.ExpectReply(
       [self = Self(), at](absl::StatusOr<core::ResumeReply> reply) {
         self->OnResumed(at, std::move(reply));
       });
-  replica.Resume(id, part.resume->request, now);
+  replica.Resume(id, std::move(part.resume->request), now);
 }
 
 void SessionStream::OnResumed(PartAt at,
@@ -256,6 +290,7 @@ void SessionStream::OnResumed(PartAt at,
   if (reply.ok()) {
     part.info = reply->info;
     part.missing = std::move(reply->missing);
+    part.resume->request = std::move(reply->request);
   }
   if (reply.ok() && closed_) {
     // Close has disconnected it already.
@@ -275,15 +310,12 @@ void SessionStream::OnResumed(PartAt at,
 
 void SessionStream::AfterResume(core::Replica& replica, core::Now now,
                                 PartAt at) {
-  auto node = resuming_.extract(at.second->slot);
-  if (over_) return;
-  if (at.second->status.ok()) ApplyOps(replica, now, *at.second);
-  --at.first->waiting;
-  for (const PartAt& waiting : node.mapped().waiting) {
-    RunOrWait(replica, now, waiting);
-    --waiting.first->waiting;
-  }
-  Emit();
+  // Its own operations, then the parts that came meanwhile.
+  Resuming& resuming = resuming_.at(at.second->slot);
+  resuming.answered = true;
+  resuming.waiting.push_front(at);
+  resumed_.push_back(at.second->slot);
+  Run(replica, now);
 }
 
 // -------------------------------------------------- answers, and the end
@@ -351,7 +383,7 @@ void SessionStream::Close(core::Replica& replica, core::Now now) {
 
 void SessionStream::DisconnectSome(core::Replica& replica, core::Now now) {
   SessionRegistry& registry = context_.sink.sessions();
-  size_t budget = kStepBudget;
+  size_t budget = kDisconnects;
   for (; disconnected_ < slots_.end() && budget > 0; ++disconnected_) {
     const crdt::SessionId session = slots_.Get(disconnected_);
     if (session.IsZero()) continue;

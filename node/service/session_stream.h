@@ -59,7 +59,7 @@ class SessionStream final : public StreamWriter {
   using Work = std::unique_ptr<SessionWork>;
   // A part of a work; both stay where they are until the part is done.
   using PartAt = std::pair<SessionWork*, SessionPart*>;
-  // A slot whose session is being resumed.
+  // A slot whose session is being resumed, and what waits for that.
   struct Resuming {
     crdt::SessionId session;
     bool answered = false;
@@ -74,16 +74,22 @@ class SessionStream final : public StreamWriter {
   void Take(core::Replica& replica, core::Now now, Work work);
   // Works through what is to do, up to a budget.
   void Run(core::Replica& replica, core::Now now);
-  // False: the budget is used up.
+  // These return false if more is left to do: the budget is used up.
+  bool RunResumed(core::Replica& replica, core::Now now, size_t& budget);
+  bool RunSlot(core::Replica& replica, core::Now now, uint32_t slot,
+               size_t& budget);
   bool RunWork(core::Replica& replica, core::Now now, SessionWork& work,
-               size_t* budget);
-  void RunOrWait(core::Replica& replica, core::Now now, PartAt at);
-  void RunPart(core::Replica& replica, core::Now now, PartAt at);
+               size_t& budget);
+  bool RunPart(core::Replica& replica, core::Now now, PartAt at,
+               size_t& budget);
+  bool ApplyOps(core::Replica& replica, core::Now now, SessionPart& part,
+                size_t& budget);
+  // What to do with a part, first: its session.
+  void StartPart(core::Replica& replica, core::Now now, PartAt at);
   absl::Status CheckSlot(const SessionPart& part) const;
   void StartResume(core::Replica& replica, core::Now now, PartAt at);
   void OnResumed(PartAt at, absl::StatusOr<core::ResumeReply> reply);
   void AfterResume(core::Replica& replica, core::Now now, PartAt at);
-  void ApplyOps(core::Replica& replica, core::Now now, SessionPart& part);
   // Hands on what is complete, in order.
   void Emit();
   void Queue(Work work) ABSL_LOCKS_EXCLUDED(mutex());
@@ -104,6 +110,7 @@ class SessionStream final : public StreamWriter {
   std::deque<Work> order_;          // Not answered yet.
   std::deque<SessionWork*> to_do_;  // Of these, not worked through yet.
   std::map<uint32_t, Resuming> resuming_;  // By slot.
+  std::deque<uint32_t> resumed_;           // Of these, the slots that go on.
 
   // Complete, to be encoded and written.
   std::deque<Work> ready_ ABSL_GUARDED_BY(mutex());

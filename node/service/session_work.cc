@@ -75,7 +75,7 @@ absl::Status CheckOpen(const v1::OpenSessionRequest& message,
 }
 
 absl::Status CheckResume(const Limits& limits, ResumeWish* wish) {
-  const v1::ResumeRequest& message = wish->message;
+  v1::ResumeRequest& message = wish->message;
   core::ResumeRequest& request = wish->request;
   const absl::StatusOr<crdt::SessionId> id = SessionOf(message.token());
   if (!id.ok()) return id.status();
@@ -94,7 +94,11 @@ absl::Status CheckResume(const Limits& limits, ResumeWish* wish) {
   for (int i = 0; i < message.entries_size(); ++i) {
     const v1::Entry& entry = message.entries(i);
     const auto at = static_cast<size_t>(i);
-    core::EntryView view{entry.topic(), entry.key(), {}, {}, {}};
+    core::EntryView view{request.arena.Copy(entry.topic()),
+                         request.arena.Copy(entry.key()),
+                         {},
+                         {},
+                         {}};
     status = CheckName({"entries", at, "topic"}, view.topic, limits);
     if (!status.ok()) return status;
     status = CheckName({"entries", at, "key"}, view.key, limits);
@@ -103,6 +107,7 @@ absl::Status CheckResume(const Limits& limits, ResumeWish* wish) {
     if (!status.ok()) return status;
     request.entries.push_back(view);
   }
+  message.clear_entries();
   return absl::OkStatus();
 }
 
@@ -114,6 +119,7 @@ void SessionPart::Reset(const Limits* limits, size_t room) {
   open = {};
   resume.reset();
   ops.Reset(limits, room);
+  started = false;
   status = absl::OkStatus();
   info = {};
   missing.clear();

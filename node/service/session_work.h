@@ -49,7 +49,10 @@ struct SessionPart {
   std::unique_ptr<ResumeWish> resume;
   OpBatch ops;
 
-  // The outcome. Not OK: the part has changed nothing.
+  // Its session was opened, or its resume begun.
+  bool started = false;
+  // The outcome. Not OK: the part has changed nothing, or the session that it
+  // changed has gone.
   absl::Status status;
   core::SessionInfo info;  // Of an open or resume.
   std::vector<crdt::Ref> missing;

@@ -206,16 +206,14 @@ void ReplicaDriver::Resume(ByteSource& source) {
   request.open = {SessionOf(source.Byte()), true, {}, absl::Seconds(5), 0};
   request.resume_number = source.Byte();
   const uint16_t keep = source.Short();
-  std::vector<std::string> names;
-  names.reserve(2 * refs_.size());
   for (size_t i = 0; i < refs_.size(); ++i) {
     if ((keep >> (i % 16) & 1) == 0) continue;
-    names.push_back(TopicOf(static_cast<uint8_t>(keep + i)));
-    names.push_back(KeyOf(static_cast<uint8_t>(i)));
+    const std::string topic = TopicOf(static_cast<uint8_t>(keep + i));
+    const std::string key = KeyOf(static_cast<uint8_t>(i));
     request.entries.push_back(
-        {names[names.size() - 2], names.back(), {}, refs_[i], {}});
+        {request.arena.Copy(topic), request.arena.Copy(key), {}, refs_[i], {}});
   }
-  replica_.Resume(++last_request_, request, now());
+  replica_.Resume(++last_request_, std::move(request), now());
 }
 
 void ReplicaDriver::OnProbe(uint8_t outcome) {

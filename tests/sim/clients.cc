@@ -276,8 +276,8 @@ void Clients::ResumeNow(Session& session, Process& to, core::Replica& replica,
   request.resume_number = session.attempts++;
   for (const auto& [ref, content] : session.held) {
     core::EntryView entry;
-    entry.topic = content.topic;
-    entry.key = content.key;
+    entry.topic = request.arena.Copy(content.topic);
+    entry.key = request.arena.Copy(content.key);
     entry.ref = RefOf(ref);
     request.entries.push_back(entry);
   }
@@ -286,7 +286,7 @@ void Clients::ResumeNow(Session& session, Process& to, core::Replica& replica,
   model_.ResumeBegun(session.number, to.number, session.epoch, session.held);
   // A client of a stream that it leaves behind reads it no more.
   session.at = &to;
-  replica.Resume(id, request, now);
+  replica.Resume(id, std::move(request), now);
 }
 
 void Clients::OnReply(Process& from, core::AsyncReply& reply) {
