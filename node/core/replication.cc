@@ -152,7 +152,9 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     if (!LearnStream(position, position.age + delay)) continue;
     StreamId stream_id{position.origin.life, position.kind};
     auto [at, first] = link->positions.try_emplace(stream_id);
-    if (first) at->second.first_seq = position.seq;
+    // What it gave up since, as it could not be made whole, is not waited for.
+    at->second.first_seq =
+        first ? position.seq : std::min(at->second.first_seq, position.seq);
     at->second.seq = position.seq;
     at->second.wanted = position.wanted;
     at->second.rebasing = position.rebasing;
