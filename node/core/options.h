@@ -43,7 +43,7 @@ struct DetectorOptions {
 };
 
 struct ReplicationOptions {
-  size_t log_bytes = 16 << 20;      // The ring of encoded mutations.
+  size_t log_bytes = 12 << 20;      // The ring of encoded mutations.
   size_t window_bytes = 256 << 10;  // Bulk sent and not acknowledged, a link.
   size_t frame_bytes = kBulkFrameBytes;  // One frame of bulk, about, at most.
   absl::Duration source_timeout = absl::Milliseconds(500);
