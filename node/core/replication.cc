@@ -313,6 +313,11 @@ void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
   roll_.OnRebased(stream);
 }
 
+bool Replication::Holds(LinkId link, const Stream& stream) const {
+  return DirectLink(stream) == link ||
+         links_.at(link).positions.contains(stream.id());
+}
+
 // A source that does not bring what another peer has is given up.
 void Replication::CheckProgress(Stream& stream, Output& out) {
   auto it = pulling_.find(stream.id());
@@ -337,6 +342,12 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   }
   if (now - pulling.since < options_.source_timeout) return;
   LinkId best = BestSource(stream, pulling.source);
+  if (best == 0 && !Holds(pulling.source, stream)) {
+    // Nobody has it any more: it can be dropped here, too.
+    AbandonRebase(stream, pulling);
+    pulling.source = 0;
+    return;
+  }
   SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
 }
 

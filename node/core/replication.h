@@ -132,6 +132,8 @@ class Replication {
   LinkId BestSource(const Stream& stream, LinkId not_this) const;
   LinkId DirectLink(const Stream& stream) const;
   bool Silent(const Link& link) const;
+  // Whether the stream comes from there, or the peer has named it.
+  bool Holds(LinkId link, const Stream& stream) const;
   crdt::Seq Furthest(const Stream& stream) const;
   bool GoesBack(const Stream& stream, const Link& link) const;
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);

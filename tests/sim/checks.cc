@@ -19,6 +19,7 @@ constexpr SimTime kSettled = 5 * kSecond;
 constexpr SimTime kFirstBeats = kSecond;
 constexpr SimTime kSpotEvery = 50 * kMillisecond;
 // So long a node that stood still is new to what it sees.
+constexpr SimTime kStall = 200 * kMillisecond;
 constexpr SimTime kAfterThaw = 300 * kMillisecond;
 
 // Carries what a mirror hears to the checks.
@@ -31,7 +32,7 @@ class AuditListener : public Mirror::Listener {
   }
   void OnUpdate(const RefKey& old, const RefKey& ref,
                 const Content& entry) override {
-    checks_.Updated(old, ref, entry);
+    checks_.Updated(at_, old, ref, entry);
   }
   void OnLeave(const RefKey& ref, const Content&) override {
     checks_.Left(at_, ref, seen_dead_);
@@ -106,6 +107,7 @@ void Checks::Freeze(Process& process) {
   world_.trace().Print(world_.now(), process.name(), "frozen");
   process.Freeze();
   NoteOf(process).frozen_at = world_.now();
+  NoteOf(process).at_freeze = NoteOf(process).living;
   Taint(process);
   Changed();
   ExpectDown(process, world_.now());
@@ -115,6 +117,9 @@ void Checks::Thaw(Process& process) {
   if (!process.frozen()) return;
   world_.trace().Print(world_.now(), process.name(), "thawed");
   NoteOf(process).thawed_at = world_.now();
+  if (world_.now() - NoteOf(process).frozen_at > kStall) {
+    NoteOf(process).stalled_at = world_.now();
+  }
   clients_.OnThaw(process, NoteOf(process).frozen_at);
   Changed();
   process.Thaw();
@@ -154,6 +159,7 @@ void Checks::OnExit(Process& process, const absl::Status& status) {
                              " exits by itself: ", status.ToString()));
   }
   const bool heard = !Tainted(process.number);
+  NoteHalves(process);
   Taint(process);
   Changed();
   ended_at_[process.number] = world_.now();
@@ -274,8 +280,11 @@ void Checks::CheckLater(Process& from, Process& of) {
 }
 
 void Checks::CheckSuspect(Process& from, Process& of) {
-  const SimTime thawed = NoteOf(from).thawed_at;
-  if (lossy_ || thawed == 0 || world_.now() - thawed > kAfterThaw) return;
+  // Of one that it learns of now, what it is told may be old.
+  if (!NoteOf(from).at_freeze.contains(of.life)) return;
+  const SimTime thawed = NoteOf(from).stalled_at;
+  if (lossy_ || hostile_ || thawed == 0 || world_.now() - thawed > kAfterThaw)
+    return;
   if (NoteOf(of).draining || from.step_cost > 0) return;
   if (!Reachable(from.host.index, of.host.index, kSettled)) return;
   world_.Fail(absl::StrCat("C7: ", of.name(), "#", of.number,
@@ -287,7 +296,7 @@ void Checks::CheckSuspect(Process& from, Process& of) {
 // It has to be wrong at once only if it is news, and the way has stood long.
 void Checks::CheckDown(Process& from, Process& of, bool was_living) {
   const bool settled = world_.now() - changed_at_ >= kSettled;
-  if (lossy_ || (!settled && !was_living)) return;
+  if (lossy_ || hostile_ || (!settled && !was_living)) return;
   if (NoteOf(of).draining || from.step_cost > 0) return;
   if (world_.now() - from.started < kSettled) return;
   if (!Reachable(from.host.index, of.host.index, kSettled)) return;
@@ -346,7 +355,7 @@ void Checks::Joined(Process& at, const Mirror& mirror, const RefKey& ref,
                     const Content& entry, std::set<RefKey>& seen_dead) {
   const std::string error = Fresh(ref, entry);
   if (!error.empty()) return world_.Fail(error);
-  if (seen_dead.contains(ref)) {
+  if (seen_dead.contains(ref) && !WentBack(at, ref)) {
     world_.Fail(absl::StrCat("C2: ", ToString(ref), " returns at ", at.name(),
                              "#", at.number));
   }
@@ -357,12 +366,12 @@ void Checks::Joined(Process& at, const Mirror& mirror, const RefKey& ref,
   }
 }
 
-void Checks::Updated(const RefKey& old, const RefKey& ref,
+void Checks::Updated(Process& at, const RefKey& old, const RefKey& ref,
                      const Content& entry) {
   const std::string error = Fresh(ref, entry);
   if (!error.empty()) return world_.Fail(error);
   // Some updates in between may have been skipped.
-  if (model_.Updates(ref, old)) return;
+  if (model_.Updates(ref, old) || WentBack(at, ref)) return;
   world_.Fail(absl::StrCat("C1: ", ToString(ref), " is shown as an update of ",
                            ToString(old), ", and was not made from it"));
 }
@@ -372,6 +381,26 @@ bool Checks::Tainted(int number) const {
   const Process& process = *world_.processes()[static_cast<size_t>(number)];
   const auto later = superseded_.find(process.name());
   return later != superseded_.end() && number < later->second;
+}
+
+void Checks::NoteHalves(const Process& ended) {
+  for (Process* process : world_.Alive()) {
+    const core::StatusView status = process->replica().Status(process->Now());
+    for (const core::StreamView& stream : status.streams) {
+      if (stream.rebasing && stream.origin.life == ended.life) {
+        halves_.insert({process->number, ended.number});
+      }
+    }
+  }
+}
+
+bool Checks::WentBack(const Process& at, const RefKey& ref) const {
+  const Model::Made* made = model_.Find(ref);
+  if (made == nullptr) return false;
+  const std::set<int>& owners = model_.session(made->session).processes;
+  return std::any_of(owners.begin(), owners.end(), [&](int owner) {
+    return halves_.contains({at.number, owner});
+  });
 }
 
 bool Checks::MayHide(const Process& at, const RefKey& ref) const {

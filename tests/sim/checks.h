@@ -4,7 +4,8 @@
 // At every change that any watcher sees:
 //   C1 no entry appears that its owner did not make, with other content;
 //   C2 what is gone from every copy, and was seen to leave for that, does not
-//      return;
+//      return, nor is an update taken back; unless its owner ended in the
+//      middle of its rebase there, so that nobody has that state whole;
 //   C3 an entry and its update are never listed together;
 //   C4 what a connected client holds does not leave, nor does an update show
 //      as leave and join, unless a fault since the last quiet point can hide
@@ -65,8 +66,11 @@ class Checks : public Observer {
   // What each step costs; 0: not slow.
   void Slow(Process& process, SimTime step_cost);
   void Drain(Process& process);
+  bool Draining(const Process& process) { return NoteOf(process).draining; }
   // Beats may be late or lost beyond what the detector allows for.
   void set_lossy(bool lossy) { lossy_ = lossy; }
+  // Links lose frames and do not break: nobody can be sure who was asked.
+  void set_hostile(bool hostile) { hostile_ = hostile; }
 
   // ---- quiet points ----
   // Why the cluster is not quiet and equal, or empty.
@@ -92,7 +96,8 @@ class Checks : public Observer {
   // ---- for Mirror::Listener ----
   void Joined(Process& at, const Mirror& mirror, const RefKey& ref,
               const Content& entry, std::set<RefKey>& seen_dead);
-  void Updated(const RefKey& old, const RefKey& ref, const Content& entry);
+  void Updated(Process& at, const RefKey& old, const RefKey& ref,
+               const Content& entry);
   void Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead);
   // What joined and left in one step.
   struct Moment {
@@ -112,7 +117,9 @@ class Checks : public Observer {
   struct Note {
     SimTime frozen_at = 0;
     SimTime thawed_at = 0;
+    SimTime stalled_at = 0;  // Thawed after a stall that it can notice.
     SimTime slow_until = 0;
+    std::set<crdt::LifeId> at_freeze;  // That it saw alive when it last froze.
     // The lives it knew, saw alive and suspected when its members last changed.
     std::set<crdt::LifeId> known;  // In any state.
     std::set<crdt::LifeId> living;
@@ -125,6 +132,10 @@ class Checks : public Observer {
   void Taint(const Process& process) { tainted_.insert(process.number); }
   void TaintHost(int host);
   bool Tainted(int number) const;
+  void NoteHalves(const Process& ended);
+  // What the node had of an ended life was neither one state nor a later one,
+  // and it has gone back to what others have whole.
+  bool WentBack(const Process& at, const RefKey& ref) const;
   bool MayHide(const Process& at, const RefKey& ref) const;
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
@@ -157,6 +168,9 @@ class Checks : public Observer {
   // none: since the start.
   std::map<std::pair<int, int>, SimTime> open_since_;
   bool lossy_ = false;
+  bool hostile_ = false;
+  // (process, life): in the middle of its rebase when that life ended.
+  std::set<std::pair<int, int>> halves_;
   SimTime changed_at_ = 0;
 };
 

@@ -11,7 +11,10 @@ namespace {
 // How long a healed cluster may take to be equal. Back-off is 2 s, a link that
 // stands still is redialled after 1 s, a name is checked for 1.5 s.
 constexpr SimTime kQuietWithin = 15 * kSecond;
+constexpr SimTime kDrainWithin = 5 * kSecond;
 constexpr SimTime kHostileStart = 3 * kSecond;
+// In a long silence, where nothing is to be found in between.
+constexpr SimTime kSlowTick = 100 * kMillisecond;
 constexpr SimTime kLongSilence = 22 * 60 * kSecond;
 constexpr uint64_t kDriverSalt = 0x5eed;
 
@@ -64,6 +67,7 @@ void Driver::StartAll() {
   network.options.bulk_queue_bytes = plan_.bulk_queue_bytes;
   network.options.hostile_ppm = plan_.hostile_ppm;
   checks_.set_lossy(plan_.tail_ppm > 0);
+  checks_.set_hostile(plan_.hostile_ppm > 0);
   // Hosts beyond the nodes are for twins.
   for (int i = 0; i <= plan_.nodes; ++i) {
     Host& host = world_.AddHost();
@@ -146,6 +150,15 @@ void Driver::Heal() {
   for (auto& watcher : clients_.watchers()) {
     if (watcher->at != nullptr) clients_.SetLagging(*watcher, false);
   }
+  // What drains is nobody to join.
+  world_.RunUntilTrue(
+      [this] {
+        const std::vector<Process*> alive = world_.Alive();
+        return std::none_of(alive.begin(), alive.end(), [this](Process* p) {
+          return checks_.Draining(*p);
+        });
+      },
+      kDrainWithin);
   // Through whom those that know nobody find the others.
   const bool somebody = plan_.join_all ||
                         world_.hosts()[0]->process != nullptr ||
@@ -157,7 +170,7 @@ void Driver::Heal() {
 
 // Long enough for all that is dead to be forgotten.
 void Driver::LongSilence() {
-  for (Process* process : world_.Alive()) process->tick_period = 50'000;
+  for (Process* process : world_.Alive()) process->tick_period = kSlowTick;
   world_.RunFor(kLongSilence);
   for (Process* process : world_.Alive()) {
     process->tick_period = 10 * kMillisecond;

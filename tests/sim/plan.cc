@@ -137,6 +137,33 @@ void DrawSecondPlan(Plan& plan, Rng& rng) {
   DrawWritesInRebase(plan, rng);
 }
 
+// What people do to a cluster, on a network without malice.
+void DrawProperty(Plan& plan, Rng& rng) {
+  plan.nodes = 7;
+  plan.phases = 10;
+  plan.ops = 100;
+  plan.gap = rng.Pick<SimTime>({20'000, 100'000, 400'000});
+  plan.batch = 3;
+  plan.tail_ppm = 0;
+  plan.hostile_ppm = 0;
+  plan.bytes_per_second = 0;
+  plan.long_silence = false;
+  plan.join_all = true;
+  plan.latency = std::min<SimTime>(plan.latency, 20'000);
+  plan.jitter = plan.latency / 2;
+  plan.weights.assign(kOps, 0);
+  for (Op op :
+       {Op::kOpen, Op::kTrack, Op::kUpdate, Op::kUntrack, Op::kDisconnect,
+        Op::kResumeElsewhere, Op::kFreeze, Op::kThaw, Op::kKill, Op::kDrain,
+        Op::kPartition, Op::kCut, Op::kMendAll}) {
+    plan.weights[static_cast<size_t>(op)] =
+        static_cast<uint32_t>(rng.Range(1, 4));
+  }
+  plan.weights[static_cast<size_t>(Op::kTrack)] += 6;
+  plan.weights[static_cast<size_t>(Op::kRestart)] =
+      static_cast<uint32_t>(rng.Range(4, 10));
+}
+
 }  // namespace
 
 const char* Name(Op op) { return kNames[static_cast<size_t>(op)]; }
@@ -156,7 +183,11 @@ Plan::Plan(uint64_t seed, int version) : seed(seed), version(version) {
   DrawNetwork(*this, rng);
   DrawLimits(*this, rng);
   long_silence = nodes <= 4 && rng.OneIn(25);
-  if (version > kFirstPlan) DrawSecondPlan(*this, rng);
+  if (version == kPropertyPlan) {
+    DrawProperty(*this, rng);
+  } else if (version > kFirstPlan) {
+    DrawSecondPlan(*this, rng);
+  }
 }
 
 std::string Plan::Text() const {

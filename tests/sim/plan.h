@@ -68,6 +68,9 @@ const char* Name(Op op);
 // draws as it does, and then what is new.
 inline constexpr int kFirstPlan = 1;
 inline constexpr int kLatestPlan = 2;
+// Not a later one: each seed is a property run of 7 nodes and 1,000 operations,
+// compared whole after each hundred.
+inline constexpr int kPropertyPlan = 3;
 
 struct Plan {
   explicit Plan(uint64_t seed, int version = kLatestPlan);
