@@ -160,9 +160,14 @@ void Driver::Heal() {
       },
       kDrainWithin);
   // Through whom those that know nobody find the others.
-  const bool somebody = plan_.join_all ||
-                        world_.hosts()[0]->process != nullptr ||
-                        world_.hosts()[1]->process != nullptr;
+  // Of two with one name one will end.
+  const Process* twin = world_.hosts().back()->process;
+  auto stays = [this, twin](size_t host) {
+    const Process* process = world_.hosts()[host]->process;
+    return process != nullptr &&
+           (twin == nullptr || twin->name() != process->name());
+  };
+  const bool somebody = plan_.join_all || stays(0) || stays(1);
   if (world_.Alive().empty() || !somebody || rng_.OneIn(2)) {
     for (int i = 0; i < plan_.nodes; ++i) Restart();
   }

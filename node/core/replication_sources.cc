@@ -1,0 +1,174 @@
+// The choosing half of replication: from whom each stream is pulled.
+#include <algorithm>
+
+#include "node/core/replication.h"
+
+namespace muster::core {
+
+using crdt::Seq;
+
+namespace {
+
+constexpr absl::Duration kSilent = absl::Seconds(1);
+// Back-off between dials is at most 2 s.
+constexpr absl::Duration kPicky = absl::Seconds(3);
+
+}  // namespace
+
+LinkId Replication::DirectLink(const Stream& stream) const {
+  LinkId link = membership_.LinkTo(stream.origin.life);
+  return links_.contains(link) ? link : 0;
+}
+
+void Replication::OnHeard(LinkId id) {
+  Link* link = FindLink(id);
+  if (link == nullptr) return;
+  link->back |= Silent(*link);
+  link->heard = roll_.now().mono;
+}
+
+// Beats travel on every link: one without them is of no use, open or not.
+bool Replication::Silent(const Link& link) const {
+  return roll_.now().mono - link.heard > kSilent;
+}
+
+Seq Replication::Furthest(const Stream& stream) const {
+  Seq furthest;
+  for (const auto& [id, link] : links_) {
+    auto it = link.positions.find(stream.id());
+    if (it != link.positions.end()) {
+      furthest = std::max(furthest, it->second.seq);
+    }
+  }
+  return furthest;
+}
+
+// The link to the origin, else the one that is furthest on. After a rebase that
+// broke off, for a while, only one that has all that it left here; then any:
+// what the origin told nobody else is gone with it, and all are to be equal.
+LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
+  auto pulling = pulling_.find(stream.id());
+  Seq least = stream.vv;
+  if (stream.rebasing && pulling != pulling_.end()) {
+    const bool picky = roll_.now().mono - pulling->second.since < kPicky;
+    least = picky ? stream.applied : Seq();
+  }
+  LinkId direct = DirectLink(stream);
+  if (direct != 0 && direct != not_this && !Silent(links_.at(direct))) {
+    return direct;
+  }
+  LinkId best = 0;
+  Seq furthest;
+  for (const auto& [id, link] : links_) {
+    auto it = link.positions.find(stream.id());
+    if (it == link.positions.end() || id == not_this || Silent(link)) continue;
+    if (it->second.rebasing || it->second.seq < least) continue;
+    if (best == 0 || it->second.seq > furthest) {
+      best = id;
+      furthest = it->second.seq;
+    }
+  }
+  return best;
+}
+
+void Replication::ChooseSource(Stream& stream, Output& out) {
+  Pulling& pulling = pulling_[stream.id()];
+  LinkId best = BestSource(stream, 0);
+  if (best == 0 || best == pulling.source) return;
+  SendPull(stream, pulling, best, out);
+}
+
+// Whether the peer has less than what a broken rebase has left here.
+bool Replication::GoesBack(const Stream& stream, const Link& link) const {
+  if (!stream.rebasing || DirectLink(stream) == link.id) return false;
+  auto it = link.positions.find(stream.id());
+  return it != link.positions.end() && it->second.seq < stream.applied;
+}
+
+void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
+                           Output& out) {
+  if (pulling.source != to) {
+    if (Link* old = FindLink(pulling.source)) {
+      PullFrame cancel;
+      cancel.stream = stream.id();
+      cancel.cancel = true;
+      Send(*old, out, {0, cancel});
+    }
+    if (pulling.source != 0) ++counters_.source_changes;
+  }
+  AbandonRebase(stream, pulling);
+  pulling.source = to;
+  pulling.since = roll_.now().mono;
+  pulling.last_pull = roll_.now().mono;
+  pulling.rebase_id = next_rebase_id_++;
+  PullFrame pull;
+  pull.stream = stream.id();
+  pull.after =
+      pulling.force || GoesBack(stream, links_.at(to)) ? Seq() : stream.vv;
+  pull.rebase_id = pulling.rebase_id;
+  // Where nothing is known of a stream its past is not replayed: what has left
+  // since would be shown once more.
+  const bool anew = stream.vv == Seq() && Furthest(stream) > Seq();
+  pull.force_rebase = pulling.force || stream.rebasing || anew;
+  ++counters_.pulls;
+  Send(links_.at(to), out, {0, pull});
+}
+
+void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
+  if (pulling.rebase == nullptr) return;
+  // What was put is kept: the next rebase names or puts it again. Further
+  // frames of this one are not for anybody.
+  pulling.rebase.reset();
+  pulling.rebase_id = 0;
+  ++counters_.rebase_restarts;
+  if (stream.applied > stream.vv) return;
+  stream.rebasing = false;
+  roll_.OnRebased(stream);
+}
+
+bool Replication::Holds(LinkId link, const Stream& stream) const {
+  return DirectLink(stream) == link ||
+         links_.at(link).positions.contains(stream.id());
+}
+
+// A source that does not bring what another peer has is given up.
+void Replication::CheckProgress(Stream& stream, Output& out) {
+  auto it = pulling_.find(stream.id());
+  if (it == pulling_.end()) return;
+  Pulling& pulling = it->second;
+  if (pulling.rebase != nullptr && pulling.rebase->ended()) return;
+  if (pulling.source == 0) {
+    ChooseSource(stream, out);
+    return;
+  }
+  Instant now = roll_.now().mono;
+  // A source that falls silent is left before it is missed.
+  if (Silent(links_.at(pulling.source))) {
+    LinkId other = BestSource(stream, pulling.source);
+    if (other != 0) return SendPull(stream, pulling, other, out);
+  }
+  bool behind = (pulling.told > stream.vv && Furthest(stream) > stream.vv) ||
+                stream.rebasing || pulling.force;
+  if (!behind) {
+    pulling.since = now;
+    return;
+  }
+  if (now - pulling.since < options_.source_timeout) return;
+  LinkId best = BestSource(stream, pulling.source);
+  if (best == 0 && !Holds(pulling.source, stream)) {
+    // Nobody has it any more: it can be dropped here, too.
+    AbandonRebase(stream, pulling);
+    pulling.source = 0;
+    return;
+  }
+  SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
+}
+
+std::string Replication::SourceOf(const Stream& stream) const {
+  auto it = pulling_.find(stream.id());
+  if (it == pulling_.end()) return "";
+  auto link = links_.find(it->second.source);
+  return link == links_.end() ? "" : link->second.origin.node;
+}
+
+}  // namespace muster::core
