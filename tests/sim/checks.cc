@@ -146,7 +146,8 @@ void Checks::Drain(Process& process) {
   NoteOf(process).draining = true;
   process.Post([this, &process](core::Replica& replica, core::Now now) {
     Changed();
-    model_.ProcessGone(process.number, world_.now());
+    NoteMissed(process);
+    model_.ProcessGone(process.number, world_.now(), !Tainted(process.number));
     replica.Drain(now);
   });
 }
@@ -160,6 +161,7 @@ void Checks::OnExit(Process& process, const absl::Status& status) {
   }
   const bool heard = !Tainted(process.number);
   NoteHalves(process);
+  NoteMissed(process);
   Taint(process);
   Changed();
   ended_at_[process.number] = world_.now();
@@ -383,6 +385,22 @@ bool Checks::Tainted(int number) const {
   return later != superseded_.end() && number < later->second;
 }
 
+void Checks::NoteMissed(const Process& ended) {
+  for (Process* process : world_.Alive()) {
+    if (Tainted(process->number)) {
+      missed_.insert({process->number, ended.number});
+    }
+  }
+}
+
+bool Checks::MissedEnd(const Process& at, const RefKey& ref) const {
+  const Model::Made* made = model_.Find(ref);
+  const std::set<int>& owners = model_.session(made->session).processes;
+  return std::any_of(owners.begin(), owners.end(), [&](int owner) {
+    return missed_.contains({at.number, owner});
+  });
+}
+
 void Checks::NoteHalves(const Process& ended) {
   for (Process* process : world_.Alive()) {
     const core::StatusView status = process->replica().Status(process->Now());
@@ -421,6 +439,7 @@ void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
                                     at.name(), "#", at.number,
                                     ", and its client holds it"));
   }
+  if (MissedEnd(at, ref)) return;
   const SimTime earliest = model_.EarliestLeave(ref);
   if (world_.now() + kEarly < earliest) {
     world_.Fail(absl::StrCat("C5: ", ToString(ref), " left at ", at.name(), "#",

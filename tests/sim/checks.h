@@ -132,6 +132,8 @@ class Checks : public Observer {
   void Taint(const Process& process) { tainted_.insert(process.number); }
   void TaintHost(int host);
   bool Tainted(int number) const;
+  void NoteMissed(const Process& ended);
+  bool MissedEnd(const Process& at, const RefKey& ref) const;
   void NoteHalves(const Process& ended);
   // What the node had of an ended life was neither one state nor a later one,
   // and it has gone back to what others have whole.
@@ -171,6 +173,9 @@ class Checks : public Observer {
   bool hostile_ = false;
   // (process, life): in the middle of its rebase when that life ended.
   std::set<std::pair<int, int>> halves_;
+  // (process, life): cut off or standing still when that life ended, so that it
+  // may have heard it last long before.
+  std::set<std::pair<int, int>> missed_;
   SimTime changed_at_ = 0;
 };
 
