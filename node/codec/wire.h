@@ -3,8 +3,9 @@
 // handles them (batches of tracks, lists, watch diffs).
 //
 // The reader hands out views into its input and allocates nothing; anything
-// malformed ends it with ok() false. The writer appends to a string; a nested
-// message is begun and ended, and its length is filled in afterwards.
+// malformed, and a group, which proto3 does not have, ends it with ok() false.
+// The writer appends to a string; a nested message is begun and ended, and its
+// length is filled in afterwards.
 #ifndef MUSTER_NODE_CODEC_WIRE_H_
 #define MUSTER_NODE_CODEC_WIRE_H_
 

@@ -1,47 +1,12 @@
 """The language of scenarios: what is read, and how mistakes are named."""
 
-import pathlib
 import random
-import re
 import unittest
 
 from scenario import ScenarioError, parse
-
-SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
-
+from scenario_fuzz import SCENARIOS, check, mutated, sources
 
 FUZZ_RUNS = 3000
-STRANGE = ["", " ", "\t", "|", ">", "=", "#", "%", "-", "+", "~", "*", "a",
-           "ab", "0", "9" * 400, "1e9", "-1", "1.", ".5s", "99999m", "\u00b2",
-           "\u0663",
-           "\x00", "\x1c", "\u2028", "\ufeff", "\U0001f600", "off", "reset",
-           "'", '"', "equal", "all"]
-
-
-def mutated(generator, text, words):
-  """A scenario with some lines and characters changed."""
-  lines = text.splitlines()
-  for _ in range(generator.randrange(1, 5)):
-    at = generator.randrange(len(lines))
-    line = lines[at].split(" ")
-    place = generator.randrange(len(line))
-    kind = generator.randrange(6)
-    if kind == 0:
-      line[place] = generator.choice(STRANGE)
-    elif kind == 1:
-      line.insert(place, generator.choice(words))
-    elif kind == 2:
-      del line[place]
-    elif kind == 3:
-      line[place] = generator.choice(words)
-    elif kind == 4:
-      word = line[place]
-      cut = generator.randrange(len(word) + 1)
-      line[place] = word[:cut] + generator.choice(STRANGE) + word[cut:]
-    else:
-      lines.insert(at, generator.choice(lines))
-    lines[at] = " ".join(line)
-  return "\n".join(lines)
 
 
 class ScenarioTest(unittest.TestCase):
@@ -103,22 +68,11 @@ expect b count = 5""")
 
   def test_whatever_is_written_is_a_scenario_or_names_the_line_and_the_word(
       self):
-    sources = [file.read_text(encoding="utf-8")
-               for file in sorted(SCENARIOS.glob("*.scenario"))]
-    words = sorted({word for text in sources for word in text.split()})
+    texts, words = sources()
     for seed in range(FUZZ_RUNS):
       generator = random.Random(seed)
-      text = mutated(generator, generator.choice(sources), words)
-      try:
-        parse(text)
-      except ScenarioError as error:
-        said = re.fullmatch(r"line (\d+): ('.*'|\".*\"): .+", str(error),
-                            re.S)
-        self.assertTrue(said, f"seed {seed}: {error}")
-        line = text.splitlines()[int(said[1]) - 1]
-        self.assertIn(error.word, line, f"seed {seed}")
-      except Exception as error:
-        raise AssertionError(f"seed {seed}: {text!r}") from error
+      with self.subTest(seed=seed):
+        check(mutated(generator, generator.choice(texts), words))
 
   def test_mistakes_name_the_line_and_the_word(self):
     for text, line, word in (
