@@ -1,4 +1,5 @@
-"""Lines covered of the files that decode foreign bytes, from gcov's counts.
+"""Lines covered of the files that decode foreign bytes, from gcov's counts, and
+of the reader of scenarios, which is Python, from a run of its tests here.
 
   coverage.py --build DIR [--at-least PERCENT] [--missing]
 
@@ -12,6 +13,9 @@ import json
 import pathlib
 import subprocess
 import sys
+import trace
+import types
+import unittest
 
 # Whatever comes from a peer, a client or a file is judged in these.
 DECODERS = [
@@ -35,6 +39,7 @@ DECODERS = [
     "node/service/validate.cc",
     "transport/peer/handshake.cc",
 ]
+SCENARIOS = "tests/partition/scenario.py"
 
 
 def counts(build):
@@ -57,6 +62,34 @@ def counts(build):
   return lines
 
 
+def lines_of(code):
+  """The numbers of the lines that have code in them."""
+  numbers = {line for _, _, line in code.co_lines() if line}
+  for constant in code.co_consts:
+    if isinstance(constant, types.CodeType):
+      numbers |= lines_of(constant)
+  return numbers
+
+
+def scenario_counts():
+  """How often the tests of the reader of scenarios reach its lines."""
+  path = pathlib.Path(SCENARIOS).resolve()
+  sys.path.insert(0, str(path.parent))
+  sys.dont_write_bytecode = True
+
+  def run():
+    suite = unittest.defaultTestLoader.loadTestsFromName("scenario_test")
+    result = unittest.TextTestRunner(stream=sys.stderr, verbosity=0).run(suite)
+    if not result.wasSuccessful():
+      sys.exit("the tests of scenarios failed")
+
+  tracer = trace.Trace(count=1, trace=0, ignoredirs=[sys.prefix, sys.exec_prefix])
+  tracer.runfunc(run)
+  reached = tracer.results().counts
+  code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+  return {line: reached.get((str(path), line), 0) for line in lines_of(code)}
+
+
 def ranges(numbers):
   """1 2 3 7 as "1-3 7"."""
   runs = []
@@ -75,9 +108,10 @@ def main():
   parser.add_argument("--missing", action="store_true")
   options = parser.parse_args()
   lines = counts(options.build)
+  lines[SCENARIOS] = scenario_counts()
   poor = 0
   print(f"{'decoder':34} {'lines':>6} {'covered':>8}")
-  for name in DECODERS:
+  for name in [*DECODERS, SCENARIOS]:
     reached = sum(1 for count in lines[name].values() if count > 0)
     total = len(lines[name])
     share = 100 * reached / total if total else 0
