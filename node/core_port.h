@@ -51,6 +51,9 @@ class CorePort {
   // Tasks of one thread run in the order posted. After the loop has stopped a
   // task is destroyed without being run: nobody may wait for one for ever.
   virtual void Post(CoreTask task) = 0;
+  // For a step that changes nothing and is short: it waits for the step that
+  // runs and for other reads, not for all that was posted before.
+  virtual void PostRead(CoreTask task) = 0;
   virtual RuntimeStats Stats() const = 0;
 };
 

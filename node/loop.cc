@@ -25,64 +25,39 @@ void Loop::Start() {
 }
 
 void Loop::Stop() {
-  std::vector<Task> dropped;
-  std::deque<Task> dropped_first;
+  std::array<std::deque<Task>, kLanes> dropped;
   {
     MutexLock lock(mutex_);
     stopped_ = true;
   }
   io_.stop();
   if (thread_.joinable()) thread_.join();
-  {
-    MutexLock lock(mutex_);
-    dropped.swap(incoming_);
-    dropped_first.swap(first_);
-  }
-  running_.clear();
+  MutexLock lock(mutex_);
+  dropped.swap(lanes_);
 }
 
-void Loop::Post(Task task) {
+void Loop::PostIn(Lane lane, Task task) {
   bool scheduled;
   {
     MutexLock lock(mutex_);
     if (stopped_) return;
-    incoming_.push_back(std::move(task));
+    lanes_[lane].push_back(std::move(task));
     scheduled = std::exchange(scheduled_, true);
   }
-  Wake(scheduled);
-}
-
-void Loop::PostFirst(Task task) {
-  bool scheduled;
-  {
-    MutexLock lock(mutex_);
-    if (stopped_) return;
-    first_.push_back(std::move(task));
-    scheduled = std::exchange(scheduled_, true);
-  }
-  Wake(scheduled);
-}
-
-void Loop::Wake(bool scheduled) {
+  // Wakes the loop thread, if it needs it.
   if (!scheduled) asio::post(io_, [this] { Drain(); });
 }
 
 Loop::Task Loop::TakeNext() {
   MutexLock lock(mutex_);
-  if (next_ == running_.size()) {
-    running_.clear();
-    next_ = 0;
-    running_.swap(incoming_);
-  }
-  const bool others = next_ < running_.size();
-  if (!first_.empty() && (!was_first_ || !others)) {
-    was_first_ = true;
-    Task task = std::move(first_.front());
-    first_.pop_front();
+  for (size_t i = 0; i < kLanes; ++i) {
+    last_lane_ = (last_lane_ + 1) % kLanes;
+    std::deque<Task>& lane = lanes_[last_lane_];
+    if (lane.empty()) continue;
+    Task task = std::move(lane.front());
+    lane.pop_front();
     return task;
   }
-  was_first_ = false;
-  if (others) return std::move(running_[next_++]);
   scheduled_ = false;
   return nullptr;
 }

@@ -1,8 +1,9 @@
 // The event loop: one thread that runs an asio::io_context and the tasks that
 // other threads post to it.
 //
-//   any thread --Post--> [incoming] --one wake-up for many--> Drain --> task()
-//        \-----PostFirst--> [first] ------every other task----/
+//   any thread --Post------> [others] --one wake-up for many--> Drain: task()
+//        |------PostFirst--> [first] --/   these take turns
+//        \------PostRead---> [reads] -/
 //
 // Invariants
 //   1. Tasks that one thread posts the same way run in the order they were
@@ -28,7 +29,6 @@
 #include <deque>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
@@ -55,11 +55,18 @@ class Loop {
   void Stop();
 
   // From any thread.
-  void Post(Task task) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Goes before all that wait, but those posted so, too; with the others these
-  // take turns. For what must not wait behind a queue of work: peers' frames,
-  // whose acknowledgements keep the deltas flowing.
-  void PostFirst(Task task) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Post(Task task) ABSL_LOCKS_EXCLUDED(mutex_) {
+    PostIn(kOthers, std::move(task));
+  }
+  // For what must not wait behind a queue of work: peers' frames, whose
+  // acknowledgements keep the deltas flowing.
+  void PostFirst(Task task) ABSL_LOCKS_EXCLUDED(mutex_) {
+    PostIn(kFirst, std::move(task));
+  }
+  // For what is short and changes nothing: clients' reads.
+  void PostRead(Task task) ABSL_LOCKS_EXCLUDED(mutex_) {
+    PostIn(kReads, std::move(task));
+  }
   bool OnLoopThread() const {
     return thread_id_.load() == std::this_thread::get_id();
   }
@@ -82,9 +89,11 @@ class Loop {
   static constexpr size_t kLagSeconds = 10;
   static constexpr std::chrono::microseconds kDrainBudget{1000};
 
+  // One task of each that has any, in turn.
+  enum Lane : size_t { kFirst, kReads, kOthers, kLanes };
+
+  void PostIn(Lane lane, Task task) ABSL_LOCKS_EXCLUDED(mutex_);
   void Drain() ABSL_LOCKS_EXCLUDED(mutex_);
-  // Wakes the loop thread, if it needs it.
-  void Wake(bool scheduled);
   // The next task to run, or a null one.
   Task TakeNext() ABSL_LOCKS_EXCLUDED(mutex_);
   void Record(Clock::time_point start, Clock::time_point end);
@@ -95,16 +104,12 @@ class Loop {
   std::atomic<std::thread::id> thread_id_;
 
   Mutex mutex_;
-  std::vector<Task> incoming_ ABSL_GUARDED_BY(mutex_);
-  std::deque<Task> first_ ABSL_GUARDED_BY(mutex_);
+  std::array<std::deque<Task>, kLanes> lanes_ ABSL_GUARDED_BY(mutex_);
   // A Drain is on its way or running.
   bool scheduled_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 
-  // The loop thread's own.
-  std::vector<Task> running_;
-  size_t next_ = 0;
-  bool was_first_ = false;  // The last task was one of first_.
+  size_t last_lane_ = kOthers;  // The loop thread's own: of the last task.
 
   // Written by the loop thread. lag_us_[s % 10] is the longest step that ended
   // in second lag_second_[s % 10] of the steady clock.

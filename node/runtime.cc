@@ -28,6 +28,8 @@ absl::Status Runtime::Wait() { return impl_->Wait(); }
 
 void Runtime::Post(CoreTask task) { impl_->Post(std::move(task)); }
 
+void Runtime::PostRead(CoreTask task) { impl_->PostRead(std::move(task)); }
+
 RuntimeStats Runtime::Stats() const { return impl_->Stats(); }
 
 }  // namespace muster

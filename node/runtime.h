@@ -98,6 +98,7 @@ class Runtime final : public CorePort {
 
   // CorePort
   void Post(CoreTask task) override;
+  void PostRead(CoreTask task) override;
   RuntimeStats Stats() const override;
 
  private:

@@ -75,6 +75,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   void Drain();
   absl::Status Wait() { return exit_.Wait(); }
   void Post(CoreTask task);
+  void PostRead(CoreTask task);
   RuntimeStats Stats() const;
   const std::string& listen_address() const { return listen_address_; }
   const std::string& advertised_address() const {

@@ -75,6 +75,12 @@ void Runtime::Impl::Post(CoreTask task) {
   });
 }
 
+void Runtime::Impl::PostRead(CoreTask task) {
+  loop_->PostRead([this, task = std::move(task)]() mutable {
+    Run([&](core::Now now) { task(*replica_, now); });
+  });
+}
+
 void Runtime::Impl::Drain() {
   Post([](core::Replica& replica, core::Now now) { replica.Drain(now); });
 }

@@ -69,7 +69,7 @@ grpc::ServerUnaryReactor* PresenceService::List(Call*, const Buffer* request,
   UnaryCall call = ServeUnary(response);
   auto plan = DecodeList(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
-    AskCore(
+    ReadCore(
         context_, std::move(call.reply),
         [plan = *std::move(plan)](core::Replica& replica, core::Now) {
           return TakePage(replica, plan);
@@ -86,7 +86,7 @@ grpc::ServerUnaryReactor* PresenceService::Get(Call*, const Buffer* request,
   UnaryCall call = ServeUnary(response);
   auto plan = DecodeGet(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
-    AskCore(
+    ReadCore(
         context_, std::move(call.reply),
         [plan = *std::move(plan)](core::Replica& replica, core::Now)
             -> absl::StatusOr<core::ListReply> {
@@ -108,7 +108,7 @@ grpc::ServerUnaryReactor* PresenceService::Count(Call*, const Buffer* request,
   UnaryCall call = ServeUnary(response);
   auto scope = DecodeCount(ToString(*request), context_.limits);
   if (Accept(call, scope)) {
-    AskCore(
+    ReadCore(
         context_, std::move(call.reply),
         [scope = *std::move(scope)](core::Replica& replica, core::Now) {
           return absl::StatusOr<core::CountReply>(TakeCount(replica, scope));
@@ -123,7 +123,7 @@ grpc::ServerUnaryReactor* PresenceService::Topics(Call*, const Buffer* request,
   UnaryCall call = ServeUnary(response);
   auto plan = DecodeTopics(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
-    AskCore(
+    ReadCore(
         context_, std::move(call.reply),
         [plan = *std::move(plan)](core::Replica& replica, core::Now) {
           return absl::StatusOr<core::TopicsReply>(
@@ -140,7 +140,7 @@ grpc::ServerUnaryReactor* PresenceService::TopicsOf(Call*,
   UnaryCall call = ServeUnary(response);
   auto plan = DecodeTopicsOf(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
-    AskCore(
+    ReadCore(
         context_, std::move(call.reply),
         [plan = *std::move(plan)](core::Replica& replica, core::Now) {
           return absl::StatusOr<core::TopicsOfReply>(
@@ -156,7 +156,7 @@ grpc::ServerUnaryReactor* PresenceService::Explain(Call*, const Buffer* request,
   UnaryCall call = ServeUnary(response);
   auto plan = DecodeExplain(ToString(*request), context_.limits);
   if (Accept(call, plan)) {
-    AskCore(
+    ReadCore(
         context_, std::move(call.reply),
         [plan = *std::move(plan)](core::Replica& replica, core::Now now) {
           return absl::StatusOr<core::ExplainReply>(

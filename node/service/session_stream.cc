@@ -65,20 +65,29 @@ void SessionStream::OnRead(std::string bytes) {
     read_on = MayRead();
     paused_ = !read_on;
   }
-  context_.core.Post([self = Self(), work = std::move(work)](
-                         core::Replica& replica, core::Now now) mutable {
-    self->Take(replica, now, std::move(work));
-  });
+  HandOver(std::move(work));
   if (read_on && !fatal) Read();
+}
+
+void SessionStream::HandOver(Work work) {
+  {
+    MutexLock lock(mutex());
+    incoming_.push_back(std::move(work));
+    if (std::exchange(run_posted_, true)) return;
+  }
+  PostRun();
+}
+
+void SessionStream::PostRun() {
+  context_.core.Post([self = Self()](core::Replica& replica, core::Now now) {
+    self->Run(replica, now);
+  });
 }
 
 void SessionStream::OnReadsDone() {
   auto work = std::make_unique<SessionWork>();
   work->last = true;
-  context_.core.Post([self = Self(), work = std::move(work)](
-                         core::Replica& replica, core::Now now) mutable {
-    self->Take(replica, now, std::move(work));
-  });
+  HandOver(std::move(work));
 }
 
 bool SessionStream::HasNext() const { return !ready_.empty(); }
@@ -124,14 +133,17 @@ void SessionStream::OnClosed() {
 
 // -------------------------------------------------------------- loop thread
 
-void SessionStream::Take(core::Replica& replica, core::Now now, Work work) {
-  if (over_) return;
-  order_.push_back(std::move(work));
-  to_do_.push_back(order_.back().get());
-  Run(replica, now);
+void SessionStream::TakeIncoming() {
+  MutexLock lock(mutex());
+  for (Work& work : incoming_) {
+    to_do_.push_back(work.get());
+    order_.push_back(std::move(work));
+  }
+  incoming_.clear();
 }
 
 void SessionStream::Run(core::Replica& replica, core::Now now) {
+  TakeIncoming();
   size_t budget = kStepBudget;
   bool done = RunResumed(replica, now, budget);
   while (done && !over_ && !to_do_.empty()) {
@@ -139,12 +151,12 @@ void SessionStream::Run(core::Replica& replica, core::Now now) {
     if (done) to_do_.pop_front();
     Emit();
   }
-  if (done || over_ || run_posted_) return;
-  run_posted_ = true;
-  context_.core.Post([self = Self()](core::Replica& replica, core::Now now) {
-    self->run_posted_ = false;
-    self->Run(replica, now);
-  });
+  {
+    MutexLock lock(mutex());
+    run_posted_ = !over_ && (!done || !incoming_.empty());
+    if (!run_posted_) return;
+  }
+  PostRun();
 }
 
 bool SessionStream::RunResumed(core::Replica& replica, core::Now now,
@@ -315,6 +327,10 @@ void SessionStream::AfterResume(core::Replica& replica, core::Now now,
   resuming.answered = true;
   resuming.waiting.push_front(at);
   resumed_.push_back(at.second->slot);
+  {
+    MutexLock lock(mutex());
+    if (std::exchange(run_posted_, true)) return;
+  }
   Run(replica, now);
 }
 

@@ -1,7 +1,7 @@
 // A call of Session (one session) or Sessions (many, by slot).
 //
-//   gRPC thread   OnRead: decode, check, Post ──┐
-//   loop thread   Take: parts in order, each to the core; a resume waits for
+//   gRPC thread   OnRead: decode, check, hand over ──┐
+//   loop thread   Run: parts in order, each to the core; a resume waits for
 //                 its answer, and so do later parts for its slot
 //   any thread    TakeNext: encode, write
 //
@@ -9,7 +9,9 @@
 //   1. Answers leave in the order of their requests, whatever finishes first.
 //   2. Requests read and not answered are bounded (Limits::max_stream_...);
 //      past that the stream is not read.
-//   3. When the call is over, each session it still holds is disconnected,
+//   3. One step of a stream waits for the loop at a time: streams take turns,
+//      and one with much to do keeps nobody waiting for more than that step.
+//   4. When the call is over, each session it still holds is disconnected,
 //      unless another stream has taken it or is about to.
 //
 // Threads: as marked. The loop's part needs no lock.
@@ -69,9 +71,11 @@ class SessionStream final : public StreamWriter {
   std::shared_ptr<SessionStream> Self();
   Work NewWork() ABSL_LOCKS_EXCLUDED(mutex());
   bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex());
+  void HandOver(Work work) ABSL_LOCKS_EXCLUDED(mutex());
+  void PostRun();
 
   // ---- loop thread ----
-  void Take(core::Replica& replica, core::Now now, Work work);
+  void TakeIncoming() ABSL_LOCKS_EXCLUDED(mutex());
   // Works through what is to do, up to a budget.
   void Run(core::Replica& replica, core::Now now);
   // These return false if more is left to do: the budget is used up.
@@ -104,7 +108,6 @@ class SessionStream final : public StreamWriter {
   uint32_t index_ = 0;   // In the registry.
   bool over_ = false;    // Nothing more is taken.
   bool closed_ = false;  // The call is over.
-  bool run_posted_ = false;
   SlotTable slots_;
   uint32_t disconnected_ = 0;       // Slots below are dealt with (Close).
   std::deque<Work> order_;          // Not answered yet.
@@ -112,6 +115,9 @@ class SessionStream final : public StreamWriter {
   std::map<uint32_t, Resuming> resuming_;  // By slot.
   std::deque<uint32_t> resumed_;           // Of these, the slots that go on.
 
+  // Read, and not taken by the loop yet.
+  std::vector<Work> incoming_ ABSL_GUARDED_BY(mutex());
+  bool run_posted_ ABSL_GUARDED_BY(mutex()) = false;
   // Complete, to be encoded and written.
   std::deque<Work> ready_ ABSL_GUARDED_BY(mutex());
   // Requests read and not answered.

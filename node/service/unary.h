@@ -26,18 +26,32 @@ void AnswerLater(Context& context, UnaryReply reply, Answer answer,
   });
 }
 
-// `ask(replica, now)` gives an absl::StatusOr of what `encode` makes bytes of.
+// A step that answers with what `encode` makes of `ask(replica, now)`, which
+// is an absl::StatusOr.
 template <class Ask, class Encode>
-void AskCore(Context& context, UnaryReply reply, Ask ask, Encode encode) {
-  context.core.Post([&context, reply = std::move(reply), ask = std::move(ask),
-                     encode = std::move(encode)](core::Replica& replica,
-                                                 core::Now now) mutable {
+CoreTask Question(Context& context, UnaryReply reply, Ask ask, Encode encode) {
+  return [&context, reply = std::move(reply), ask = std::move(ask),
+          encode = std::move(encode)](core::Replica& replica,
+                                      core::Now now) mutable {
     using Answer = decltype(ask(replica, now));
     const absl::Status serving = replica.Serving();
     AnswerLater(context, std::move(reply),
                 serving.ok() ? ask(replica, now) : Answer(serving),
                 std::move(encode));
-  });
+  };
+}
+
+template <class Ask, class Encode>
+void AskCore(Context& context, UnaryReply reply, Ask ask, Encode encode) {
+  context.core.Post(
+      Question(context, std::move(reply), std::move(ask), std::move(encode)));
+}
+
+// As AskCore, for what changes nothing: it does not wait behind changes.
+template <class Ask, class Encode>
+void ReadCore(Context& context, UnaryReply reply, Ask ask, Encode encode) {
+  context.core.PostRead(
+      Question(context, std::move(reply), std::move(ask), std::move(encode)));
 }
 
 }  // namespace muster::service

@@ -39,6 +39,7 @@ class FakeCore final : public CorePort {
     MutexLock lock(mutex_);
     tasks_.push_back(std::move(task));
   }
+  void PostRead(CoreTask task) override { Post(std::move(task)); }
   RuntimeStats Stats() const override { return {}; }
 
   bool ready() const { return ready_; }

@@ -60,6 +60,19 @@ TEST(LoopTest, WhatIsPostedFirstTakesTurnsWithWhatWaits) {
   EXPECT_EQ(order, (std::vector<int>{10, 0, 11, 1, 12, 2, 13, 3, 14, 15}));
 }
 
+TEST(LoopTest, AReadWaitsForOneTaskOfEachOtherKind) {
+  Loop loop;
+  std::vector<int> order;
+  for (int i = 0; i < 3; ++i) loop.Post([&, i] { order.push_back(i); });
+  for (int i = 10; i < 13; ++i) loop.PostFirst([&, i] { order.push_back(i); });
+  for (int i = 20; i < 22; ++i) loop.PostRead([&, i] { order.push_back(i); });
+  std::promise<void> done;
+  loop.Post([&] { done.set_value(); });
+  loop.Start();
+  done.get_future().wait();
+  EXPECT_EQ(order, (std::vector<int>{10, 20, 0, 11, 21, 1, 12, 2}));
+}
+
 TEST(LoopTest, TimersAreServedWhileTasksKeepComing) {
   Loop loop;
   std::promise<void> rang;
