@@ -9,6 +9,7 @@
 #include <future>
 #include <mutex>
 
+#include "absl/strings/str_cat.h"
 #include "tests/transport/fake_node.h"
 #include "transport/peer/address.h"
 
@@ -192,6 +193,21 @@ TEST_F(DialerTest, ABeatFromAnEndpointEndsItsBackOff) {
   // The back-off after seven failures is 1.5 s at the least.
   EXPECT_LT(std::chrono::steady_clock::now() - start,
             std::chrono::milliseconds(1400));
+}
+
+TEST_F(DialerTest, ManyEndpointsThatFailAreDialledRarely) {
+  std::vector<std::string> addresses;
+  for (int i = 1; i <= 50; ++i) {
+    addresses.push_back(absl::StrCat("127.0.0.2:", i + 100));
+  }
+  const auto start = std::chrono::steady_clock::now();
+  Do([&] { dialer_.SetAddresses(addresses); });
+  FailUntil(50);
+  ASSERT_TRUE(Await([&] { return attempts() > 50; }));
+  // Each of the 50 adds 20 ms to the first back-off, of which a quarter may be
+  // left out.
+  EXPECT_GE(std::chrono::steady_clock::now() - start,
+            std::chrono::milliseconds(749));
 }
 
 TEST_F(DialerTest, AForbiddenEndpointIsNotDialled) {

@@ -15,6 +15,8 @@ using std::chrono::seconds;
 
 constexpr milliseconds kMinBackOff{50};
 constexpr milliseconds kMaxBackOff{2000};
+// Each endpoint without a link adds this to the back-off of all.
+constexpr milliseconds kBackOffShare{20};
 constexpr seconds kRefusedWait{30};
 constexpr seconds kResolveEvery{30};
 constexpr seconds kGoodLink{5};
@@ -315,6 +317,8 @@ void Dialer::SetTimer(Clock::time_point when) {
 std::chrono::milliseconds Dialer::BackOff(int failures) {
   milliseconds full = kMinBackOff * (1 << std::min(failures, 6));
   full = std::min(full, kMaxBackOff);
+  const auto waiting = static_cast<int64_t>(restless_.size());
+  full = std::max(full, kBackOffShare * waiting);
   std::uniform_int_distribution<int64_t> jitter(0, full.count() / 4);
   return full - milliseconds(jitter(random_));
 }

@@ -6,10 +6,12 @@
 //                      +--- back-off ---+------------- lost --------+
 //
 // The back-off doubles from 50 ms to 2 s, less up to a quarter at random, and
-// starts over after a link that held for five seconds. A beat that comes from
-// an endpoint ends its back-off, so a healed cut is noticed at once. An
-// endpoint that refused for good is asked again after 30 s. One whose life is
-// linked otherwise is left alone until that link is lost. Names are resolved
+// starts over after a link that held for five seconds; it is at least 20 ms for
+// each endpoint without a link, so that all of them together are dialled no
+// more than about 50 times a second, however many say hello and go. A beat that
+// comes from an endpoint ends its back-off, so a healed cut is noticed at once.
+// An endpoint that refused for good is asked again after 30 s. One whose life
+// is linked otherwise is left alone until that link is lost. Names are resolved
 // again every 30 s, and when one of their endpoints fails.
 //
 // An attempt that nobody has answered is given up after 4 s, since what was
