@@ -23,6 +23,7 @@ struct Settings {
   size_t window = 4;            // Messages in flight on each stream.
   std::vector<size_t> entries;  // Sizes to measure.
   absl::Duration duration = absl::Seconds(10);  // Of a steady phase.
+  std::vector<std::string> attacks;  // Of `hostile`; none: all of them.
 };
 
 struct Node {

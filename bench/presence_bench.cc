@@ -74,6 +74,8 @@ int Main(int argc, char** argv) {
       ->check(CLI::Range(1, 64));
   app.add_option("--seconds", seconds, "How long a steady phase lasts")
       ->check(CLI::Range(1, 3600));
+  app.add_option("--attack", settings.attacks, "Of hostile: this one alone")
+      ->allow_extra_args(false);
   app.add_option("--serve-flag", settings.flags,
                  "A further flag of `muster serve`")
       ->allow_extra_args(false);
