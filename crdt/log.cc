@@ -94,8 +94,7 @@ std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,
     run.count = static_cast<uint32_t>(end.value - next.value);
     left.remove_prefix(left.size());
   } else {
-    for (Seq seq = next; seq < end && run.count < kRunCount;
-         seq = seq.Next()) {
+    for (Seq seq = next; seq < end && run.count < kRunCount; seq = seq.Next()) {
       absl::string_view before = left;
       SkipMutation(left);
       if (run.count > 0 && rest.size() - left.size() > max_bytes) {

@@ -308,8 +308,8 @@ bool Membership::Impl::HeardAllButThoseGone(const Member& member) const {
   return std::all_of(judged_.begin(), judged_.end(), [&](crdt::LifeId life) {
     const Member* other = table_.Find(life);
     if (other == nullptr || other->state != MemberState::kAlive) return true;
-    if (other == &member || (other->check && other->check->refused))
-      return true;
+    const bool going = other->check && other->check->refused;
+    if (other == &member || going) return true;
     const Link* link = links_.Used(life);
     return link != nullptr && link->received > member.check->since;
   });
