@@ -67,13 +67,12 @@ void ApplySome(Context& context, std::unique_ptr<UnaryBatch> unary,
     });
     return;
   }
-  absl::StatusOr<core::ApplyReply> answer = done.status();
-  if (done.ok()) {
-    ops.Complete(&unary->outcome);
-    answer = std::move(unary->outcome);
-  }
-  AnswerLater(context, std::move(unary->reply), std::move(answer),
-              unary->encode);
+  using Answer = absl::StatusOr<core::ApplyReply>;
+  if (done.ok()) ops.Complete(&unary->outcome);
+  AnswerLater(
+      context, std::move(unary->reply),
+      done.ok() ? Answer(std::move(unary->outcome)) : Answer(done.status()),
+      unary->encode);
 }
 
 grpc::ServerUnaryReactor* ApplyBatch(
