@@ -212,6 +212,53 @@ TEST_F(SessionTest, AResumeTakesTheSessionFromAStreamThatStillHoldsIt) {
   EXPECT_EQ(CountOf(stub_.get(), "t"), 3u);
 }
 
+// The loop takes some operations at a time, before a resume and after it.
+TEST_F(SessionTest, ALargeBatchIsAnsweredWholeAndInOrder) {
+  SessionClient old_stream(stub_.get());
+  v1::SessionRequest resume;
+  resume.mutable_resume()->set_token(old_stream.Open(60'000));
+  v1::SessionRequest request;
+  for (int i = 0; i < 400; ++i) {
+    v1::TrackOp* op = request.add_track();
+    op->set_topic("t");
+    if (i != 250) op->set_key(std::to_string(i));
+  }
+  v1::SessionResponse response;
+  ASSERT_TRUE(old_stream.Ask(request, &response));
+  ASSERT_EQ(response.tracked_refs_size(), 400);
+  ASSERT_EQ(response.track_errors_size(), 1);
+  EXPECT_EQ(response.track_errors(0).index(), 250u);
+
+  v1::SessionRequest change;
+  for (int i = 0; i < 400; ++i) {
+    if (i == 250) continue;
+    v1::Entry* entry = resume.mutable_resume()->add_entries();
+    entry->set_topic("t");
+    entry->set_key(std::to_string(i));
+    entry->set_ref(response.tracked_refs(i));
+    if (i < 200) {
+      change.add_untrack(entry->ref());
+    } else {
+      change.add_update()->set_ref(entry->ref());
+      change.mutable_update()->rbegin()->set_meta("new");
+    }
+    change.add_track()->set_topic("other");
+    change.mutable_track()->rbegin()->set_key(entry->key());
+  }
+  SessionClient new_stream(stub_.get());
+  ASSERT_TRUE(new_stream.Write(resume));
+  ASSERT_TRUE(new_stream.Write(change));
+  ASSERT_TRUE(new_stream.Read(&response));
+  EXPECT_EQ(response.resumed().missing_refs_size(), 0);
+  ASSERT_TRUE(new_stream.Read(&response));
+  EXPECT_EQ(response.untrack_errors_size(), 0);
+  EXPECT_EQ(response.update_errors_size(), 0);
+  EXPECT_EQ(response.updated_refs_size(), 199);
+  EXPECT_EQ(response.tracked_refs_size(), 399);
+  EXPECT_EQ(CountOf(stub_.get(), "t"), 199u);
+  EXPECT_EQ(CountOf(stub_.get(), "other"), 399u);
+}
+
 TEST_F(SessionTest, CloseSessionEndsTheStreamThatHoldsIt) {
   SessionClient session(stub_.get());
   v1::CloseSessionRequest request;
@@ -252,6 +299,11 @@ TEST_F(SessionTest, CallsWithoutAStreamDoTheSame) {
   ASSERT_EQ(untracked.errors_size(), 1);
   EXPECT_EQ(untracked.errors(0).index(), 1u);
   EXPECT_EQ(CountOf(stub_.get(), "t"), 1u);
+
+  std::vector<std::string> many;
+  for (int i = 0; i < 500; ++i) many.push_back(std::to_string(i));
+  EXPECT_EQ(TrackUnary(token, many).refs_size(), 500);
+  EXPECT_EQ(CountOf(stub_.get(), "t"), 501u);
 }
 
 TEST_F(SessionTest, AHeartbeatNamesTheSessionsItCouldNotKeepAlive) {
