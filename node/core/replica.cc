@@ -407,8 +407,7 @@ absl::StatusOr<bool> Replica::ApplySome(const ApplyRequest& request, Now now,
                                         ApplyReply& reply, size_t& budget) {
   if (absl::Status s = impl_->Serving(); !s.ok()) return s;
   impl_->Begin(now);
-  const absl::StatusOr<bool> done =
-      impl_->sessions->Apply(request, reply, budget);
+  absl::StatusOr<bool> done = impl_->sessions->Apply(request, reply, budget);
   impl_->End();
   return done;
 }
