@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "crdt/check.h"
 #include "muster/v1/presence.pb.h"
@@ -72,14 +73,16 @@ void TryOpen(absl::string_view bytes, const Limits& limits) {
 
 void TryResume(absl::string_view bytes, const Limits& limits) {
   service::ResumeWish wish;
-  if (!codec::ParseMessage(bytes, &wish.message).ok() ||
-      !CheckResume(limits, &wish).ok()) {
-    return;
-  }
-  MUSTER_CHECK(wish.request.entries.size() ==
-               static_cast<size_t>(wish.message.entries_size()));
-  for (const core::EntryView& entry : wish.request.entries) {
-    MUSTER_CHECK(!entry.ref.IsNone() && !entry.topic.empty());
+  if (!codec::ParseMessage(bytes, &wish.message).ok()) return;
+  const v1::ResumeRequest sent = wish.message;
+  if (!CheckResume(limits, &wish).ok()) return;
+  const std::vector<core::EntryView>& taken = wish.request.entries;
+  MUSTER_CHECK(taken.size() == static_cast<size_t>(sent.entries_size()));
+  for (size_t i = 0; i < taken.size(); ++i) {
+    const v1::Entry& entry = sent.entries(static_cast<int>(i));
+    MUSTER_CHECK(taken[i].topic == entry.topic());
+    MUSTER_CHECK(taken[i].key == entry.key());
+    MUSTER_CHECK(!taken[i].ref.IsNone() && !taken[i].topic.empty());
   }
 }
 
