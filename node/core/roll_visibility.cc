@@ -168,7 +168,9 @@ void Roll::QueueSession(SessionIdx i) {
   jobs_.emplace_back(Job::Kind::kSession, session.stream, session.id);
 }
 
-// The shown row of another copy whose place this row takes, or kNone.
+// The shown row whose place this row takes, or kNone: of another copy, or of
+// this one, which had removed it and is given it again by a holder that is
+// behind.
 RowIdx Roll::RowToReplace(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
   if (store_.Sole(session)) return kNone;
@@ -177,7 +179,8 @@ RowIdx Roll::RowToReplace(RowIdx row) const {
   for (RowIdx i = store_.FirstOfPair(store_.topic(row), store_.key(row));
        i != kNone && store_.shown(i); i = store_.NextOfPair(i)) {
     SessionIdx owner = store_.session_of(i);
-    if (owner != session && store_.session(owner).session == sid &&
+    const bool another = owner != session || store_.detached(i);
+    if (another && store_.session(owner).session == sid &&
         store_.root(i) == root) {
       return i;
     }
