@@ -311,7 +311,8 @@ Options DetectorOptions() {
              MUSTER_FIELD(runtime.core.detector.confirm)),
       Switch("refused-is-proof",
              "A node whose address refuses a connection, and of which nobody "
-             "has a later beat, is down at once, if all others could be asked. "
+             "has a later beat, is down at once, if all others are heard "
+             "meanwhile. "
              "Turn it off behind proxies.",
              MUSTER_FIELD(runtime.core.detector.refused_is_proof)),
       Millis("refused-wait-ms", 0, 60'000,

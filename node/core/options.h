@@ -25,8 +25,8 @@ struct DetectorOptions {
   // Asking others, between suspicion and down.
   absl::Duration confirm = absl::Milliseconds(500);
   // A refused TCP connect, and nobody with a later beat within `refused_wait`
-  // and a round trip, is proof of death. Unless a member that is alive has no
-  // link to this node: then it may be heard through that one, later.
+  // and a round trip, is proof of death, if every other member that is alive
+  // was heard over its link meanwhile: one that was not may be the only way.
   bool refused_is_proof = true;
   absl::Duration refused_wait = absl::Milliseconds(350);
   // A link that has acknowledged nothing for this long while beats arrive is

@@ -120,11 +120,11 @@ class Bench:
     for other in "ab":
       self.network.cut("c", other)
       self.network.cut(other, "c")
+    until = time.monotonic() + seconds
     for _ in range(TRACKS):
       self.track("a")
       self.track("c")
-    began = time.monotonic()
-    time.sleep(max(0.0, seconds - (time.monotonic() - began)))
+    worlds.wait_until(lambda: time.monotonic() >= until, seconds)
     before = sum(self.network.bytes_sent(n) for n in "abc")
     self.network.heal()
     took = _await(self.all_list(self.keys(), "abc"), "equal after the cut")
@@ -154,8 +154,10 @@ def long_loss(options, network, tell):
     work = world.load
     network.lag = 0.0
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-      time.sleep(min(60.0, max(0.0, end - time.monotonic())))
+    downs = {}
+    while not downs and time.monotonic() < end:
+      worlds.wait_until(lambda: any(w.downs for w in watched.values()),
+                        min(60.0, end - time.monotonic()))
       left = max(0.0, end - time.monotonic())
       downs = {n: w.downs for n, w in watched.items() if w.downs}
       tell(f"   {left:.0f} s to go; downs: {downs or 'none'}; the harness was "
