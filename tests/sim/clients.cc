@@ -9,8 +9,21 @@ namespace {
 
 absl::Duration ToDuration(SimTime t) { return absl::Microseconds(t); }
 
+// What of `batch` comes after `done`.
+Batch Rest(Batch batch, const core::ApplyReply& done) {
+  const auto drop = [](auto& ops, size_t count) {
+    ops.erase(ops.begin(), ops.begin() + static_cast<ptrdiff_t>(count));
+  };
+  drop(batch.untrack, done.untracked);
+  drop(batch.update, done.updated.size());
+  drop(batch.track, done.tracked.size());
+  return batch;
+}
+
 // A node that stood still for longer moves its deadlines.
 constexpr SimTime kStall = 200 * kMillisecond;
+// Operations a step, of a batch.
+constexpr size_t kOpsPerStep = 8;
 
 }  // namespace
 
@@ -156,12 +169,18 @@ void Clients::ApplyNow(Session& session, Process& at, core::Replica& replica,
     request.track.push_back({c.topic, c.key, c.meta, batch.allow_duplicate});
   }
   const bool sure = Sure(session, at);
-  auto reply = replica.Apply(request, now);
-  if (reply.ok()) return Account(session, at, batch, *reply, sure);
-  session.last_error = reply.status();
+  core::ApplyReply reply;
+  size_t budget = kOpsPerStep;
+  auto done = replica.ApplySome(request, now, reply, budget);
+  if (done.ok()) {
+    Account(session, at, batch, reply, sure);
+    if (!*done) Apply(session, Rest(std::move(batch), reply));
+    return;
+  }
+  session.last_error = done.status();
   if (sure) {
     world_.Fail(absl::StrCat("the owner refused a session's batch: ",
-                             reply.status().ToString()));
+                             done.status().ToString()));
   }
   Lost(session, at);
 }
@@ -175,12 +194,12 @@ void Clients::Account(Session& session, Process& at, const Batch& batch,
   if (sure && !(reply.untrack_errors.empty() && reply.update_errors.empty())) {
     world_.Fail("a ref that the client holds is not known to the owner");
   }
-  for (size_t i = 0; i < batch.untrack.size(); ++i) {
+  for (size_t i = 0; i < reply.untracked; ++i) {
     session.held.erase(batch.untrack[i]);
     if (untrack_failed[i]) continue;
     model_.Untracked(session.number, at.number, batch.untrack[i]);
   }
-  for (size_t i = 0; i < batch.update.size(); ++i) {
+  for (size_t i = 0; i < reply.updated.size(); ++i) {
     const auto& [old, meta] = batch.update[i];
     Content content = session.held[old];
     session.held.erase(old);
@@ -190,7 +209,7 @@ void Clients::Account(Session& session, Process& at, const Batch& batch,
     model_.Updated(session.number, at.number, old, ref, meta);
     session.held[ref] = content;
   }
-  for (size_t i = 0; i < batch.track.size(); ++i) {
+  for (size_t i = 0; i < reply.tracked.size(); ++i) {
     const Content& content = batch.track[i];
     if (reply.tracked[i].IsNone()) continue;
     if (!batch.allow_duplicate &&

@@ -134,7 +134,7 @@ void Report(const Plan& plan, const RunResult& result) {
   const bool healed = shortest.failure.empty();
   std::printf("  shortest prefix: %d operations: %s\n  replay: %s\n", ops,
               healed ? "(not by healing earlier)" : shortest.failure.c_str(),
-              Replay(plan, healed ? result.ops : ops).c_str());
+              Replay(plan, healed ? kAllOps : ops).c_str());
   std::fflush(stdout);
 }
 
