@@ -117,7 +117,8 @@ class Membership {
   // Elapsed time since the origin's beat number last advanced anywhere, as
   // far as this node knows; absl::InfiniteDuration() if it is not a member.
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
-  // How long the last frame of this link has waited on its way.
+  // How long the last frame of this link may have waited: on its way, and here
+  // while this node stood still.
   absl::Duration DelayOf(LinkId id) const;
   // The last advance of the beat number of a life, as an instant here.
   Instant LastAdvance(crdt::LifeId life) const;

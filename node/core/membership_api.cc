@@ -127,7 +127,7 @@ absl::Duration Membership::AgeOf(crdt::LifeId life, Now now) const {
   return impl_->AgeOf(life, now);
 }
 absl::Duration Membership::DelayOf(LinkId id) const {
-  return impl_->DelayOf(id);
+  return impl_->DelayOf(id) + impl_->InputDelay();
 }
 bool Membership::HasEnded(crdt::LifeId life) const {
   return impl_->HasEnded(life);

@@ -108,6 +108,7 @@ class Membership::Impl {
   bool HasEnded(crdt::LifeId life) const;
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
   absl::Duration DelayOf(LinkId id) const;
+  absl::Duration InputDelay() const { return stall_.InputDelay(); }
   Instant LastAdvance(crdt::LifeId life) const;
   std::vector<MemberView> View(Now now) const;
   std::vector<std::string> Notes() const;

@@ -255,8 +255,9 @@ Member* Membership::Impl::Learn(const crdt::Origin& origin,
   }
   if (added.outcome != Outcome::kAdded) return nullptr;
   for (Member* lower : added.ended) MarkEnded(*lower, step);
-  added.member->advanced = step.now.mono - learnt.age;
-  added.member->heard = added.member->advanced;
+  // As for all evidence: older than it says if it waited for this node.
+  added.member->heard = step.now.mono - learnt.age;
+  added.member->advanced = added.member->heard - stall_.InputDelay();
   added.member->linked = step.now.mono;
   added.member->suspect_after =
       detector_.SuspectAfter(added.member->gaps, false);

@@ -303,12 +303,14 @@ void Membership::Impl::StartCheck(Member& member, Step& step) {
 
 // Whether each member that may have heard of this one could answer: one that is
 // alive and has no link to this node, or a link that has brought nothing since,
-// may be on the only way to it.
+// may be on the only way to it. Those whose addresses refuse as well are left
+// out, unless one is known to have lived on.
 bool Membership::Impl::HeardAllButThoseGone(const Member& member) const {
   return std::all_of(judged_.begin(), judged_.end(), [&](crdt::LifeId life) {
     const Member* other = table_.Find(life);
     if (other == nullptr || other->state != MemberState::kAlive) return true;
-    const bool going = other->check && other->check->refused;
+    const bool going = other->check && other->check->refused &&
+                       other->advanced <= member.check->since;
     if (other == &member || going) return true;
     const Link* link = links_.Used(life);
     return link != nullptr && link->received > member.check->since;

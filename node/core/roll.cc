@@ -265,7 +265,8 @@ void Roll::SetTime(Now now, absl::Duration stalled) {
 void Roll::SetDeadline(SessionIdx i, int64_t lived_us) {
   crdt::PresenceStore::Session& session = store_.session(i);
   bool armed = (session.flags & kArmed) != 0;
-  bool sooner = lived_us != 0 && lived_us < session.deadline_us;
+  // One that had no deadline may be armed still, for one it had before.
+  bool sooner = session.deadline_us == 0 || lived_us < session.deadline_us;
   session.deadline_us = lived_us;
   if (lived_us == 0 || (armed && !sooner)) return;
   session.flags |= kArmed;

@@ -191,7 +191,8 @@ class Roll {
   std::deque<Job> jobs_;
   std::vector<SeqCursor*> cursors_;
   std::vector<crdt::SessionIdx> losers_;
-  // (lived_us, stream, element): one an armed session.
+  // (lived_us, stream, element): each armed session has one at its deadline or
+  // before, and at times others.
   absl::btree_set<std::tuple<int64_t, crdt::StreamIdx, crdt::ElementId>>
       deadlines_;
   Now now_;

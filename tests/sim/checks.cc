@@ -12,15 +12,13 @@ namespace {
 
 // Clock differences and the step's own granularity.
 constexpr SimTime kEarly = 30 * kMillisecond;
-// After death or freezing: silence, confirmation, and a tick each.
-constexpr SimTime kDownBound = 3 * kSecond;
-// How long a topology must have stood for C7 to apply.
-constexpr SimTime kSettled = 5 * kSecond;
-constexpr SimTime kFirstBeats = kSecond;
+// The longest grace that is drawn, and what may be added to it.
+constexpr SimTime kLapsed = 20 * kSecond;
 constexpr SimTime kSpotEvery = 50 * kMillisecond;
-// So long a node that stood still is new to what it sees.
+constexpr uint64_t kOverdueEvery = 4;  // Of the spot checks,
+constexpr size_t kFew = 1000;          // where so many are shown at most.
+// One that stood still for longer notices it.
 constexpr SimTime kStall = 200 * kMillisecond;
-constexpr SimTime kAfterThaw = 300 * kMillisecond;
 
 // Carries what a mirror hears to the checks.
 class AuditListener : public Mirror::Listener {
@@ -72,6 +70,18 @@ Process& Checks::Start(Host& host, core::Options options) {
   raw->mirror = &watcher.mirror;
   SpotCheck(process);
   return process;
+}
+
+void Checks::ClearTaint() {
+  tainted_.clear();
+  superseded_.clear();
+  // None is in the middle of a rebase now; and what was to lapse when a life
+  // ended has done so.
+  halves_.clear();
+  std::erase_if(missed_, [this](const auto& missed) {
+    const auto ended = ended_at_.find(missed.second);
+    return ended != ended_at_.end() && world_.now() - ended->second > kLapsed;
+  });
 }
 
 // -------------------------------------------------------------------- faults
@@ -167,144 +177,6 @@ void Checks::OnExit(Process& process, const absl::Status& status) {
   ended_at_[process.number] = world_.now();
   clients_.OnGone(process, heard);
   ExpectDown(process, world_.now());
-}
-
-// ----------------------------------------------------------------- detection
-
-core::MemberState Checks::StateOf(Process& from, const Process& of) {
-  for (const core::MemberView& member : from.replica().Members(from.Now())) {
-    if (member.origin.life == of.life) return member.state;
-  }
-  return core::MemberState::kDown;
-}
-
-// C6
-void Checks::ExpectDown(Process& process, SimTime since) {
-  world_.At(since + kDownBound, [this, &process, since] {
-    // What ended after a thaw has its own bound.
-    if (NoteOf(process).thawed_at >= since) return;
-    if (process.alive() && !process.frozen()) return;
-    const SimTime heard = world_.network().LastHeard(process);
-    if (heard > since) return ExpectDown(process, heard);
-    for (Process* other : world_.Alive()) {
-      if (other != &process) CheckNotLiving(*other, process, since);
-    }
-  });
-}
-
-void Checks::CheckNotLiving(Process& at, Process& of, SimTime since) {
-  const bool stalled = at.frozen() || at.step_cost > 0 ||
-                       NoteOf(at).thawed_at > since - kSettled;
-  if (stalled || at.started > since) return;
-  const core::MemberState state = StateOf(at, of);
-  if (state == core::MemberState::kDown || state == core::MemberState::kLeft) {
-    return;
-  }
-  world_.Fail(absl::StrCat("C6: ", of.name(), "#", of.number,
-                           " was last heard 3 s ago, and is state ",
-                           static_cast<int>(state), " for ", at.name(), "#",
-                           at.number));
-}
-
-SimTime Checks::SteadySince(const Process& process) {
-  if (process.frozen() || process.step_cost > 0) return world_.now();
-  const Note& note = NoteOf(process);
-  return std::max({process.started, note.thawed_at, note.slow_until});
-}
-
-bool Checks::Reachable(int from, int to, SimTime since) {
-  Network& network = world_.network();
-  const SimTime by = world_.now() - since;
-  std::set<int> seen = {from};
-  std::vector<int> next = {from};
-  while (!next.empty()) {
-    const int at = next.back();
-    next.pop_back();
-    if (at == to) return true;
-    for (auto& host : world_.hosts()) {
-      const int other = host->index;
-      if (host->process == nullptr || SteadySince(*host->process) > by)
-        continue;
-      if (!network.Open(at, other) || !network.Open(other, at)) continue;
-      auto open = open_since_.find(std::minmax(at, other));
-      if (open != open_since_.end() && open->second > by) continue;
-      if (seen.insert(other).second) next.push_back(other);
-    }
-  }
-  return false;
-}
-
-// C7
-void Checks::OnMembersChanged(Process& from) {
-  std::set<crdt::LifeId> living;
-  std::set<crdt::LifeId> suspect;
-  std::set<crdt::LifeId> down;
-  for (const core::MemberView& member : from.replica().Members(from.Now())) {
-    const bool is_down = member.state == core::MemberState::kDown ||
-                         member.state == core::MemberState::kLeft;
-    const bool is_suspect = member.state == core::MemberState::kSuspect;
-    (is_down ? down : is_suspect ? suspect : living).insert(member.origin.life);
-  }
-  Note& note = NoteOf(from);
-  std::set<crdt::LifeId> known = down;
-  known.insert(living.begin(), living.end());
-  known.insert(suspect.begin(), suspect.end());
-  const std::set<crdt::LifeId> knew = std::exchange(note.known, known);
-  const std::set<crdt::LifeId> alive =
-      std::exchange(note.living, std::move(living));
-  const std::set<crdt::LifeId> suspected =
-      std::exchange(note.suspect, std::move(suspect));
-  for (auto& host : world_.hosts()) {
-    Process* process = host->process;
-    if (process == nullptr || process == &from) continue;
-    const crdt::LifeId life = process->life;
-    const bool was_alive = alive.contains(life);
-    if (was_alive && note.suspect.contains(life)) CheckSuspect(from, *process);
-    if (!down.contains(life)) continue;
-    if (!knew.contains(life)) {
-      CheckLater(from, *process);
-      continue;
-    }
-    CheckDown(from, *process, was_alive || suspected.contains(life));
-  }
-}
-
-// One that it has just learnt of is down until its first beat is there.
-void Checks::CheckLater(Process& from, Process& of) {
-  world_.After(kFirstBeats, [this, &from, &of] {
-    if (!from.running() || !of.alive()) return;
-    const Note& note = NoteOf(from);
-    const bool is_down = note.known.contains(of.life) &&
-                         !note.living.contains(of.life) &&
-                         !note.suspect.contains(of.life);
-    if (is_down) CheckDown(from, of, false);
-  });
-}
-
-void Checks::CheckSuspect(Process& from, Process& of) {
-  // Of one that it learns of now, what it is told may be old.
-  if (!NoteOf(from).at_freeze.contains(of.life)) return;
-  const SimTime thawed = NoteOf(from).stalled_at;
-  if (lossy_ || hostile_ || thawed == 0 || world_.now() - thawed > kAfterThaw)
-    return;
-  if (NoteOf(of).draining || from.step_cost > 0) return;
-  if (!Reachable(from.host.index, of.host.index, kSettled)) return;
-  world_.Fail(absl::StrCat("C7: ", of.name(), "#", of.number,
-                           " beats and can be reached, and is suspect for ",
-                           from.name(), "#", from.number,
-                           ", which has just stood still itself"));
-}
-
-// It has to be wrong at once only if it is news, and the way has stood long.
-void Checks::CheckDown(Process& from, Process& of, bool was_living) {
-  const bool settled = world_.now() - changed_at_ >= kSettled;
-  if (lossy_ || hostile_ || (!settled && !was_living)) return;
-  if (NoteOf(of).draining || from.step_cost > 0) return;
-  if (world_.now() - from.started < kSettled) return;
-  if (!Reachable(from.host.index, of.host.index, kSettled)) return;
-  world_.Fail(absl::StrCat("C7: ", of.name(), "#", of.number,
-                           " beats and can be reached, and is down for ",
-                           from.name(), "#", from.number));
 }
 
 // ---------------------------------------------------------------- every step
@@ -469,6 +341,38 @@ void Checks::Moved(Process& at, const RefKey& ref, bool joined,
   }
 }
 
+// Deadlines of one that stood still have moved; and one whose beats arrive is
+// alive, though nothing else of it may get through.
+bool Checks::MayBeLate(Process& at, int owner, SimTime since) {
+  Process& of = *world_.processes()[static_cast<size_t>(owner)];
+  if (SteadySince(of) > since) return true;
+  const core::MemberState state = StateOf(at, of);
+  return (state == core::MemberState::kAlive ||
+          state == core::MemberState::kSuspect) &&
+         !Reachable(at.host.index, of.host.index, world_.now() - since);
+}
+
+// C5
+void Checks::CheckOverdue(Process& at, const Model::Entries& shown) {
+  if (lossy_ || hostile_) return;
+  for (const auto& [ref, content] : shown) {
+    const Model::Latest latest = model_.LatestLeave(ref);
+    if (world_.now() <= latest.leave) continue;
+    const Model::Made* made = model_.Find(ref);
+    const std::set<int>& owners = model_.session(made->session).processes;
+    if (SteadySince(at) > latest.disconnected ||
+        std::any_of(owners.begin(), owners.end(), [&](int owner) {
+          return MayBeLate(at, owner, latest.disconnected);
+        })) {
+      continue;
+    }
+    return world_.Fail(
+        absl::StrCat("C5: ", ToString(ref), " is shown by ", at.name(), "#",
+                     at.number, " ", world_.now() - latest.leave,
+                     " us after the last moment", Explained(at, content)));
+  }
+}
+
 // C8
 void Checks::SpotCheck(Process& process) {
   world_.After(kSpotEvery, [this, &process] {
@@ -480,6 +384,9 @@ void Checks::SpotCheck(Process& process) {
     // Past that it lags: a fresh state comes once these are written.
     if (audit->unwritten >= process.options.watch.max_queued) return;
     const size_t seen = audit->mirror.entries().size();
+    if (++NoteOf(process).spots % kOverdueEvery == 0 && seen <= kFew) {
+      CheckOverdue(process, audit->mirror.entries());
+    }
     const size_t counted = process.replica().Count().entries;
     if (seen == counted && (seen > 1000 || !world_.rng().OneIn(8))) return;
     if (seen == counted &&

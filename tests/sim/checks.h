@@ -11,7 +11,9 @@
 //      as leave and join, unless a fault since the last quiet point can hide
 //      it: its node or the watcher's was cut off, frozen or ended; and never
 //      does the update in the step of the leave;
-//   C5 nothing leaves before its grace is over (same exception).
+//   C5 nothing leaves before its grace is over (same exception), nor is shown
+//      6 s after that by a node that runs, whatever else is broken: unless the
+//      owner's beats arrive and no link does.
 // At fixed times after a fault:
 //   C6 a dead or frozen node is down for the others within its bound;
 //   C7 one that beats, and is reachable by some path, never is; and a node
@@ -45,6 +47,8 @@ namespace muster::sim {
 // All of a node's list, through its topics, page by page. Fails the world if
 // a ref is listed twice.
 Model::Entries ListAll(World& world, Process& process);
+// What the process knows of an entry's (topic, key), to read beside a failure.
+std::string Explained(Process& process, const Content& entry);
 // Whether a watch request covers an entry.
 bool Covers(const core::WatchRequest& request, const Content& entry);
 
@@ -78,10 +82,7 @@ class Checks : public Observer {
   // Fails the world if it does not get there within `limit`.
   bool BecomeQuiet(SimTime limit);
   // C4 and C5 apply again to all that live.
-  void ClearTaint() {
-    tainted_.clear();
-    superseded_.clear();
-  }
+  void ClearTaint();
   SimTime slowest_quiet = 0;  // Of all calls of BecomeQuiet.
 
   // ---- Observer ----
@@ -119,6 +120,7 @@ class Checks : public Observer {
     SimTime thawed_at = 0;
     SimTime stalled_at = 0;  // Thawed after a stall that it can notice.
     SimTime slow_until = 0;
+    uint64_t spots = 0;                // Spot checks so far.
     std::set<crdt::LifeId> at_freeze;  // That it saw alive when it last froze.
     // The lives it knew, saw alive and suspected when its members last changed.
     std::set<crdt::LifeId> known;  // In any state.
@@ -148,6 +150,8 @@ class Checks : public Observer {
   // Since when it has run without a pause.
   SimTime SteadySince(const Process& process);
   void SpotCheck(Process& process);
+  void CheckOverdue(Process& at, const Model::Entries& shown);
+  bool MayBeLate(Process& at, int owner, SimTime since);
   std::string Fresh(const RefKey& ref, const Content& entry) const;
   std::string NotQuietOf(Process& process, const Model::Entries& list);
   std::string ViewsDiffer(Process& process, const Model::Entries& list);

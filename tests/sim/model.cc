@@ -238,4 +238,20 @@ int64_t Model::EarliestLeave(const RefKey& ref) const {
   return Holds(*top, ref) ? top->disconnected_at + s.grace : 0;
 }
 
+Model::Latest Model::LatestLeave(const RefKey& ref) const {
+  const Made* made = Find(ref);
+  if (made == nullptr) return {};
+  Latest latest = {0, 0};
+  const Session& s = session(made->session);
+  for (const auto& [process, copy] : s.copies) {
+    if (copy.pending || copy.connected || copy.closed) return {};
+    // Its client has untracked it: nobody knows when.
+    if (!Holds(copy, ref)) return {};
+    latest.leave =
+        std::max(latest.leave, copy.disconnected_at + s.grace + kLate);
+    latest.disconnected = std::max(latest.disconnected, copy.disconnected_at);
+  }
+  return latest;
+}
+
 }  // namespace muster::sim

@@ -131,6 +131,13 @@ class Model {
   // disconnected and not closed; 0 if it may leave at once, or if its node
   // died before it had told the others of the session's last connect.
   int64_t EarliestLeave(const RefKey& ref) const;
+  // The moment past which no node may show the entry, and when the last of
+  // those who hold it was disconnected; INT64_MAX if there is none.
+  struct Latest {
+    int64_t leave = INT64_MAX;
+    int64_t disconnected = INT64_MAX;
+  };
+  Latest LatestLeave(const RefKey& ref) const;
   bool Gone(int process) const { return gone_.contains(process); }
 
  private:

@@ -33,7 +33,8 @@ std::string Difference(const Model::Entries& a, const Model::Entries& b) {
                       b.contains(it->first) ? ", other content)" : ")");
 }
 
-// What the process knows of an entry's (topic, key), to read beside a failure.
+}  // namespace
+
 std::string Explained(Process& process, const Content& entry) {
   std::string text;
   const core::ExplainReply reply =
@@ -48,8 +49,6 @@ std::string Explained(Process& process, const Content& entry) {
   }
   return text;
 }
-
-}  // namespace
 
 bool Covers(const core::WatchRequest& request, const Content& entry) {
   if (!request.prefix.empty()) {

@@ -154,5 +154,24 @@ TEST(Adoption, ANodeWithoutTheRecordNamesEverythingAsMissing) {
   EXPECT_EQ(cluster.Count(0), 4u);
 }
 
+// What was due of its grace before the resume is no measure for what comes.
+TEST(Adoption, ATimeToLiveCountsAnewAfterAResumeInGrace) {
+  constexpr SimTime kTtl = 2 * kSecond;
+  constexpr SimTime kGrace = 10 * kSecond;
+  Cluster cluster(2);
+  Session& session = cluster.clients.Open(cluster.node(0), false, kTtl, kGrace);
+  cluster.Run(10 * kMillisecond);
+  cluster.clients.Track(session, "t", "u");
+  cluster.clients.Disconnect(session);
+  cluster.Run(kTtl + kSecond);
+  cluster.clients.Resume(session, cluster.node(0), 0);
+  cluster.Run(10 * kMillisecond);
+  cluster.clients.Disconnect(session);
+  const SimTime gone =
+      cluster.TimeUntil([&] { return !cluster.Shows(1, "u"); }, 60 * kSecond);
+  EXPECT_GE(gone, kTtl + kGrace);
+  EXPECT_LE(gone, kTtl + kGrace + 6 * kSecond);
+}
+
 }  // namespace
 }  // namespace muster::sim
