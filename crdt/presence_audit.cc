@@ -24,13 +24,20 @@ size_t PresenceStore::bytes() const {
 
 std::string PresenceStore::AuditSession(SessionIdx session) const {
   uint32_t rows = 0;
-  RowIdx previous = kNone;
-  for (RowIdx i = FirstRowOf(session); i != kNone; i = NextRowOf(i)) {
+  const RowIdx first = FirstRowOf(session);
+  RowIdx previous = first == kNone ? kNone : rows_[first].session_prev;
+  for (RowIdx i = first; i != kNone; i = NextRowOf(i)) {
     if (rows_[i].session != session || rows_[i].session_prev != previous) {
       return "1: list of a session";
     }
+    if (i != first && detached(previous) && !detached(i)) {
+      return "8: a live row behind a detached one";
+    }
     previous = i;
     ++rows;
+  }
+  if (first != kNone && rows_[first].session_prev != previous) {
+    return "1: last row of a session";
   }
   if (rows != sessions_[session].entries) return "1: rows of a session";
   SessionIdx copy = FirstCopy(sessions_[session].session);

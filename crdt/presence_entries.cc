@@ -155,13 +155,9 @@ RowIdx PresenceStore::AddEntry(SessionIdx session, ElementId id, Seq seq,
   row.flags = 0;
   FillBlob(row, seq, content);
 
+  PrependToSession(i);
   Session& owner = sessions_[session];
-  row.session_prev = kNone;
-  row.session_next = owner.first_row;
-  if (owner.first_row != kNone) rows_[owner.first_row].session_prev = i;
-  owner.first_row = i;
   ++owner.entries;
-
   by_id_.Insert(i);
   EnterKey(i);
   Order& order = orders_[topics_[topic].order];
@@ -207,6 +203,45 @@ void PresenceStore::Detach(RowIdx i) {
   MUSTER_CHECK(!detached(i));
   LeaveStream(i);
   rows_[i].flags |= kDetached;
+  UnlinkFromSession(i);
+  AppendToSession(i);
+}
+
+// The first row's link back leads to the last.
+void PresenceStore::PrependToSession(RowIdx i) {
+  Row& row = rows_[i];
+  RowIdx& head = sessions_[row.session].first_row;
+  if (head == kNone) return AppendToSession(i);
+  row.session_prev = rows_[head].session_prev;
+  row.session_next = head;
+  rows_[head].session_prev = i;
+  head = i;
+}
+
+void PresenceStore::AppendToSession(RowIdx i) {
+  Row& row = rows_[i];
+  RowIdx& head = sessions_[row.session].first_row;
+  row.session_next = kNone;
+  if (head == kNone) {
+    row.session_prev = i;
+    head = i;
+    return;
+  }
+  row.session_prev = rows_[head].session_prev;
+  rows_[row.session_prev].session_next = i;
+  rows_[head].session_prev = i;
+}
+
+void PresenceStore::UnlinkFromSession(RowIdx i) {
+  const Row& row = rows_[i];
+  RowIdx& head = sessions_[row.session].first_row;
+  if (head == i) {
+    head = row.session_next;
+  } else {
+    rows_[row.session_prev].session_next = row.session_next;
+  }
+  const RowIdx after = row.session_next != kNone ? row.session_next : head;
+  if (after != kNone) rows_[after].session_prev = row.session_prev;
 }
 
 void PresenceStore::RemoveEntry(RowIdx i) {
@@ -215,14 +250,8 @@ void PresenceStore::RemoveEntry(RowIdx i) {
   Row& row = rows_[i];
   LeaveKey(i);
   orders_[topics_[row.topic].order].erase(row.stamp);
-  Session& owner = sessions_[row.session];
-  --owner.entries;
-  (row.session_prev == kNone ? owner.first_row
-                             : rows_[row.session_prev].session_next) =
-      row.session_next;
-  if (row.session_next != kNone) {
-    rows_[row.session_next].session_prev = row.session_prev;
-  }
+  --sessions_[row.session].entries;
+  UnlinkFromSession(i);
   slab_.Free(row.blob);
   TopicIdx topic = row.topic;
   rows_.Free(i);

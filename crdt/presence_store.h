@@ -25,6 +25,7 @@
 //   6. No two shown rows have the same ref. (Kept by the callers.)
 //   7. The rows of a key hash are a crowd all or none; they become one with the
 //      row after the first kCrowd, and stay one until they are gone.
+//   8. Of the rows of a session, live ones come first.
 //
 // Cost: every operation is O(1) plus O(log n) in the entries of one topic or
 // crowd, none depends on the size of the state. Bytes an entry: sizeof(Row), 2
@@ -163,7 +164,8 @@ class PresenceStore {
   void MoveToSeqTail(RowIdx row);
   // The row is gone: hidden if shown, then freed.
   void RemoveEntry(RowIdx row);
-  // The row is not live any more, but stays as it is shown.
+  // The row is not live any more, but stays as it is shown: the last row of its
+  // session.
   void Detach(RowIdx row);
 
   absl::string_view topic(RowIdx row) const;
@@ -457,6 +459,9 @@ class PresenceStore {
   const SharedContent* Share(const SessionContent& content);
   void Unshare(const SharedContent* shared);
   void LeaveStream(RowIdx row);  // Out of the id and seq indexes, digest.
+  void PrependToSession(RowIdx row);
+  void AppendToSession(RowIdx row);
+  void UnlinkFromSession(RowIdx row);
   TopicIdx InternTopic(absl::string_view name);
   void ReleaseTopic(TopicIdx topic);
 

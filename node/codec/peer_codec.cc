@@ -96,11 +96,13 @@ core::PositionsFrame Take(const v1::Positions& from, FieldCheck& check) {
     const v1::StreamPosition& stream = from.streams(i);
     check.Number({kList, i, "seq"}, stream.seq(), 0, kMaxNumber);
     check.Number({kList, i, "age_ms"}, stream.age_ms(), 0, kMaxAgeMs);
+    check.Number({kList, i, "beat"}, stream.beat(), 0, kMaxNumber);
     core::StreamPosition& position = to.streams.emplace_back();
     position.origin = TakeOrigin(kList, i, stream.origin(), 1, check);
     position.kind = TakeKind(kList, i, stream.kind(), check);
     position.seq = crdt::Seq(stream.seq());
     position.age = Age(stream.age_ms());
+    position.beat = stream.beat();
     position.wanted = stream.wanted();
     position.rebasing = stream.rebasing();
     if (!check.ok()) break;

@@ -51,6 +51,7 @@ void FillBody(const core::PositionsFrame& from, v1::PeerFrame& out) {
     position.set_kind(static_cast<uint32_t>(stream.kind));
     position.set_seq(stream.seq.value);
     position.set_age_ms(AgeMs(stream.age));
+    position.set_beat(stream.beat);
     position.set_wanted(stream.wanted);
     position.set_rebasing(stream.rebasing);
   }

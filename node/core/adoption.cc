@@ -123,13 +123,11 @@ bool LocalSessions::KeepOwnEntries(Adoption& adoption, SessionIdx own) {
       adoption.missing.push_back(ref);
     }
   }
-  while (adoption.sweep != kNone) {
+  while (adoption.sweep != kNone && !store().detached(adoption.sweep)) {
     if (left-- == 0) return false;
     const RowIdx row = adoption.sweep;
     adoption.sweep = store().NextRowOf(row);
-    if (!adoption.kept.contains(row) && !store().detached(row)) {
-      RemoveOwnEntry(row);
-    }
+    if (!adoption.kept.contains(row)) RemoveOwnEntry(row);
   }
   return true;
 }

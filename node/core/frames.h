@@ -46,7 +46,8 @@ struct StreamPosition {
   crdt::Origin origin;
   crdt::StreamKind kind = crdt::StreamKind::kPresence;
   crdt::Seq seq;
-  absl::Duration age;
+  absl::Duration age;  // Since the origin's beat number advanced to `beat`.
+  uint64_t beat = 0;
   bool wanted = false;
   bool rebasing = false;
 };

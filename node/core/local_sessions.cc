@@ -226,12 +226,12 @@ bool LocalSessions::RunEnding(Ending& ending) {
   SessionIdx i = store().FindSession(own_.stream().idx, ending.id);
   if (i == kNone) return true;
   size_t left = kSlice;
-  for (RowIdx row = store().FirstRowOf(i); row != kNone;) {
+  // The detached, which come last, go when the copy that replaces them is
+  // shown.
+  for (RowIdx row = store().FirstRowOf(i);
+       row != kNone && !store().detached(row); row = store().FirstRowOf(i)) {
     if (left-- == 0) return false;
-    RowIdx next = store().NextRowOf(row);
-    // A detached row goes when the copy that replaces it is shown.
-    if (!store().detached(row)) RemoveOwnEntry(row);
-    row = next;
+    RemoveOwnEntry(row);
   }
   if (ending.keep == absl::ZeroDuration()) {
     own_.RemoveSession(i);

@@ -56,6 +56,7 @@ struct Member {
   uint64_t beat = 0;  // The highest number heard of; 0: none yet.
   // When it advanced, as passed on to others: never moved by a stall here.
   Instant advanced = kLongAgo;
+  bool late = false;  // It waited while this node stood still.
   // The same for judging: moved by the time that this node did not run.
   Instant heard = kLongAgo;
   crdt::Seq presence_seq;  // The highest that a datagram named.

@@ -206,10 +206,11 @@ bool Membership::Impl::HasEnded(crdt::LifeId life) const {
   return member != nullptr && member->ended.has_value();
 }
 
-Instant Membership::Impl::LastAdvance(crdt::LifeId life) const {
-  if (life == self_.life) return clock_.advanced();
+LastBeat Membership::Impl::LastBeatOf(crdt::LifeId life) const {
+  if (life == self_.life) return {clock_.number(), clock_.advanced()};
   const Member* member = table_.Find(life);
-  return member == nullptr ? kLongAgo : member->advanced;
+  if (member == nullptr) return {};
+  return {member->beat, member->advanced, member->late};
 }
 
 std::vector<MemberView> Membership::Impl::View(Now now) const {

@@ -120,8 +120,8 @@ class Membership {
   // How long the last frame of this link may have waited: on its way, and here
   // while this node stood still.
   absl::Duration DelayOf(LinkId id) const;
-  // The last advance of the beat number of a life, as an instant here.
-  Instant LastAdvance(crdt::LifeId life) const;
+  // Of a life; number 0 if it is not a member.
+  LastBeat LastBeatOf(crdt::LifeId life) const;
   // presence_seq and entries are left for the replica to fill in.
   std::vector<MemberView> View(Now now) const;
   std::vector<std::string> Notes() const;

@@ -132,8 +132,8 @@ absl::Duration Membership::DelayOf(LinkId id) const {
 bool Membership::HasEnded(crdt::LifeId life) const {
   return impl_->HasEnded(life);
 }
-Instant Membership::LastAdvance(crdt::LifeId life) const {
-  return impl_->LastAdvance(life);
+LastBeat Membership::LastBeatOf(crdt::LifeId life) const {
+  return impl_->LastBeatOf(life);
 }
 std::vector<MemberView> Membership::View(Now now) const {
   return impl_->View(now);

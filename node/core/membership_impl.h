@@ -109,7 +109,7 @@ class Membership::Impl {
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
   absl::Duration DelayOf(LinkId id) const;
   absl::Duration InputDelay() const { return stall_.InputDelay(); }
-  Instant LastAdvance(crdt::LifeId life) const;
+  LastBeat LastBeatOf(crdt::LifeId life) const;
   std::vector<MemberView> View(Now now) const;
   std::vector<std::string> Notes() const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;

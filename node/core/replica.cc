@@ -104,8 +104,7 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
     case Kind::kDown:
     case Kind::kLeft:
       if (stream == nullptr) return;
-      stream->advanced = std::max(stream->advanced,
-                                  membership.LastAdvance(stream->origin.life));
+      stream->Heard(membership.LastBeatOf(stream->origin.life));
       stream->waiting = false;
       roll.SetHidden(*stream, true);
       return;
@@ -181,8 +180,7 @@ void Replica::Impl::RefreshAges() {
     // What a cut held back may come long after its sender has ended: no
     // advance.
     if (stream.own || stream.ended) return;
-    stream.advanced =
-        std::max(stream.advanced, membership.LastAdvance(stream.origin.life));
+    stream.Heard(membership.LastBeatOf(stream.origin.life));
     ShowWhenCaughtUp(stream);
   });
 }
@@ -203,7 +201,7 @@ void Replica::Impl::Forget() {
     if (over || age > options.detector.forget) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {
-    replication.OnStreamGone(stream->id());
+    replication.OnStreamLapsed(*stream);
     roll.Drop(*stream);
   }
 }

@@ -80,6 +80,11 @@ void Replication::OnStreamGone(const StreamId& id) {
   }
 }
 
+void Replication::OnStreamLapsed(const Stream& stream) {
+  OnStreamGone(stream.id());
+  if (!stream.rebasing) lapsed_[stream.id()] = {stream.vv, stream.advanced};
+}
+
 void Replication::StopServing(const StreamId& id) {
   for (auto& [link_id, link] : links_) link.serving.erase(id);
 }
@@ -112,7 +117,10 @@ void Replication::SendPositions(Link& link, bool full, Output& out) {
     bool served = link.serving.contains(stream.id());
     if (!full && (told->second == news || served)) return;
     told->second = news;
-    frame.streams.push_back({stream.origin, stream.kind, stream.vv, age,
+    const uint64_t beat =
+        stream.own ? membership_.LastBeatOf(stream.origin.life).number
+                   : stream.beat;
+    frame.streams.push_back({stream.origin, stream.kind, stream.vv, age, beat,
                              roll_.HasWanted(stream), IsHalf(stream)});
   });
   if (full || !frame.streams.empty()) Send(link, out, {0, std::move(frame)});
@@ -120,20 +128,27 @@ void Replication::SendPositions(Link& link, bool full, Output& out) {
 
 // Whether the stream is one this node keeps, known before or new.
 bool Replication::LearnStream(const StreamPosition& position,
-                              absl::Duration age) {
+                              absl::Duration delay) {
   StreamId id{position.origin.life, position.kind};
-  Instant advanced = roll_.now().mono - age;
+  const absl::Duration age = position.age + delay;
+  const LastBeat last = {position.beat, roll_.now().mono - age,
+                         delay > absl::ZeroDuration()};
   if (Stream* stream = roll_.FindStream(id)) {
-    if (!stream->own) stream->advanced = std::max(stream->advanced, advanced);
+    if (!stream->own) stream->Heard(last);
     return !stream->own;
   }
   bool alive = membership_.IsAlive(position.origin.life);
+  const auto lapsed = lapsed_.find(id);
+  if (!alive && lapsed != lapsed_.end() && position.seq <= lapsed->second.vv) {
+    return false;
+  }
   if (position.origin.life == membership_.self().life ||
       position.kind != crdt::StreamKind::kPresence || age > options_.stale ||
       (!alive && !position.wanted) || roll_.stream_count() >= max_streams_) {
     return false;
   }
-  Stream* stream = roll_.AddStream(position.origin, /*own=*/false, advanced);
+  Stream* stream = roll_.AddStream(position.origin, /*own=*/false, last.at);
+  stream->Heard(last);
   if (!alive) stream->hidden = true;
   stream->ended = membership_.HasEnded(position.origin.life);
   return true;
@@ -146,7 +161,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
   const bool back = std::exchange(link->back, false);
   const absl::Duration delay = membership_.DelayOf(id);
   for (const StreamPosition& position : frame.streams) {
-    if (!LearnStream(position, position.age + delay)) continue;
+    if (!LearnStream(position, delay)) continue;
     StreamId stream_id{position.origin.life, position.kind};
     auto [at, first] = link->positions.try_emplace(stream_id);
     // What it gave up since, as it could not be made whole, is not waited for.
@@ -428,6 +443,10 @@ void Replication::Tick(Output& out) {
     bool full = now >= next_full_positions_;
     if (full) next_full_positions_ = now + kFullPositionsInterval;
     for (auto& [id, link] : links_) SendPositions(link, full, out);
+    // By then nobody tells of it any more.
+    std::erase_if(lapsed_, [&](const auto& item) {
+      return now - item.second.advanced > options_.stale;
+    });
   }
   for (auto& [id, link] : links_) {
     bool progress = link.sent == link.acked || link.acked != link.acked_before;

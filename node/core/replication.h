@@ -62,6 +62,9 @@ class Replication {
   // ---- streams ----
   // The stream is gone from the roll, or must not be served any more.
   void OnStreamGone(const crdt::StreamId& id);
+  // So is one of the dead, since nobody needs it: those who heard later what
+  // lapses in it may think otherwise, and it is not learnt from them again.
+  void OnStreamLapsed(const Stream& stream);
   void Tick(Output& out);
   // Sends what the windows allow. Call after each input.
   void Pump(Output& out);
@@ -123,7 +126,7 @@ class Replication {
   };
 
   Link* FindLink(LinkId link);
-  bool LearnStream(const StreamPosition& position, absl::Duration age);
+  bool LearnStream(const StreamPosition& position, absl::Duration delay);
   void ForgetUnnamed(Link& link, const PositionsFrame& full);
   bool MayServe(const Stream& stream) const;
 
@@ -170,6 +173,11 @@ class Replication {
   Membership& membership_;
   std::map<LinkId, Link> links_;
   std::map<crdt::StreamId, Pulling> pulling_;
+  struct Lapsed {
+    crdt::Seq vv;
+    Instant advanced{0};  // Of its origin, the last time.
+  };
+  std::map<crdt::StreamId, Lapsed> lapsed_;
   // The last run read from the log, shared by the links that stand alike.
   struct {
     crdt::StreamIdx stream = crdt::kNone;

@@ -193,6 +193,7 @@ Roll::Applied Roll::RemoveEntry(Stream& stream, crdt::ElementId id) {
   // other copy's row takes its place.
   if (store_.shown(row) && Wanted(session) == Want::kKeep) {
     DetachCursors(row);
+    DetachJob(row);
     store_.Detach(row);
   } else {
     RemoveRow(row);
@@ -203,10 +204,14 @@ Roll::Applied Roll::RemoveEntry(Stream& stream, crdt::ElementId id) {
 void Roll::RemoveRow(RowIdx row) {
   if (store_.shown(row)) HideOrReplace(row);
   if (!store_.detached(row)) DetachCursors(row);
+  DetachJob(row);
+  store_.RemoveEntry(row);
+}
+
+void Roll::DetachJob(RowIdx row) {
   if (!jobs_.empty() && jobs_.front().row == row) {
     jobs_.front().row = store_.NextRowOf(row);
   }
-  store_.RemoveEntry(row);
 }
 
 bool Roll::Sweep(Stream& stream, SeqCursor& at) {
@@ -301,6 +306,7 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
     }
     const Stream& stream = *by_idx_[stream_idx];
     if (stream.own) {
+      session.deadline_us = 0;  // Told once.
       own.push_back(id);
       if (own.size() == kOwnDue) return true;
       continue;

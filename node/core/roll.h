@@ -180,6 +180,7 @@ class Roll {
   bool RunStreamJob(Job& job, size_t rows);
   bool RunDropJob(Job& job, size_t rows);
   void DetachCursors(crdt::RowIdx row);
+  void DetachJob(crdt::RowIdx row);
   void DetachSessionCursors(crdt::SessionIdx session);
 
   const SessionOptions options_;

@@ -3,6 +3,7 @@
 #ifndef MUSTER_NODE_CORE_STREAM_H_
 #define MUSTER_NODE_CORE_STREAM_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -24,7 +25,9 @@ struct Stream {
   // ---- how far ----
   crdt::Seq vv;  // Every mutation up to it is applied; none after it, but in
                  // the middle of a rebase.
-  // The last advance of the origin's beat number, on this node's clock.
+  // The origin's latest beat number, and when it advanced to it, on this node's
+  // clock: see Heard.
+  uint64_t beat = 0;
   Instant advanced{0};
 
   // ---- shown or not ----
@@ -50,6 +53,14 @@ struct Stream {
   uint16_t round = 0;  // Elements named or put in this round carry it.
 
   crdt::StreamId id() const { return {origin.life, kind}; }
+
+  // Only a later number counts. An age leaves out the ways it was told by, so
+  // that one told round and round would make the dead ever younger.
+  void Heard(const LastBeat& last) {
+    if (last.number <= beat) return;
+    advanced = std::max(advanced, last.at);
+    if (!last.late) beat = last.number;
+  }
 };
 
 }  // namespace muster::core

@@ -33,6 +33,13 @@ struct Now {
   int64_t wall_us = 0;  // Unix time.
 };
 
+// The latest beat number of an origin that is known of.
+struct LastBeat {
+  uint64_t number = 0;
+  Instant at{0};      // When it advanced to it, by the teller's age of it.
+  bool late = false;  // It waited on its way: `at` is the earliest it may be.
+};
+
 }  // namespace muster::core
 
 #endif  // MUSTER_NODE_CORE_TIME_H_

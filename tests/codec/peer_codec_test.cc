@@ -87,6 +87,7 @@ TEST(PeerCodecTest, ControlFramesComeBack) {
   EXPECT_EQ(positions.streams[0].origin, kOrigin);
   EXPECT_EQ(positions.streams[0].seq, crdt::Seq(12));
   EXPECT_EQ(positions.streams[0].age, absl::Milliseconds(250));
+  EXPECT_EQ(positions.streams[0].beat, 40u);
   EXPECT_TRUE(positions.streams[0].wanted);
 
   auto members =

@@ -57,7 +57,7 @@ inline core::RebaseFrame SampleKeep() {
 
 inline core::PositionsFrame SamplePositions() {
   return {{{kOrigin, crdt::StreamKind::kPresence, crdt::Seq(12),
-            absl::Milliseconds(250), true, false}},
+            absl::Milliseconds(250), 40, true, false}},
           true};
 }
 

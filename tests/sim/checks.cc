@@ -341,14 +341,12 @@ void Checks::Moved(Process& at, const RefKey& ref, bool joined,
   }
 }
 
-// Deadlines of one that stood still have moved; and one whose beats arrive is
-// alive, though nothing else of it may get through.
+// Deadlines of one that stood still have moved; and of one that lives, but out
+// of reach, the node may have heard late, and may still hear beats.
 bool Checks::MayBeLate(Process& at, int owner, SimTime since) {
   Process& of = *world_.processes()[static_cast<size_t>(owner)];
   if (SteadySince(of) > since) return true;
-  const core::MemberState state = StateOf(at, of);
-  return (state == core::MemberState::kAlive ||
-          state == core::MemberState::kSuspect) &&
+  return of.alive() &&
          !Reachable(at.host.index, of.host.index, world_.now() - since);
 }
 

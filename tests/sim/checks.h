@@ -13,7 +13,7 @@
 //      does the update in the step of the leave;
 //   C5 nothing leaves before its grace is over (same exception), nor is shown
 //      6 s after that by a node that runs, whatever else is broken: unless the
-//      owner's beats arrive and no link does.
+//      owner lives out of its reach.
 // At fixed times after a fault:
 //   C6 a dead or frozen node is down for the others within its bound;
 //   C7 one that beats, and is reachable by some path, never is; and a node

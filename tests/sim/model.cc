@@ -247,8 +247,12 @@ Model::Latest Model::LatestLeave(const RefKey& ref) const {
     if (copy.pending || copy.connected || copy.closed) return {};
     // Its client has untracked it: nobody knows when.
     if (!Holds(copy, ref)) return {};
-    latest.leave =
-        std::max(latest.leave, copy.disconnected_at + s.grace + kLate);
+    // Who hears of it from others only, counts from the end of its owner.
+    const auto gone = gone_.find(process);
+    const int64_t since = gone == gone_.end()
+                              ? copy.disconnected_at
+                              : std::max(copy.disconnected_at, gone->second);
+    latest.leave = std::max(latest.leave, since + s.grace + kLate);
     latest.disconnected = std::max(latest.disconnected, copy.disconnected_at);
   }
   return latest;

@@ -154,6 +154,20 @@ TEST(Adoption, ANodeWithoutTheRecordNamesEverythingAsMissing) {
   EXPECT_EQ(cluster.Count(0), 4u);
 }
 
+// The rows that the client no longer names stay as they are until the new copy
+// is there, and do not keep those behind them.
+TEST(Adoption, OfManyEntriesAndFewKeptEnds) {
+  Cluster cluster(2);
+  Session& session = cluster.Open(0, 10 * kSecond, 400);
+  cluster.Settle();
+  while (session.held.size() > 10) session.held.erase(session.held.begin());
+  cluster.clients.Resume(session, cluster.node(1), 0);
+  cluster.Run(20 * kSecond);
+  cluster.Settle();
+  EXPECT_EQ(cluster.Count(0), 10u);
+  EXPECT_EQ(cluster.Count(1), 10u);
+}
+
 // What was due of its grace before the resume is no measure for what comes.
 TEST(Adoption, ATimeToLiveCountsAnewAfterAResumeInGrace) {
   constexpr SimTime kTtl = 2 * kSecond;
