@@ -36,8 +36,8 @@ TEST(PeerGoldenTest, Refusal) {
 
 TEST(PeerGoldenTest, Positions) {
   EXPECT_EQ(FrameHex(SamplePositions()),
-            "08292a260a220a170a0161100719080706050403020121181716151413121110"
-            "01180c20fa0128011001");
+            "08292a280a240a170a01611007190807060504030201211817161514131211"
+            "1001180c20fa01280138281001");
 }
 
 TEST(PeerGoldenTest, Pull) {

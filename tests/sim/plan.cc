@@ -101,6 +101,8 @@ void DrawSize(Plan& plan, Rng& rng) {
     plan.phases = 1;
     plan.ops = std::min(plan.ops, 60);
     plan.bytes_per_second = 0;
+    // In little windows it would take minutes.
+    plan.window_bytes = 256 << 10;
     plan.hostile_ppm = 0;
     plan.long_silence = false;
   }
@@ -129,7 +131,9 @@ void DrawSecondPlan(Plan& plan, Rng& rng) {
   // Small frames make the middle of a rebase long.
   if (rng.OneIn(2)) plan.frame_bytes = rng.Pick<size_t>({4096, 512, 128, 64});
   const bool near = plan.latency <= 1000 && plan.bytes_per_second == 0;
-  if (near && rng.OneIn(4)) plan.window_bytes = rng.Pick<size_t>({512, 64});
+  if (near && plan.crowd == 0 && rng.OneIn(4)) {
+    plan.window_bytes = rng.Pick<size_t>({512, 64});
+  }
   if (rng.OneIn(12)) plan.drift_ppm = 1000;
   if (rng.OneIn(4)) plan.wall_jump = 365 * 24 * 3600 * kSecond;
   plan.counts = rng.OneIn(3);

@@ -66,10 +66,10 @@ TEST(AddressTest, LocalhostResolvesAndNonsenseDoesNot) {
 class DialerTest : public ::testing::Test, public Dialer::Actions {
  protected:
   DialerTest()
-      : loop_(std::make_shared<Loop>()), dialer_(loop_, *this, /*seed=*/1) {
-    loop_->Start();
-  }
-  ~DialerTest() override {
+      : loop_(std::make_shared<Loop>()), dialer_(loop_, *this, /*seed=*/1) {}
+  // The loop's thread calls what a constructor has not made yet.
+  void SetUp() override { loop_->Start(); }
+  void TearDown() override {
     Do([&] { dialer_.Stop(); });
     loop_->Stop();
   }
@@ -237,7 +237,8 @@ class DialerLimitsTest : public DialerTest {
  protected:
   using Milliseconds = std::chrono::milliseconds;
 
-  DialerLimitsTest() {
+  void SetUp() override {
+    DialerTest::SetUp();
     Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
   }
   std::vector<uint64_t> aborted() {
