@@ -36,7 +36,9 @@ std::vector<BeatReport> BeatSample::Next(const MemberTable& table,
     const Member& member = it->second;
     after_ = it->first;
     absl::Duration age = now - member.advanced;
-    if (member.beat == 0 || member.ended || age >= kOldest) continue;
+    if (member.beat == 0 || member.late || member.ended || age >= kOldest) {
+      continue;
+    }
     sample.push_back({it->first, member.beat, age});
   }
   return sample;

@@ -145,8 +145,11 @@ void Membership::Impl::Passed(const BeatReport& report, Step& step) {
   }
 }
 
-// To those who asked, over both ways, as one of them may be blocked.
+// To those who asked, over both ways, as one of them may be blocked. Not what
+// waited here: it is told for as old as it may be at most, and who hears its
+// number so, would not believe a better one.
 void Membership::Impl::PassOn(const Member& member, Step& step) {
+  if (member.late) return;
   crdt::LifeId life = member.origin.life;
   BeatReport report{life, member.beat, step.now.mono - member.advanced};
   for (LinkId id : asks_.Waiting(life, member.beat, step.now.mono)) {
@@ -194,7 +197,7 @@ void Membership::Impl::Ask(LinkId id, const AskFrame& frame, Step& step) {
     report.number = clock_.number();
     report.age = step.now.mono - clock_.advanced();
   } else if (const Member* member = table_.Find(frame.life)) {
-    report.number = member->beat;
+    if (!member->late) report.number = member->beat;
     report.age = step.now.mono - member->advanced;
     asks_.Add(id, frame, step.now.mono);
   }

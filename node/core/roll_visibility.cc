@@ -154,11 +154,12 @@ void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
   if (deadline == 0) return;
   const bool moved = state == SessionState::kMoved;
   if (session.shared->grace_ms > 0 && !moved) {
-    // Were it let go at once, a copy that it has overtaken would be shown.
-    const int64_t keep_us =
-        store_.Sole(i) ? 0 : absl::ToInt64Microseconds(options_.record_keep);
-    stream.wanted_until_us =
-        std::max(stream.wanted_until_us, deadline + keep_us);
+    stream.wanted_until_us = std::max(stream.wanted_until_us, deadline);
+    if (!store_.Sole(i)) {
+      const int64_t keep_us = absl::ToInt64Microseconds(options_.record_keep);
+      stream.overtakes_until_us =
+          std::max(stream.overtakes_until_us, deadline + keep_us);
+    }
   }
   if (deadline <= lived_us_ && (stream.hidden || moved)) {
     session.flags |= kExpired;
