@@ -105,7 +105,8 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
     case Kind::kLeft:
       if (stream == nullptr) return;
       stream->Heard(membership.LastBeatOf(stream->origin.life));
-      stream->waiting = false;
+      // What was kept until it is shown again is settled.
+      if (std::exchange(stream->waiting, false)) roll.OnRebased(*stream);
       roll.SetHidden(*stream, true);
       return;
     case Kind::kForgotten:

@@ -69,10 +69,11 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
   if (winner == kNone) return Want::kHide;
   if (winner != i && !Mutated(Mutant::kAdoptionShowsBoth)) {
     // In a rebase records come before entries, and one that has moved says that
-    // another copy comes: until then, the rows that are to take the places of
-    // these may be still to come.
+    // another copy comes; a stream that is to be shown again is not yet: until
+    // then, the rows that are to take the places of these may be still to come.
     const crdt::PresenceStore::Session& other = store_.session(winner);
-    bool coming = by_idx_[other.stream]->rebasing ||
+    const Stream& others = *by_idx_[other.stream];
+    bool coming = others.rebasing || others.waiting ||
                   (other.state() == SessionState::kMoved &&
                    (other.flags & kExpired) == 0);
     return coming ? Want::kKeep : Want::kHide;

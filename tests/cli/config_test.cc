@@ -229,6 +229,30 @@ TEST_F(ConfigTest, ABadFlagIsNamedWithItsValueAndRuleButASecretIsNotShown) {
             "--cluster-secret (hidden): must be 1 to 1024 bytes, or @FILE");
 }
 
+TEST_F(ConfigTest, SwitchesAndNumbersAreReadFromFlags) {
+  ConfigSources sources;
+  sources.flags = {{"node", "a"},
+                   {"insecure-peers", "true"},
+                   {"refused-is-proof", "0"},
+                   {"phi-threshold", "9.5"}};
+  absl::StatusOr<Config> config = LoadConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_TRUE(config->runtime.insecure_peers);
+  EXPECT_FALSE(config->runtime.core.detector.refused_is_proof);
+  EXPECT_EQ(config->runtime.core.detector.phi_threshold, 9.5);
+  EXPECT_EQ(ValueText(FindByName("phi-threshold")->get(*config)), "9.5");
+
+  sources.flags = {{"node", "a"}, {"insecure-peers", "perhaps"}};
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "--insecure-peers perhaps: must be true or false");
+  sources.flags = {{"node", "a"}, {"phi-threshold", "0.5"}};
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "--phi-threshold 0.5: must be a number, 1 to 30");
+  sources.flags = {{"node", "a"}, {"phi-threshold", "high"}};
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "--phi-threshold high: must be a number, 1 to 30");
+}
+
 TEST_F(ConfigTest, ValuesThatContradictEachOtherAreRefused) {
   ConfigSources sources;
   sources.flags = {{"node", "a"}, {"min-silence-ms", "3000"}};

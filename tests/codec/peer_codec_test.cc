@@ -110,6 +110,29 @@ TEST(PeerCodecTest, ControlFramesComeBack) {
       RoundTrip({1, core::LeavingFrame{}}).body));
 }
 
+TEST(FieldCheckTest, ANameOrAddressThatIsNoneIsNamedWithTheRule) {
+  EXPECT_TRUE(CheckNodeName("--node", "a-1").ok());
+  EXPECT_TRUE(CheckAddress("--join", "[::1]:7400").ok());
+  EXPECT_TRUE(CheckAddress("--join", "host.example:1").ok());
+  const std::vector<std::pair<absl::Status, std::string>> bad = {
+      {CheckNodeName("--node", ""), "--node: 0 bytes; at least 1"},
+      {CheckNodeName("--node", "a\n"),
+       "--node: must not hold control characters"},
+      {CheckNodeName("--node", "\xff"), "--node: must be valid UTF-8"},
+      {CheckAddress("--join", "host"), "--join: must be HOST:PORT"},
+      {CheckAddress("--join", ":7400"), "--join: the host is missing"},
+      {CheckAddress("--join", "::1:7400"),
+       "--join: an IPv6 host must be in brackets, as in [::1]:7400"},
+      {CheckAddress("--join", "a/b:7400"),
+       "--join: the host must be a name or an IP address"},
+      {CheckAddress("--join", "host:0"),
+       "--join: the port must be a number from 1 to 65535"},
+  };
+  for (const auto& [status, message] : bad) {
+    EXPECT_EQ(status.message(), message);
+  }
+}
+
 TEST(PeerCodecTest, AnUnknownAgeIsSentAsTheHighest) {
   core::PositionsFrame positions = SamplePositions();
   positions.streams[0].age = absl::InfiniteDuration();

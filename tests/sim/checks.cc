@@ -14,6 +14,7 @@ namespace {
 constexpr SimTime kEarly = 30 * kMillisecond;
 // The longest grace that is drawn, and what may be added to it.
 constexpr SimTime kLapsed = 20 * kSecond;
+constexpr SimTime kKeptAtLeast = 3 * kSecond;
 constexpr SimTime kSpotEvery = 50 * kMillisecond;
 constexpr uint64_t kOverdueEvery = 4;  // Of the spot checks,
 constexpr size_t kFew = 1000;          // where so many are shown at most.
@@ -170,11 +171,11 @@ void Checks::OnExit(Process& process, const absl::Status& status) {
                              " exits by itself: ", status.ToString()));
   }
   const bool heard = !Tainted(process.number);
-  NoteHalves(process);
   NoteMissed(process);
   Taint(process);
   Changed();
   ended_at_[process.number] = world_.now();
+  for (Process* other : world_.Alive()) NoteHalves(*other);
   clients_.OnGone(process, heard);
   ExpectDown(process, world_.now());
 }
@@ -273,12 +274,13 @@ bool Checks::MissedEnd(const Process& at, const RefKey& ref) const {
   });
 }
 
-void Checks::NoteHalves(const Process& ended) {
-  for (Process* process : world_.Alive()) {
-    const core::StatusView status = process->replica().Status(process->Now());
-    for (const core::StreamView& stream : status.streams) {
-      if (stream.rebasing && stream.origin.life == ended.life) {
-        halves_.insert({process->number, ended.number});
+void Checks::NoteHalves(Process& at) {
+  for (const core::StreamView& s : at.replica().Status(at.Now()).streams) {
+    if (!s.rebasing) continue;
+    for (const auto& [ended, when] : ended_at_) {
+      if (world_.processes()[static_cast<size_t>(ended)]->life ==
+          s.origin.life) {
+        halves_.insert({at.number, ended});
       }
     }
   }
@@ -303,10 +305,28 @@ bool Checks::MayHide(const Process& at, const RefKey& ref) const {
   return false;
 }
 
+// What a session held elsewhere is kept until the copy that takes over is
+// there, and no longer than its grace, or 3 s.
+bool Checks::MovedTooSlowly(Process& at, const RefKey& ref) {
+  const Model::Copy& holder = *model_.Holder(ref);
+  const Model::Session& session = model_.session(model_.Find(ref)->session);
+  const SimTime kept = std::max<SimTime>(session.grace, kKeptAtLeast);
+  if (world_.now() + kEarly < holder.since + kept) return false;
+  const auto seq = [&](Process& p, crdt::LifeId life) {
+    for (const core::StreamView& s : p.replica().Status(p.Now()).streams) {
+      if (s.origin.life == life && !s.rebasing) return s.seq;
+    }
+    return crdt::Seq();
+  };
+  Process& owner = *world_.processes()[static_cast<size_t>(holder.process)];
+  return owner.alive() && seq(at, owner.life) < seq(owner, owner.life);
+}
+
 void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
   if (MayHide(at, ref)) return;
   if (model_.Dead(ref)) seen_dead.insert(ref);
   if (model_.MustStay(ref)) {
+    if (MovedTooSlowly(at, ref)) return;
     return world_.Fail(absl::StrCat("C4: ", ToString(ref), " left at ",
                                     at.name(), "#", at.number,
                                     ", and its client holds it"));
@@ -376,6 +396,8 @@ void Checks::SpotCheck(Process& process) {
   world_.After(kSpotEvery, [this, &process] {
     if (!process.alive()) return;
     SpotCheck(process);
+    // What an ended life has sent may still begin one.
+    NoteHalves(process);
     if (process.frozen() || !process.idle()) return;
     const Watcher* audit = clients_.Audit(process);
     if (audit == nullptr || !audit->mirror.complete()) return;

@@ -9,8 +9,9 @@
 //   C3 an entry and its update are never listed together;
 //   C4 what a connected client holds does not leave, nor does an update show
 //      as leave and join, unless a fault since the last quiet point can hide
-//      it: its node or the watcher's was cut off, frozen or ended; and never
-//      does the update in the step of the leave;
+//      it: its node or the watcher's was cut off, frozen or ended; or what its
+//      session's move has written took longer to come than its grace (or 3 s);
+//      and never does the update in the step of the leave;
 //   C5 nothing leaves before its grace is over (same exception), nor is shown
 //      6 s after that by a node that runs, whatever else is broken: unless the
 //      owner lives out of its reach.
@@ -136,11 +137,13 @@ class Checks : public Observer {
   bool Tainted(int number) const;
   void NoteMissed(const Process& ended);
   bool MissedEnd(const Process& at, const RefKey& ref) const;
-  void NoteHalves(const Process& ended);
+  // The streams of ended lives that the process has in half.
+  void NoteHalves(Process& at);
   // What the node had of an ended life was neither one state nor a later one,
   // and it has gone back to what others have whole.
   bool WentBack(const Process& at, const RefKey& ref) const;
   bool MayHide(const Process& at, const RefKey& ref) const;
+  bool MovedTooSlowly(Process& at, const RefKey& ref);
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
   void CheckNotLiving(Process& at, Process& of, SimTime since);

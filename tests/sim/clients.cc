@@ -301,7 +301,7 @@ void Clients::ResumeNow(Session& session, Process& to, core::Replica& replica,
     request.entries.push_back(entry);
   }
   const core::RequestId id = next_request_++;
-  resuming_[id] = {&session, session.held};
+  resuming_[id] = {&session, session.held, to.number};
   model_.ResumeBegun(session.number, to.number, session.epoch, session.held);
   // A client of a stream that it leaves behind reads it no more.
   session.at = &to;
@@ -434,11 +434,9 @@ void Clients::OnGone(Process& process, bool heard) {
     session->busy = false;
     StopBeating(*session);
   }
-  for (auto it = resuming_.begin(); it != resuming_.end();) {
-    it = it->second.session->at == nullptr && !it->second.session->busy
-             ? resuming_.erase(it)
-             : std::next(it);
-  }
+  std::erase_if(resuming_, [&process](const auto& item) {
+    return item.second.process == process.number;
+  });
   const auto here = watchers_at_.extract(process.number);
   if (here.empty()) return;
   for (Watcher* watcher : here.mapped()) {

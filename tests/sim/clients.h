@@ -106,6 +106,7 @@ class Clients {
   struct Resuming {
     Session* session;
     Model::Entries asked;
+    int process;
   };
   void OpenNow(Session& session, Process& at, core::Replica& replica,
                core::Now now);

@@ -215,14 +215,17 @@ const Model::Copy* Model::CertainTop(const Session& session) const {
   return top;
 }
 
-bool Model::MustStay(const RefKey& ref) const {
+const Model::Copy* Model::Holder(const RefKey& ref) const {
   const Made* made = Find(ref);
-  if (made == nullptr) return false;
+  if (made == nullptr) return nullptr;
   const Session& s = session(made->session);
   const Copy* top = CertainTop(s);
-  return top != nullptr && top->connected && !top->closed && !s.ended &&
-         Holds(*top, ref);
+  const bool holds = top != nullptr && top->connected && !top->closed &&
+                     !s.ended && Holds(*top, ref);
+  return holds ? top : nullptr;
 }
+
+bool Model::MustStay(const RefKey& ref) const { return Holder(ref) != nullptr; }
 
 int64_t Model::EarliestLeave(const RefKey& ref) const {
   const Made* made = Find(ref);

@@ -127,6 +127,8 @@ class Model {
   // Every copy that may be in force holds the entry, in this version or a
   // later one, and is connected: it must not leave.
   bool MustStay(const RefKey& ref) const;
+  // The copy whose client holds the entry, if MustStay.
+  const Copy* Holder(const RefKey& ref) const;
   // The earliest moment at which the entry may leave, if its session is
   // disconnected and not closed; 0 if it may leave at once, or if its node
   // died before it had told the others of the session's last connect.
