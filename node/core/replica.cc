@@ -197,8 +197,8 @@ void Replica::Impl::Forget() {
     bool broken = stream.rebasing && replication.SourceOf(stream).empty();
     bool coming =
         stream.vv == crdt::Seq() && roll.now().mono - stream.learnt < kLearning;
-    bool over = stream.hidden && !coming && !roll.HasWanted(stream) &&
-                (broken || (stream.ended && !roll.Overtakes(stream)));
+    bool over = (stream.ended || broken) && stream.hidden && !coming &&
+                !roll.HasWanted(stream);
     if (over || age > options.detector.forget) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {

@@ -84,11 +84,6 @@ class Roll {
   void Drop(Stream& stream);
   // Whether a session of it is shown, or may be within its grace.
   bool HasWanted(const Stream& stream) const;
-  // Whether, were it gone, a copy of a session could be shown that a record of
-  // it overtook.
-  bool Overtakes(const Stream& stream) const {
-    return stream.overtakes_until_us > lived_us_;
-  }
 
   // ---- mutations ----
   enum class Applied { kOk, kBad };

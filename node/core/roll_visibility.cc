@@ -156,11 +156,6 @@ void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
   const bool moved = state == SessionState::kMoved;
   if (session.shared->grace_ms > 0 && !moved) {
     stream.wanted_until_us = std::max(stream.wanted_until_us, deadline);
-    if (!store_.Sole(i)) {
-      const int64_t keep_us = absl::ToInt64Microseconds(options_.record_keep);
-      stream.overtakes_until_us =
-          std::max(stream.overtakes_until_us, deadline + keep_us);
-    }
   }
   if (deadline <= lived_us_ && (stream.hidden || moved)) {
     session.flags |= kExpired;

@@ -44,8 +44,6 @@ struct Stream {
   // Hidden: until then, in lived microseconds, a session with grace may be
   // shown.
   int64_t wanted_until_us = 0;
-  // Until then its records hide copies of their sessions that they overtook.
-  int64_t overtakes_until_us = 0;
 
   // ---- rebase ----
   // From the first frame of one until one has come to its end: elements later

@@ -4,8 +4,9 @@
 // At every change that any watcher sees:
 //   C1 no entry appears that its owner did not make, with other content;
 //   C2 what is gone from every copy, and was seen to leave for that, does not
-//      return, nor is an update taken back; unless its owner ended in the
-//      middle of its rebase there, so that nobody has that state whole;
+//      return, nor is an update taken back; unless the node that made it has
+//      ended, and an older copy remains, or it ended in the middle of its
+//      rebase there, so that nobody has that state whole;
 //   C3 an entry and its update are never listed together;
 //   C4 what a connected client holds does not leave, nor does an update show
 //      as leave and join, unless a fault since the last quiet point can hide
