@@ -150,7 +150,8 @@ bool Replication::LearnStream(const StreamPosition& position,
   Stream* stream = roll_.AddStream(position.origin, /*own=*/false, last.at);
   stream->Heard(last);
   if (!alive) stream->hidden = true;
-  stream->ended = membership_.HasEnded(position.origin.life);
+  stream->ended = membership_.HasEnded(position.origin.life) ||
+                  position.origin.node == membership_.self().node;
   return true;
 }
 
@@ -328,6 +329,7 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   }
   if (pulling.rebase->ended()) return;
   pulling.since = roll_.now().mono;
+  pulling.asked_again = 0;
   OnRebaseStep(*stream, pulling, pulling.rebase->Step(frame), out);
 }
 

@@ -119,8 +119,9 @@ class Replication {
     uint64_t rebase_id = 0;
     Instant since{0};  // Of the pull or the last progress.
     Instant last_pull{0};
-    crdt::Seq told;      // The furthest that any peer ever was.
-    bool force = false;  // Rebase from 0: the digest did not match.
+    int asked_again = 0;  // The same source, since anything came of it.
+    crdt::Seq told;       // The furthest that any peer ever was.
+    bool force = false;   // Rebase from 0: the digest did not match.
     std::unique_ptr<RebaseReceiver> rebase;
     std::optional<CheckpointFrame> checkpoint;  // To be passed on.
   };

@@ -151,16 +151,20 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
                 stream.rebasing || pulling.force;
   if (!behind) {
     pulling.since = now;
+    pulling.asked_again = 0;
     return;
   }
-  if (now - pulling.since < options_.source_timeout) return;
   LinkId best = BestSource(stream, pulling.source);
+  // What was asked for before may still be on the way, and be longer on it.
+  const int longer = best == 0 ? std::min(pulling.asked_again, 4) : 0;
+  if (now - pulling.since < options_.source_timeout * (1 << longer)) return;
   if (best == 0 && !Holds(pulling.source, stream)) {
     // Nobody has it any more: it can be dropped here, too.
     AbandonRebase(stream, pulling);
     pulling.source = 0;
     return;
   }
+  if (best == 0) ++pulling.asked_again;
   SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
 }
 
