@@ -293,7 +293,7 @@ void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   if (!ApplyRun(*stream, *frame.mutations, frame.first, frame.count)) {
     BadPeer(id, "a delta that does not apply", out);
   }
-  pulling.since = roll_.now().mono;
+  pulling.Progressed(roll_.now().mono);
 }
 
 // Whether deltas that were on their way from another link have brought the
@@ -328,8 +328,7 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
     ++counters_.rebases_in;
   }
   if (pulling.rebase->ended()) return;
-  pulling.since = roll_.now().mono;
-  pulling.asked_again = 0;
+  pulling.Progressed(roll_.now().mono);
   OnRebaseStep(*stream, pulling, pulling.rebase->Step(frame), out);
 }
 
@@ -361,7 +360,7 @@ bool Replication::RunJob(Output& out) {
     Stream* stream = roll_.FindStream(id);
     if (stream == nullptr) continue;
     if (!pulling.rebase->ended()) {
-      pulling.since = roll_.now().mono;
+      pulling.Progressed(roll_.now().mono);
       OnRebaseStep(*stream, pulling, pulling.rebase->Run(), out);
     } else if (pulling.rebase->Sweep()) {
       FinishRebase(*stream, pulling, out);

@@ -124,6 +124,11 @@ class Replication {
     bool force = false;   // Rebase from 0: the digest did not match.
     std::unique_ptr<RebaseReceiver> rebase;
     std::optional<CheckpointFrame> checkpoint;  // To be passed on.
+
+    void Progressed(Instant now) {
+      since = now;
+      asked_again = 0;
+    }
   };
 
   Link* FindLink(LinkId link);

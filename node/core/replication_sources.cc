@@ -97,6 +97,7 @@ void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
     if (pulling.source != 0) ++counters_.source_changes;
   }
   AbandonRebase(stream, pulling);
+  if (to != pulling.source) pulling.asked_again = 0;
   pulling.source = to;
   pulling.since = roll_.now().mono;
   pulling.last_pull = roll_.now().mono;
@@ -149,11 +150,8 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   }
   bool behind = (pulling.told > stream.vv && Furthest(stream) > stream.vv) ||
                 stream.rebasing || pulling.force;
-  if (!behind) {
-    pulling.since = now;
-    pulling.asked_again = 0;
-    return;
-  }
+  if (!behind) return pulling.Progressed(now);
+  if (now - pulling.since < options_.source_timeout) return;
   LinkId best = BestSource(stream, pulling.source);
   // What was asked for before may still be on the way, and be longer on it.
   const int longer = best == 0 ? std::min(pulling.asked_again, 4) : 0;
