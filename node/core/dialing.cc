@@ -1,6 +1,7 @@
 #include "node/core/dialing.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace muster::core {
 namespace {
@@ -8,6 +9,8 @@ namespace {
 constexpr size_t kMaxOwnAddresses = 64;
 // How long a DNS name that led to this node itself is left alone.
 constexpr absl::Duration kSelfWait = absl::Seconds(2);
+// What was begun this lately is not begun afresh.
+constexpr absl::Duration kJustBegun = absl::Seconds(1);
 
 // Else the host is a DNS name.
 bool IsLiteral(absl::string_view host_port) {
@@ -58,6 +61,13 @@ void Dialing::LostForGood() {
   for (Join& join : joins_) {
     if (join.name) join.reached = false;
   }
+  Changed();
+}
+
+void Dialing::Afresh(const std::string& address, Instant now) {
+  auto it = dialled_.find(address);
+  if (it == dialled_.end() || now - it->second < kJustBegun) return;
+  afresh_.insert(address);
   Changed();
 }
 
@@ -139,10 +149,19 @@ std::optional<std::vector<std::string>> Dialing::Wanted(
     afresh_.clear();
     due_ = now + absl::Microseconds(1);
   }
-  std::vector<std::string> list(wanted.begin(), wanted.end());
-  if (list == last_) return std::nullopt;
-  last_ = list;
-  return list;
+  auto same = [](const auto& dialled, const std::string& address) {
+    return dialled.first == address;
+  };
+  if (std::equal(dialled_.begin(), dialled_.end(), wanted.begin(), wanted.end(),
+                 same)) {
+    return std::nullopt;
+  }
+  std::map<std::string, Instant> before = std::exchange(dialled_, {});
+  for (const std::string& address : wanted) {
+    auto it = before.find(address);
+    dialled_.emplace(address, it == before.end() ? now : it->second);
+  }
+  return std::vector<std::string>(wanted.begin(), wanted.end());
 }
 
 }  // namespace muster::core

@@ -14,6 +14,7 @@
 #ifndef MUSTER_NODE_CORE_DIALING_H_
 #define MUSTER_NODE_CORE_DIALING_H_
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -40,9 +41,10 @@ class Dialing {
   void LostForGood();
   // A MembersFrame came on this link.
   void Answered(const Link& link);
-  // Leaves `address` out until the next tick, which makes the transport dial
-  // it afresh, without the rest of its back-off.
-  void Afresh(const std::string& address) { afresh_.insert(address); }
+  // Somebody is alive at `address`: leaves it out until the next tick, which
+  // makes the transport dial it afresh, without the rest of its back-off. Not
+  // one that has been dialled for less than a second.
+  void Afresh(const std::string& address, Instant now);
   // Something that Wanted looks at has changed.
   void Changed() { due_ = kLongAgo; }
   void Stop() { stopped_ = true; }
@@ -78,7 +80,7 @@ class Dialing {
   std::vector<Join> joins_;
   std::set<std::string> own_;
   std::set<std::string> afresh_;
-  std::vector<std::string> last_;
+  std::map<std::string, Instant> dialled_;  // Since when.
   Instant due_ = kLongAgo;  // When the set may change by itself.
   bool stopped_ = false;
 };

@@ -321,8 +321,10 @@ void Membership::Impl::SendMembers(Link& link, uint64_t since, Step& step) {
   for (const auto& [life, member] : table_.rows()) {
     if (member.version <= since || member.ended || life == peer.life) continue;
     if (frame.members.size() == kMaxMembers) break;
-    frame.members.push_back({member.origin, member.address, member.state,
-                             member.beat, now - member.advanced});
+    // Of a number that came late a better age may come by another way.
+    const uint64_t beat = member.beat - (member.late ? 1 : 0);
+    frame.members.push_back({member.origin, member.address, member.state, beat,
+                             now - member.advanced});
   }
   link.sent_version = table_.version();
   if (since != 0 && frame.members.empty()) return;

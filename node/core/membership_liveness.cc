@@ -77,9 +77,11 @@ void Membership::Impl::Evidence(Member& member, const HeardBeat& heard,
                   : true_age < (first ? kFirstAge : member.suspect_after) &&
                         at > member.refused;
   if (live && member.state != MemberState::kAlive) {
-    bool back = !first && !links_.Any(member.origin.life);
-    // The way is free again: no need to wait for the transport's back-off.
-    if (back) dialing_.Afresh(member.address);
+    // The way is free: no need to wait for the transport's back-off, which may
+    // be long where another life refused.
+    if (!links_.Any(member.origin.life)) {
+      dialing_.Afresh(member.address, step.now.mono);
+    }
     Revive(member, heard.presence_seq, step);
   }
   if (member.check && at > member.check->since) {

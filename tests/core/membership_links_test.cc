@@ -218,6 +218,60 @@ TEST_F(MembershipLinksTest, ALinkedAddressIsNotDialledAndComesBackAfterLoss) {
   EXPECT_THAT(*out_.dial, ::testing::ElementsAre("b:1"));
 }
 
+class MembershipJoiningTest : public LoneMember {
+ protected:
+  static Options Joining() {
+    Options options = Named("a");
+    options.join = {"c:1"};
+    return options;
+  }
+  MembershipJoiningTest() : LoneMember(Joining()) {}
+};
+
+TEST_F(MembershipJoiningTest,
+       AnAddressWhereSomebodyIsSaidToLiveIsDialledAfresh) {
+  Run(Seconds(5));
+  EXPECT_THAT(*out_.dial, Contains("c:1"));
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);
+  EXPECT_THAT(*out_.dial, Not(Contains("c:1")));
+  Run(Milliseconds(20));
+  EXPECT_THAT(*out_.dial, Contains("c:1"));
+}
+
+TEST_F(MembershipJoiningTest, ADialThatHasJustBegunIsNotBegunAfresh) {
+  Run(Milliseconds(500));
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);
+  EXPECT_THAT(*out_.dial, Contains("c:1"));
+}
+
+TEST_F(MembershipLinksTest, OfABeatThatWaitedHereAnEarlierOneIsTold) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);
+  Run(Milliseconds(100));
+  at_ = at_ + Seconds(3);
+  a_.OnDatagram({Hello("c", 3).origin, 80, {}, {}}, now(), out_);
+  out_ = {};
+  a_.OnLinkUp(2, Hello("d", 4), now(), out_);
+  auto told = [&]() -> uint64_t {
+    for (const SendFrame& frame : out_.frames) {
+      const auto* members = std::get_if<MembersFrame>(&frame.frame.body);
+      if (members == nullptr) continue;
+      for (const MemberInfo& info : members->members) {
+        if (info.origin.node == "c") return info.beat;
+      }
+    }
+    return 0;
+  };
+  EXPECT_EQ(79u, told());
+  Run(Milliseconds(200));
+  a_.OnDatagram({Hello("c", 3).origin, 81, {}, {}}, now(), out_);
+  out_ = {};
+  a_.OnLinkUp(3, Hello("e", 5), now(), out_);
+  EXPECT_EQ(81u, told());
+}
+
 TEST_F(MembershipLinksTest, MembersAreToldOnceInFullAndThenAsTheyChange) {
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   a_.OnFrameBeat(1, 1, now(), out_);

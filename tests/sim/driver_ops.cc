@@ -211,6 +211,7 @@ void Driver::Restart() {
 void Driver::StartTwin() {
   Host& spare = *world_.hosts().back();
   if (spare.process != nullptr) return;
+  spare.powered = true;
   const int node =
       static_cast<int>(rng_.Below(static_cast<uint64_t>(plan_.nodes)));
   Say(Op::kTwin, absl::StrCat("n", node));
