@@ -13,6 +13,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bench/base.h"
 #include "node/core/replica.h"
@@ -47,10 +48,13 @@ class ReplicaPair {
   void Step(int side, Call call) {
     const Nanos begun = ThreadClock();
     call(sides_[side].replica);
-    sides_[side].steps.Add(ThreadClock() - begun);
+    sides_[side].steps.push_back(ThreadClock() - begun);
   }
-  // The processor time of each step of a side since they were last taken.
-  Samples TakeSteps(int side) { return std::exchange(sides_[side].steps, {}); }
+  // The processor time of each step of a side since they were last taken, in
+  // order.
+  std::vector<Nanos> TakeSteps(int side) {
+    return std::exchange(sides_[side].steps, {});
+  }
 
   // Every batch of every watch.
   void SetOnWatch(OnWatch on_watch) { on_watch_ = std::move(on_watch); }
@@ -64,7 +68,7 @@ class ReplicaPair {
                   now) {}
     core::Replica replica;
     std::deque<std::string> inbox;
-    Samples steps;
+    std::vector<Nanos> steps;
   };
 
   static core::Options OptionsOf(const std::string& node,

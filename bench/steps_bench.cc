@@ -1,5 +1,7 @@
 // How long a step holds the loop where there is much to do: two replicas in
-// one process, and every call that enters one of them timed.
+// one process, and every call that enters one of them timed. All is done
+// several times over. A step's work is the same in every run, and what the
+// machine adds is not: a step counts with the least of its times.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -38,14 +40,18 @@ using NameOf = std::function<Name(size_t)>;
 
 Name Ordinary(size_t i) { return {TopicName(i % kTopics), UserKey(i)}; }
 
+// The steps of a node in one part of a run.
+struct Part {
+  std::string name;
+  std::vector<Nanos> steps;
+};
+
 class Steps {
  public:
   explicit Steps(size_t entries)
       : entries_(entries), pair_({.log_bytes = kLogBytes}) {}
 
-  void Measure() {
-    std::printf("%-44s %9s %10s %10s %7s\n", "case (node)", "steps",
-                "longest us", "p99.9 us", ">1 ms");
+  std::vector<Part> Run() {
     pair_.RunUntil("a serves", [this] { return pair_.a().Serving().ok(); });
     Case("entries tracked, ten a call", {0}, [this] { Fill(); });
     Case("an empty node is brought up", {0, 1}, [this] { LinkUp(); });
@@ -55,6 +61,7 @@ class Steps {
     LargeSession();
     Down();
     Rebases();
+    return std::move(parts_);
   }
 
  private:
@@ -63,12 +70,8 @@ class Steps {
     for (int side : {0, 1}) pair_.TakeSteps(side);
     run();
     for (int side : sides) {
-      Samples steps = pair_.TakeSteps(side);
-      std::printf("%-44s %9zu %10.0f %10.0f %7zu\n",
-                  absl::StrCat(name, side == 0 ? " (a)" : " (b)").c_str(),
-                  steps.size(), Micros(steps.Percentile(100)),
-                  Micros(steps.Percentile(99.9)), steps.Above(kGoal));
-      std::fflush(stdout);
+      parts_.push_back({absl::StrCat(name, side == 0 ? " (a)" : " (b)"),
+                        pair_.TakeSteps(side)});
     }
   }
 
@@ -114,6 +117,7 @@ class Steps {
   uint64_t next_session_ = 1;
   uint64_t next_request_ = 1;
   std::vector<crdt::SessionId> sessions_;  // The ordinary ones.
+  std::vector<Part> parts_;
 };
 
 // --------------------------------------------------------------- operations
@@ -397,13 +401,49 @@ void Steps::Rebases() {
   Case("... and the rebase that says so", {0, 1}, [this] { LinkUp(); });
 }
 
+// ------------------------------------------------------------------- report
+
+void Print(const std::vector<std::vector<Part>>& runs) {
+  std::printf("%-44s %9s %10s %10s %7s %10s\n", "case (node)", "steps",
+              "longest us", "p99.9 us", ">1 ms", "in any run");
+  for (size_t i = 0; i < runs[0].size(); ++i) {
+    const Part& first = runs[0][i];
+    Samples least;
+    size_t in_any = 0;
+    for (size_t step = 0; step < first.steps.size(); ++step) {
+      Nanos low = first.steps[step];
+      Nanos high = low;
+      for (const std::vector<Part>& run : runs) {
+        if (run[i].steps.size() != first.steps.size()) {
+          Die(absl::StrCat(first.name, ": the runs differ in their steps"));
+        }
+        low = std::min(low, run[i].steps[step]);
+        high = std::max(high, run[i].steps[step]);
+      }
+      least.Add(low);
+      if (high > kGoal) ++in_any;
+    }
+    std::printf("%-44s %9zu %10.0f %10.0f %7zu %10zu\n", first.name.c_str(),
+                least.size(), Micros(least.Percentile(100)),
+                Micros(least.Percentile(99.9)), least.Above(kGoal), in_any);
+  }
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Times every step of two replicas in one process");
   size_t entries = 1'000'000;
   app.add_option("--entries", entries, "Entries held")
       ->check(CLI::Range(10'000, 9'000'000));
+  int runs = 3;
+  app.add_option("--runs", runs, "A step counts with the least of its times")
+      ->check(CLI::Range(1, 100));
   CLI11_PARSE(app, argc, argv);
-  Steps(entries).Measure();
+  std::vector<std::vector<Part>> all;
+  for (int run = 1; run <= runs; ++run) {
+    std::fprintf(stderr, "run %d of %d\n", run, runs);
+    all.push_back(Steps(entries).Run());
+  }
+  Print(all);
   return 0;
 }
 

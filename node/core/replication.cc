@@ -267,11 +267,16 @@ bool Replication::ApplySome(Stream& stream, absl::string_view& bytes, Seq& seq,
   return good;
 }
 
+void Replication::CountBulk(Link& link, size_t bytes, Instant now) {
+  link.received += bytes;
+  link.brought = now;
+  link.ack_due = true;
+}
+
 void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  link->received += frame.mutations->size();
-  link->ack_due = true;
+  CountBulk(*link, frame.mutations->size(), roll_.now().mono);
   ++counters_.deltas_in;
   counters_.bulk_bytes_in += frame.mutations->size();
   Stream* stream = roll_.FindStream(frame.stream);
@@ -308,8 +313,7 @@ bool Replication::IsOvertaken(const Stream& stream,
 void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  link->received += frame.payload->size();
-  link->ack_due = true;
+  CountBulk(*link, frame.payload->size(), roll_.now().mono);
   counters_.bulk_bytes_in += frame.payload->size();
   Stream* stream = roll_.FindStream(frame.stream);
   if (stream == nullptr || stream->own) return;

@@ -110,6 +110,7 @@ class Replication {
     uint64_t acked_before = 0;  // At the last tick.
     uint64_t missed = 0;        // Counted as acknowledged without being.
     uint64_t received = 0;
+    Instant brought{0};  // The last of them came.
     bool ack_due = false;
     Instant last_send{0};
   };
@@ -119,6 +120,7 @@ class Replication {
     uint64_t rebase_id = 0;
     Instant since{0};  // Of the pull or the last progress.
     Instant last_pull{0};
+    uint64_t ahead = 0;   // What its link had brought by then, of any stream.
     int asked_again = 0;  // The same source, since anything came of it.
     crdt::Seq told;       // The furthest that any peer ever was.
     bool force = false;   // Rebase from 0: the digest did not match.
@@ -147,7 +149,10 @@ class Replication {
   bool GoesBack(const Stream& stream, const Link& link) const;
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
   void CheckProgress(Stream& stream, Output& out);
+  // Whether what was pulled may wait behind other streams of its link.
+  bool IsQueued(const Pulling& pulling, absl::Duration wait) const;
   void AbandonRebase(Stream& stream, Pulling& pulling);
+  static void CountBulk(Link& link, size_t bytes, Instant now);
   void OnRebaseStep(Stream& stream, Pulling& pulling,
                     RebaseReceiver::Outcome outcome, Output& out);
   bool Waits(LinkId link) const;

@@ -25,11 +25,13 @@ constexpr size_t kRebaseElements = 4096;
 void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  link->serving.erase(frame.stream);
+  const auto before = link->serving.extract(frame.stream);
   if (frame.cancel) return;
-  // Whoever pulls has missed what was on its way, or has all of it.
-  link->missed += link->sent - link->acked;
-  link->acked = link->sent;
+  // Whoever pulls what it is sent already has missed what was on its way.
+  if (!before.empty() && !before.mapped().paused) {
+    link->missed += link->sent - link->acked;
+    link->acked = link->sent;
+  }
   Stream* stream = roll_.FindStream(frame.stream);
   if (stream == nullptr || !MayServe(*stream) || frame.after > stream->vv) {
     return;

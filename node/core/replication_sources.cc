@@ -101,6 +101,7 @@ void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
   pulling.source = to;
   pulling.since = roll_.now().mono;
   pulling.last_pull = roll_.now().mono;
+  pulling.ahead = links_.at(to).received;
   pulling.rebase_id = next_rebase_id_++;
   PullFrame pull;
   pull.stream = stream.id();
@@ -155,15 +156,25 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   LinkId best = BestSource(stream, pulling.source);
   // What was asked for before may still be on the way, and be longer on it.
   const int longer = best == 0 ? std::min(pulling.asked_again, 4) : 0;
-  if (now - pulling.since < options_.source_timeout * (1 << longer)) return;
+  const absl::Duration wait = options_.source_timeout * (1 << longer);
+  if (now - pulling.since < wait) return;
   if (best == 0 && !Holds(pulling.source, stream)) {
     // Nobody has it any more: it can be dropped here, too.
     AbandonRebase(stream, pulling);
     pulling.source = 0;
     return;
   }
+  if (best == 0 && IsQueued(pulling, wait)) return;
   if (best == 0) ++pulling.asked_again;
   SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
+}
+
+// A link is in order, and has a window of bulk on its way at most: what was
+// pulled comes behind that, if not at once.
+bool Replication::IsQueued(const Pulling& pulling, absl::Duration wait) const {
+  const Link& link = links_.at(pulling.source);
+  return link.received - pulling.ahead < options_.window_bytes &&
+         roll_.now().mono - link.brought < wait;
 }
 
 std::string Replication::SourceOf(const Stream& stream) const {

@@ -101,8 +101,9 @@ void DrawSize(Plan& plan, Rng& rng) {
     plan.phases = 1;
     plan.ops = std::min(plan.ops, 60);
     plan.bytes_per_second = 0;
-    // In little windows it would take minutes.
+    // In little windows and frames it would take minutes.
     plan.window_bytes = 256 << 10;
+    plan.frame_bytes = std::max<size_t>(plan.frame_bytes, 1024);
     plan.hostile_ppm = 0;
     plan.long_silence = false;
   }

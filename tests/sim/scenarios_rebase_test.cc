@@ -118,5 +118,29 @@ TEST_F(InTheMiddle, ThePairIsCut) {
   EXPECT_EQ(cluster_.Count(2), 20'000u);
 }
 
+// The second stream waits behind the first: to ask for it again would only
+// lengthen the queue.
+TEST(Rebase, TwoLargeStreamsOverASlowLinkAreSentOnce) {
+  constexpr int kEntries = 4000;
+  Cluster cluster(3, SmallLog);
+  cluster.checks.Kill(cluster.node(2));
+  cluster.Open(0, 60 * kSecond, kEntries);
+  cluster.Open(1, 60 * kSecond, kEntries, "b");
+  cluster.Run(5 * kSecond);
+  Network& network = cluster.world.network();
+  cluster.checks.Cut(1, 2, false);
+  network.path(0, 2).bytes_per_second = 20'000;
+  const uint64_t before = network.BytesBetween(0, 2);
+  cluster.Start(2);
+  ASSERT_NE(cluster.TimeUntil([&] { return cluster.Count(2) == 2 * kEntries; },
+                              60 * kSecond),
+            -1);
+  // An entry costs about 15 bytes.
+  EXPECT_LE(network.BytesBetween(0, 2) - before, 2 * kEntries * 20u);
+  cluster.checks.Mend(1, 2);
+  network.path(0, 2).bytes_per_second = 0;
+  cluster.Settle();
+}
+
 }  // namespace
 }  // namespace muster::sim
