@@ -235,6 +235,12 @@ class PresenceStore {
   // come first. kNone ends.
   RowIdx FirstOfPair(absl::string_view topic, absl::string_view key) const;
   RowIdx NextOfPair(RowIdx row) const;
+  // A row of any copy of the session, of this topic and key, that `matches`, or
+  // kNone. Cost: O(the rows of the pair, or of the session, if those are
+  // fewer).
+  template <typename Matches>
+  RowIdx FindOfSession(SessionId session_id, absl::string_view topic_name,
+                       absl::string_view key_name, Matches matches) const;
   RowIdx FirstOfKey(absl::string_view key) const;
   RowIdx NextOfKey(RowIdx row) const;
   // The rows of a key have an order: by the name of their topic, then shown
@@ -279,6 +285,9 @@ class PresenceStore {
 
   // Memory held by rows, indexes and blobs.
   size_t bytes() const;
+  // Little room is left for keys and metas: nothing more is to be taken from
+  // clients, so that what peers have taken finds some.
+  bool full() const { return slab_.full(); }
   // Checks every invariant; the first that does not hold, or empty. O(n log n).
   std::string Audit() const;
 
@@ -499,6 +508,31 @@ class PresenceStore {
   uint64_t shown_keys_ = 0;
   bool key_changed_ = false;
 };
+
+template <typename Matches>
+RowIdx PresenceStore::FindOfSession(SessionId session_id,
+                                    absl::string_view topic_name,
+                                    absl::string_view key_name,
+                                    Matches matches) const {
+  SessionIdx copy = FirstCopy(session_id);
+  RowIdx own = copy == kNone ? kNone : FirstRowOf(copy);
+  for (RowIdx row = FirstOfPair(topic_name, key_name); row != kNone;
+       row = NextOfPair(row)) {
+    while (own == kNone) {
+      copy = copy == kNone ? kNone : NextCopy(copy);
+      if (copy == kNone) return kNone;
+      own = FirstRowOf(copy);
+    }
+    if (session(session_of(row)).session == session_id && matches(row)) {
+      return row;
+    }
+    if (key(own) == key_name && topic(own) == topic_name && matches(own)) {
+      return own;
+    }
+    own = NextRowOf(own);
+  }
+  return kNone;
+}
 
 template <typename Visit>
 void PresenceStore::VisitTopic(TopicIdx topic, uint64_t after,

@@ -15,19 +15,19 @@ constexpr uint16_t kOwnPage = UINT16_MAX;
 
 }  // namespace
 
-Slab::Slab() : open_(kFineClasses + 8 * 4 + 1) {}
+Slab::Slab() : open_(kFineClasses + 8 * 6 + 1) {}
 
 size_t Slab::SlotBytes(size_t size) {
   if (size <= kFine) return std::max(kMinSlot, (size + 7) & ~size_t{7});
-  if (size > kMaxSmall) return size;
+  if (size > kMaxShared) return size;
   size_t step = std::bit_floor(size - 1) / 8;
   return (size + step - 1) / step * step;
 }
 
 uint16_t Slab::ClassOf(size_t slot_bytes) {
   if (slot_bytes <= kFine) return static_cast<uint16_t>(slot_bytes / 8);
-  if (slot_bytes > kMaxSmall) return kOwnPage;
-  size_t floor = std::bit_floor(slot_bytes - 1);  // 256, 512, 1024, 2048
+  if (slot_bytes > kMaxShared) return kOwnPage;
+  size_t floor = std::bit_floor(slot_bytes - 1);  // 256 to 8192
   auto octave = static_cast<uint16_t>(std::bit_width(floor) - 9);
   return static_cast<uint16_t>(kFineClasses + 8 * octave +
                                (slot_bytes - floor) / (floor / 8) - 1);
@@ -43,8 +43,9 @@ Slab::Handle Slab::Alloc(size_t size) {
   }
   std::vector<uint32_t>& open = open_[size_class];
   if (open.empty()) {
+    const size_t page = slot_bytes > kMaxSmall ? kLargePageBytes : kPageBytes;
     auto slots = static_cast<uint16_t>(
-        std::min<size_t>(kPageBytes / slot_bytes, kSlotMask + 1));
+        std::min<size_t>(page / slot_bytes, kSlotMask + 1));
     open.push_back(AddPage(slot_bytes, slots, size_class));
   }
   uint32_t page_number = open.back();

@@ -1,12 +1,14 @@
 // Byte strings behind 32-bit handles, in size classes: keys, metas, refs.
 //
 // Sizes are rounded up to 8 bytes up to 256, then to an eighth of a power of
-// two; above 4 KiB a blob has a page of its own. A page (64 KiB) holds blobs
-// of one class and is freed when it is empty (all but one a class).
+// two; above 16 KiB a blob has a page of its own. A page (64 KiB, above 4 KiB
+// 256) holds blobs of one class and is freed when it is empty (all but one a
+// class).
 //
 // Cost: O(1); waste under 8 bytes a small blob, under 1/8 a larger one. The
 // memory of a blob is contiguous and stays where it is until it is freed.
-// Limits: 2^20 pages, so 64 GiB of small blobs, a million above 4 KiB.
+// Limits: 2^20 pages, so 64 GiB of small blobs, a million above 16 KiB. full()
+// says that an eighth of them is left: what may be refused is, from then on.
 #ifndef MUSTER_CRDT_SLAB_H_
 #define MUSTER_CRDT_SLAB_H_
 
@@ -37,6 +39,9 @@ class Slab {
     return const_cast<Slab*>(this)->Data(handle);
   }
 
+  bool full() const {
+    return pages_.size() - vacant_.size() > kMaxPages / 8 * 7;
+  }
   // Memory held, free slots included.
   size_t bytes() const { return bytes_; }
 
@@ -45,8 +50,10 @@ class Slab {
   static constexpr uint32_t kSlotMask = (1u << kSlotBits) - 1;
   static constexpr uint32_t kMaxPages = 1u << (32 - kSlotBits);
   static constexpr size_t kPageBytes = 64 << 10;
+  static constexpr size_t kLargePageBytes = 256 << 10;
   static constexpr size_t kMinSlot = 16;
   static constexpr size_t kMaxSmall = 4096;
+  static constexpr size_t kMaxShared = 16384;
 
   struct Page {
     std::unique_ptr<char[]> memory;

@@ -17,6 +17,13 @@ using crdt::RowIdx;
 using crdt::SessionIdx;
 using crdt::SessionState;
 
+namespace {
+
+// A resume adds one, and so may an attempt of a client: no session gets there.
+constexpr uint64_t kMaxResumeNumber = uint64_t{1} << 32;
+
+}  // namespace
+
 bool LocalSessions::BeingResumed(crdt::SessionId session) const {
   return std::any_of(adoptions_.begin(), adoptions_.end(),
                      [session](const Adoption& adoption) {
@@ -29,6 +36,11 @@ absl::Status LocalSessions::MayResume(const ResumeRequest& request,
   if (BeingResumed(request.open.session)) {
     return absl::AbortedError(
         "resume: another resume of this session is under way here");
+  }
+  if (request.resume_number > kMaxResumeNumber) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("resume_number: ", request.resume_number,
+                     " is none that a node has given"));
   }
   if (in_force == kNone) return absl::OkStatus();
   const auto& record = roll_.store().session(in_force);
@@ -143,23 +155,18 @@ bool LocalSessions::AdoptEntries(Adoption& adoption, SessionIdx copy) {
 
 void LocalSessions::AdoptEntry(Adoption& adoption, SessionIdx copy,
                                const EntryView& wish) {
-  crdt::SessionId sid = adoption.wish.open.session;
   if (adopted_.contains({copy, wish.ref})) return;  // Named twice.
   if (adoption.lapsed) return adoption.missing.push_back(wish.ref);
-  for (RowIdx row = store().FirstOfPair(wish.topic, wish.key); row != kNone;
-       row = store().NextOfPair(row)) {
-    SessionIdx owner = store().session_of(row);
-    if (owner == copy || store().session(owner).session != sid ||
-        store().ref(row) != wish.ref || !store().shown(row)) {
-      continue;
-    }
-    std::string meta(store().meta(row));
-    RowIdx own = own_.AddEntry(copy, wish.topic, wish.key, meta, wish.ref,
-                               store().root(row));
-    adopted_.emplace(std::make_pair(copy, wish.ref), own);
-    return;
-  }
-  adoption.missing.push_back(wish.ref);
+  const RowIdx row = store().FindOfSession(
+      adoption.wish.open.session, wish.topic, wish.key, [&](RowIdx i) {
+        return store().session_of(i) != copy && store().shown(i) &&
+               store().ref(i) == wish.ref;
+      });
+  if (row == kNone) return adoption.missing.push_back(wish.ref);
+  std::string meta(store().meta(row));
+  RowIdx own = own_.AddEntry(copy, wish.topic, wish.key, meta, wish.ref,
+                             store().root(row));
+  adopted_.emplace(std::make_pair(copy, wish.ref), own);
 }
 
 void LocalSessions::FinishAdoption(Adoption& adoption, SessionIdx copy,

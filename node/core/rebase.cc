@@ -297,6 +297,7 @@ RebaseReceiver::Outcome RebaseReceiver::End(const RebaseFrame& frame) {
   ended_ = true;
   final_seq_ = frame.seq;
   final_digest_ = frame.digest;
+  stream_.applied = std::max(stream_.applied, frame.seq);
   ToFirst();
   return Outcome::kEnded;
 }

@@ -55,7 +55,7 @@ class RebaseSender {
   // A name is a byte or two.
   static constexpr size_t kNameBytes = 16;
   // At most so many in one frame: to apply them is one step of the receiver.
-  static constexpr size_t kPuts = 256;
+  static constexpr size_t kPuts = 128;
 
   RebaseFrame Make(RebaseFrame::Kind kind, std::string payload, uint32_t count);
   RebaseFrame Begin();
@@ -104,7 +104,7 @@ class RebaseReceiver {
  private:
   // Elements passed over in a step; to put one costs as much as kPutSteps.
   static constexpr size_t kSteps = 4096;
-  static constexpr size_t kPutSteps = 16;
+  static constexpr size_t kPutSteps = 32;
 
   // The cursor, to the first elements.
   void ToFirst();

@@ -24,6 +24,8 @@ constexpr absl::Duration kLearning = absl::Seconds(5);
 constexpr size_t kJobRows = 128;
 // Deadlines looked at in one step.
 constexpr size_t kDeadlines = 256;
+// Own sessions ended in one step since they have moved.
+constexpr size_t kLosers = 32;
 
 }  // namespace
 
@@ -54,13 +56,13 @@ void Replica::Impl::Begin(Now now) {
 void Replica::Impl::End() {
   HandleEvents();
   if (sessions.has_value()) {
-    std::vector<crdt::SessionIdx> losers = roll.TakeLosers();
-    if (!losers.empty()) sessions->OnLosers(losers, out);
+    sessions->OnLosers(roll.TakeLosers(kLosers), out);
     membership.SetPresenceSeq(own->stream().vv);
   }
   replication.Pump(out);
   hub.Flush(roll.now(), out);
-  out.more_work |= !roll.idle() || hub.has_work() || replication.has_work() ||
+  out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
+                   replication.has_work() ||
                    (sessions.has_value() && sessions->has_work());
 }
 
@@ -106,7 +108,7 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
       if (stream == nullptr) return;
       stream->Heard(membership.LastBeatOf(stream->origin.life));
       // What was kept until it is shown again is settled.
-      if (std::exchange(stream->waiting, false)) roll.OnRebased(*stream);
+      if (std::exchange(stream->waiting, false)) roll.Settle(*stream);
       roll.SetHidden(*stream, true);
       return;
     case Kind::kForgotten:
@@ -121,6 +123,7 @@ void Replica::Impl::OnAlive(const MembershipEvent& event) {
   Stream* stream =
       roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
   if (stream == nullptr || stream->own || stream->ended) return;
+  if (!stream->hidden) return;  // It was suspected.
   stream->show_at = std::max(stream->show_at, event.presence_seq);
   stream->show_known = event.presence_seq != crdt::Seq();
   stream->waiting = true;

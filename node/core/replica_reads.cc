@@ -20,7 +20,8 @@ namespace {
 constexpr size_t kMaxPassed = 4096;
 // Topics that a page looks at.
 constexpr size_t kMaxNames = 2048;
-// Entries of one topic and key that are told of.
+// Entries of one topic and key that are told of, if they have kPageBytes at
+// most.
 constexpr size_t kMaxOfPair = 1024;
 // Shown rows of one topic and key that are looked at for one whose node is not
 // down: more only while such a node's entries are being hidden.
@@ -60,7 +61,9 @@ ListReply Replica::Get(absl::string_view topic, absl::string_view key) {
   ListReply reply;
   for (RowIdx row = store.FirstOfPair(topic, key);
        row != kNone && store.shown(row); row = store.NextOfPair(row)) {
-    if (reply.entries.size() == kMaxOfPair) break;
+    if (reply.entries.size() == kMaxOfPair || reply.arena.used() > kPageBytes) {
+      break;
+    }
     if (!roll.Visible(row)) continue;
     reply.entries.push_back(CopyEntry(store, row, {}, reply.arena));
   }
@@ -178,7 +181,9 @@ ExplainReply Replica::Explain(absl::string_view topic, absl::string_view key,
   ExplainReply reply;
   for (RowIdx row = store.FirstOfPair(topic, key); row != kNone;
        row = store.NextOfPair(row)) {
-    if (reply.lines.size() == kMaxOfPair) break;
+    if (reply.lines.size() == kMaxOfPair || reply.arena.used() > kPageBytes) {
+      break;
+    }
     const auto& session = store.session(store.session_of(row));
     const Stream& stream = *roll.StreamAt(session.stream);
     ExplainLine line;

@@ -179,8 +179,10 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
       stream.show_at = std::max(stream.show_at, position.seq);
       stream.show_known |= direct;
     }
-    if (pulling.source == 0 ||
-        (direct && pulling.source != id && (first || back))) {
+    // One of which all has arrived is only to be swept.
+    const bool arrived = pulling.rebase != nullptr && pulling.rebase->ended();
+    if (!arrived && (pulling.source == 0 ||
+                     (direct && pulling.source != id && (first || back)))) {
       ChooseSource(stream, out);
     }
   }
@@ -203,6 +205,8 @@ void Replication::ForgetUnnamed(Link& link, const PositionsFrame& full) {
 
 bool Replication::CaughtUp() const {
   for (const auto& [id, link] : links_) {
+    // One that has died meanwhile brings nothing more.
+    if (Silent(link) && !membership_.IsAlive(link.origin.life)) continue;
     if (!link.heard_positions) return false;
     for (const auto& [stream_id, position] : link.positions) {
       if (!position.wanted) continue;
@@ -389,7 +393,7 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
   uint64_t digest = pulling.rebase->final_digest();
   pulling.rebase.reset();
   stream.rebasing = false;
-  roll_.OnRebased(stream);
+  roll_.Settle(stream);
   roll_.log().Reset(stream.idx, stream.vv);
   bool equal = roll_.store().Digest(stream.idx) == digest;
   bool was_forced = pulling.force;

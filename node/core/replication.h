@@ -122,12 +122,15 @@ class Replication {
     Instant last_pull{0};
     uint64_t ahead = 0;   // What its link had brought by then, of any stream.
     int asked_again = 0;  // The same source, since anything came of it.
-    crdt::Seq told;       // The furthest that any peer ever was.
-    bool force = false;   // Rebase from 0: the digest did not match.
+    // How long nothing may come of it: twice what it took of late.
+    absl::Duration patience;
+    crdt::Seq told;      // The furthest that any peer ever was.
+    bool force = false;  // Rebase from 0: the digest did not match.
     std::unique_ptr<RebaseReceiver> rebase;
     std::optional<CheckpointFrame> checkpoint;  // To be passed on.
 
     void Progressed(Instant now) {
+      patience = std::max(2 * (now - since), patience / 2);
       since = now;
       asked_again = 0;
     }

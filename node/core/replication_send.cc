@@ -54,8 +54,9 @@ void Replication::StartRebase(Stream& stream, Serving& serving, Seq have) {
 void Replication::OnAck(LinkId id, const AckFrame& frame) {
   Link* link = FindLink(id);
   if (link == nullptr || frame.bulk_bytes > link->sent) return;
-  link->acked = std::min(
-      link->sent, std::max(link->acked, frame.bulk_bytes + link->missed));
+  // What has come after all was not missed.
+  link->missed = std::min(link->missed, link->sent - frame.bulk_bytes);
+  link->acked = std::max(link->acked, frame.bulk_bytes + link->missed);
 }
 
 void Replication::Pump(Output& out) {

@@ -12,6 +12,8 @@ namespace {
 constexpr absl::Duration kSilent = absl::Seconds(1);
 // Back-off between dials is at most 2 s.
 constexpr absl::Duration kPicky = absl::Seconds(3);
+// What is asked for again is waited for up to so many source_timeouts.
+constexpr int kLongestWait = 16;
 
 }  // namespace
 
@@ -125,7 +127,7 @@ void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
   ++counters_.rebase_restarts;
   if (stream.applied > stream.vv) return;
   stream.rebasing = false;
-  roll_.OnRebased(stream);
+  roll_.Settle(stream);
 }
 
 bool Replication::Holds(LinkId link, const Stream& stream) const {
@@ -152,11 +154,15 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   bool behind = (pulling.told > stream.vv && Furthest(stream) > stream.vv) ||
                 stream.rebasing || pulling.force;
   if (!behind) return pulling.Progressed(now);
-  if (now - pulling.since < options_.source_timeout) return;
+  // What comes slowly would not come faster from the beginning.
+  const absl::Duration longest = kLongestWait * options_.source_timeout;
+  const absl::Duration patience =
+      std::clamp(pulling.patience, options_.source_timeout, longest);
+  if (now - pulling.since < patience) return;
   LinkId best = BestSource(stream, pulling.source);
   // What was asked for before may still be on the way, and be longer on it.
   const int longer = best == 0 ? std::min(pulling.asked_again, 4) : 0;
-  const absl::Duration wait = options_.source_timeout * (1 << longer);
+  const absl::Duration wait = std::min(patience * (1 << longer), longest);
   if (now - pulling.since < wait) return;
   if (best == 0 && !Holds(pulling.source, stream)) {
     // Nobody has it any more: it can be dropped here, too.

@@ -18,6 +18,8 @@ using crdt::SessionState;
 
 // Own sessions that one call of RunDeadlines tells of.
 constexpr size_t kOwnDue = 32;
+// Rows and sessions that a slice of a sweep looks at.
+constexpr size_t kSwept = 128;
 
 }  // namespace
 
@@ -56,8 +58,12 @@ void Roll::ForEachStream(absl::FunctionRef<void(Stream&)> visit) {
 void Roll::SetHidden(Stream& stream, bool hidden) {
   if (stream.hidden == hidden) return;
   stream.hidden = hidden;
-  // Until the job has looked at the sessions' grace.
   stream.wanted_until_us = lived_us_ + 2'000'000;
+  Settle(stream);
+}
+
+void Roll::Settle(Stream& stream) {
+  ++stream.jobs;
   jobs_.emplace_back(Job::Kind::kStream, stream.idx);
 }
 
@@ -72,7 +78,8 @@ void Roll::Drop(Stream& stream) {
 }
 
 bool Roll::HasWanted(const Stream& stream) const {
-  return !stream.hidden || stream.wanted_until_us > lived_us_;
+  return !stream.hidden || stream.jobs > 0 ||
+         stream.wanted_until_us > lived_us_;
 }
 
 // --------------------------------------------------------------- mutations
@@ -180,7 +187,7 @@ Roll::Applied Roll::RemoveSession(Stream& stream, crdt::ElementId id) {
 void Roll::RemoveSessionRecord(SessionIdx i) {
   crdt::SessionId sid = store_.session(i).session;
   DetachSessionCursors(i);
-  losers_.erase(std::remove(losers_.begin(), losers_.end(), i), losers_.end());
+  if ((store_.session(i).flags & kLost) != 0) std::erase(losers_, i);
   store_.RemoveSession(i);
   if (store_.FirstCopy(sid) != kNone) OnCopiesChanged(sid);
 }
@@ -215,7 +222,7 @@ void Roll::DetachJob(RowIdx row) {
 }
 
 bool Roll::Sweep(Stream& stream, SeqCursor& at) {
-  for (int i = 0; i < 512; ++i) {
+  for (size_t i = 0; i < kSwept; ++i) {
     if (at.row != kNone) {
       RowIdx row = at.row;
       at.row = store_.NextRowBySeq(row);

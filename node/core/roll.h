@@ -78,8 +78,9 @@ class Roll {
   size_t stream_count() const { return streams_.size(); }
   // Hides or shows a stream: at once for reads, as a job for watchers.
   void SetHidden(Stream& stream, bool hidden);
-  // A rebase of it is over: what waited for its end is settled, as a job.
-  void OnRebased(Stream& stream);
+  // What of it waited for the end of a rebase, or for it to be shown, is
+  // settled, as a job.
+  void Settle(Stream& stream);
   // Forgets a stream and all its elements, as a job.
   void Drop(Stream& stream);
   // Whether a session of it is shown, or may be within its grace.
@@ -113,8 +114,10 @@ class Roll {
   Want Wanted(crdt::SessionIdx session) const;
   // For reads: shown, and not hidden by its stream's flag.
   bool Visible(crdt::RowIdx row) const;
-  // Own copies that lost against a higher one since the last call.
-  std::vector<crdt::SessionIdx> TakeLosers();
+  // Own copies that lost against a higher one and were not taken yet, at most
+  // `limit`.
+  std::vector<crdt::SessionIdx> TakeLosers(size_t limit);
+  bool has_losers() const { return !losers_.empty(); }
 
   // ---- time ----
   void SetTime(Now now, absl::Duration stalled);

@@ -97,9 +97,11 @@ bool Roll::Visible(RowIdx row) const {
   return !by_idx_[session.stream]->hidden || session.shared->grace_ms > 0;
 }
 
-std::vector<SessionIdx> Roll::TakeLosers() {
-  std::vector<SessionIdx> losers;
-  losers.swap(losers_);
+std::vector<SessionIdx> Roll::TakeLosers(size_t limit) {
+  const auto end =
+      losers_.begin() + static_cast<ptrdiff_t>(std::min(limit, losers_.size()));
+  std::vector<SessionIdx> losers(losers_.begin(), end);
+  losers_.erase(losers_.begin(), end);
   for (SessionIdx i : losers) store_.session(i).flags &= ~kLost;
   return losers;
 }
@@ -177,16 +179,12 @@ RowIdx Roll::RowToReplace(RowIdx row) const {
   if (store_.Sole(session)) return kNone;
   crdt::SessionId sid = store_.session(session).session;
   const crdt::EntryRoot root = store_.root(row);
-  for (RowIdx i = store_.FirstOfPair(store_.topic(row), store_.key(row));
-       i != kNone && store_.shown(i); i = store_.NextOfPair(i)) {
-    SessionIdx owner = store_.session_of(i);
-    const bool another = owner != session || store_.detached(i);
-    if (another && store_.session(owner).session == sid &&
-        store_.root(i) == root) {
-      return i;
-    }
-  }
-  return kNone;
+  return store_.FindOfSession(
+      sid, store_.topic(row), store_.key(row), [&](RowIdx i) {
+        const bool another =
+            store_.session_of(i) != session || store_.detached(i);
+        return another && store_.shown(i) && store_.root(i) == root;
+      });
 }
 
 // The row of the copy in force that takes this row's place, or kNone.
@@ -197,14 +195,12 @@ RowIdx Roll::RowThatReplaces(RowIdx row) const {
   if (winner == session || winner == kNone) return kNone;
   if (Wanted(winner) == Want::kHide) return kNone;
   const crdt::EntryRoot root = store_.root(row);
-  for (RowIdx i = store_.FirstOfPair(store_.topic(row), store_.key(row));
-       i != kNone; i = store_.NextOfPair(i)) {
-    if (store_.session_of(i) == winner && !store_.shown(i) &&
-        !store_.detached(i) && store_.root(i) == root) {
-      return i;
-    }
-  }
-  return kNone;
+  return store_.FindOfSession(
+      store_.session(session).session, store_.topic(row), store_.key(row),
+      [&](RowIdx i) {
+        return store_.session_of(i) == winner && !store_.shown(i) &&
+               !store_.detached(i) && store_.root(i) == root;
+      });
 }
 
 void Roll::HideOrReplace(RowIdx row) {
@@ -270,10 +266,6 @@ bool Roll::RunSessionJob(Job& job, size_t rows) {
   return job.row == kNone;
 }
 
-void Roll::OnRebased(Stream& stream) {
-  jobs_.emplace_back(Job::Kind::kStream, stream.idx);
-}
-
 bool Roll::RunStreamJob(Job& job, size_t rows) {
   Stream* stream = by_idx_[job.stream];
   if (stream == nullptr) return true;
@@ -308,6 +300,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
   }
   if (job.cursor->session != kNone) return false;
   RemoveCursor(job.cursor.get());
+  --stream->jobs;
   return true;
 }
 

@@ -11,6 +11,17 @@ using crdt::Ref;
 using crdt::RowIdx;
 using crdt::SessionIdx;
 
+namespace {
+
+absl::Status Full(absl::string_view field) {
+  return absl::ResourceExhaustedError(absl::StrCat(
+      field,
+      ": the cluster holds nearly as many keys and metas as a node can "
+      "(a million above 16 KiB, or 64 GiB of smaller ones)"));
+}
+
+}  // namespace
+
 absl::StatusOr<bool> LocalSessions::Apply(const ApplyRequest& request,
                                           ApplyReply& reply, size_t& budget) {
   absl::StatusOr<SessionIdx> live = Live(request.session);
@@ -58,15 +69,17 @@ absl::StatusOr<Ref> LocalSessions::Track(SessionIdx session,
         "track: the session holds ", store().session(session).entries,
         " entries, its limit (--max-entries-per-session)"));
   }
+  if (store().full()) return Full("track");
   if (!op.allow_duplicate) {
-    for (RowIdx row = store().FirstOfPair(op.topic, op.key); row != kNone;
-         row = store().NextOfPair(row)) {
-      if (store().session_of(row) == session && !store().detached(row)) {
-        return absl::AlreadyExistsError(absl::StrCat(
-            "track: (", op.topic, ", ", op.key,
-            ") is tracked by this session already; set allow_duplicate to "
-            "track it again"));
-      }
+    const RowIdx found = store().FindOfSession(
+        store().session(session).session, op.topic, op.key, [&](RowIdx row) {
+          return store().session_of(row) == session && !store().detached(row);
+        });
+    if (found != kNone) {
+      return absl::AlreadyExistsError(absl::StrCat(
+          "track: (", op.topic, ", ", op.key,
+          ") is tracked by this session already; set allow_duplicate to "
+          "track it again"));
     }
   }
   return store().ref(
@@ -100,6 +113,7 @@ absl::StatusOr<Ref> LocalSessions::Update(SessionIdx session,
   absl::StatusOr<RowIdx> row = FindRef(session, op.ref);
   if (!row.ok()) return row.status();
   if (store().meta(*row) == op.meta) return op.ref;
+  if (store().full()) return Full("update");
   adopted_.erase({session, op.ref});
   own_.UpdateEntry(*row, op.meta);
   return store().ref(*row);

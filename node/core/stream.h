@@ -44,6 +44,7 @@ struct Stream {
   // Hidden: until then, in lived microseconds, a session with grace may be
   // shown.
   int64_t wanted_until_us = 0;
+  int jobs = 0;  // That have not looked at all of its sessions yet.
 
   // ---- rebase ----
   // From the first frame of one until one has come to its end: elements later

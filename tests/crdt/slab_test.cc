@@ -28,9 +28,10 @@ TEST(SlabTest, BlobsOfEverySizeKeepTheirBytes) {
 }
 
 TEST(SlabTest, SizesOnTheEdgeOfAClassDoNotOverlap) {
-  for (size_t size : {1,    15,   16,   17,   255,  256,   257,  288,  289,
-                      511,  512,  513,  576,  577,  1023,  1024, 1025, 2047,
-                      2048, 2049, 4095, 4096, 4097, 65536, 70000}) {
+  for (size_t size :
+       {1,    15,   16,   17,   255,  256,   257,   288,   289,  511,
+        512,  513,  576,  577,  1023, 1024,  1025,  2047,  2048, 2049,
+        4095, 4096, 4097, 8192, 8193, 16384, 16385, 65536, 70000}) {
     Slab slab;
     std::vector<Slab::Handle> handles;
     for (int i = 0; i < 40; ++i) {
@@ -46,14 +47,15 @@ TEST(SlabTest, SizesOnTheEdgeOfAClassDoNotOverlap) {
 }
 
 TEST(SlabTest, WasteIsUnderEightBytesASmallBlobAndAnEighthALargerOne) {
-  for (size_t size = 16; size <= 4096; size += 7) {
+  for (size_t size = 16; size <= 16384; size += size < 4096 ? 7 : 101) {
     Slab slab;
+    const size_t page = size <= 4096 ? kPage : 4 * kPage;
     // As many as surely fill many pages, so that the last one weighs little.
-    size_t count = 40 * kPage / size;
+    size_t count = 40 * page / size;
     for (size_t i = 0; i < count; ++i) slab.Alloc(size);
     size_t most = size <= 256 ? size + 7 : size + size / 8;
     // A page's end, too short for one more blob, is lost as well.
-    EXPECT_LE(slab.bytes(), count * most * kPage / (kPage - most) + kPage)
+    EXPECT_LE(slab.bytes(), count * most * page / (page - most) + page)
         << "size " << size;
   }
 }

@@ -145,6 +145,30 @@ TEST_F(SessionsTest, ASessionTakenByAnotherStreamEndsItsSlotOnly) {
   EXPECT_EQ(CountOf(stub_.get(), "t"), 5u);
 }
 
+TEST_F(SessionsTest, AResumeNumberThatNoNodeHasGivenIsRefused) {
+  SessionsClient stream(stub_.get());
+  v1::SessionsRequest request;
+  request.set_number(1);
+  AddPart(&request, 1, true, "a");
+  v1::SessionsResponse response;
+  ASSERT_TRUE(stream.Ask(request, &response));
+  const std::string token = response.results(0).opened().token();
+  request.Clear();
+  request.set_number(2);
+  v1::ResumeRequest* resume = AddPart(&request, 2, false, "")->mutable_resume();
+  resume->set_token(token);
+  resume->set_resume_number(UINT64_MAX);
+  ASSERT_TRUE(stream.Ask(request, &response));
+  EXPECT_EQ(response.results(0).code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(response.results(0).message(),
+              HasSubstr("resume_number: 18446744073709551615 is none that"));
+  request.Clear();
+  request.set_number(3);
+  AddPart(&request, 1, false, "b");
+  ASSERT_TRUE(stream.Ask(request, &response));
+  EXPECT_EQ(response.results(0).code(), 0) << "it goes on where it was";
+}
+
 TEST_F(SessionsTest, PartsForASlotWaitForItsResumeAndOthersDoNot) {
   SessionsClient stream(stub_.get());
   v1::SessionsRequest request;

@@ -15,9 +15,6 @@ constexpr SimTime kEarly = 30 * kMillisecond;
 // The longest grace that is drawn, and what may be added to it.
 constexpr SimTime kLapsed = 20 * kSecond;
 constexpr SimTime kKeptAtLeast = 3 * kSecond;
-constexpr SimTime kSpotEvery = 50 * kMillisecond;
-constexpr uint64_t kOverdueEvery = 4;  // Of the spot checks,
-constexpr size_t kFew = 1000;          // where so many are shown at most.
 // One that stood still for longer notices it.
 constexpr SimTime kStall = 200 * kMillisecond;
 
@@ -198,21 +195,6 @@ void Checks::OnLog(Process& from, const core::LogLine& line) {
   world_.Fail(absl::StrCat(from.name(), " logs: ", line.text));
 }
 
-// C14
-void Checks::OnFrame(Process& from, const core::SendFrame& send) {
-  const auto* delta = std::get_if<core::DeltaFrame>(&send.frame.body);
-  const auto* rebase = std::get_if<core::RebaseFrame>(&send.frame.body);
-  if (delta == nullptr && rebase == nullptr) return;
-  const crdt::StreamId& id = delta != nullptr ? delta->stream : rebase->stream;
-  if (id.life == from.life) return;
-  for (const core::StreamView& s : from.replica().Status(from.Now()).streams) {
-    if (s.origin.life != id.life || !s.rebasing) continue;
-    world_.Fail(absl::StrCat("C14: ", from.name(), "#", from.number,
-                             " serves the stream of ", s.origin.node,
-                             " in the middle of its rebase"));
-  }
-}
-
 std::string Checks::Fresh(const RefKey& ref, const Content& entry) const {
   const Model::Made* made = model_.Find(ref);
   if (made == nullptr) {
@@ -307,20 +289,27 @@ bool Checks::MayHide(const Process& at, const RefKey& ref) const {
 }
 
 // What a session held elsewhere is kept until the copy that takes over is
-// there, and no longer than its grace, or 3 s.
+// there, and no longer than its grace, or 3 s; also if it moves on meanwhile.
 bool Checks::MovedTooSlowly(Process& at, const RefKey& ref) {
-  const Model::Copy& holder = *model_.Holder(ref);
   const Model::Session& session = model_.session(model_.Find(ref)->session);
   const SimTime kept = std::max<SimTime>(session.grace, kKeptAtLeast);
-  if (world_.now() + kEarly < holder.since + kept) return false;
+  SimTime opened = world_.now();
+  for (const auto& [process, copy] : session.copies) {
+    opened = std::min(opened, copy.since);
+  }
   const auto seq = [&](Process& p, crdt::LifeId life) {
     for (const core::StreamView& s : p.replica().Status(p.Now()).streams) {
       if (s.origin.life == life && !s.rebasing) return s.seq;
     }
     return crdt::Seq();
   };
-  Process& owner = *world_.processes()[static_cast<size_t>(holder.process)];
-  return owner.alive() && seq(at, owner.life) < seq(owner, owner.life);
+  const auto slow = [&](const Model::Copy& copy) {
+    Process& owner = *world_.processes()[static_cast<size_t>(copy.process)];
+    return copy.since != opened && copy.since + kept <= world_.now() + kEarly &&
+           owner.alive() && seq(at, owner.life) < seq(owner, owner.life);
+  };
+  return std::any_of(session.copies.begin(), session.copies.end(),
+                     [&](const auto& copy) { return slow(copy.second); });
 }
 
 void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
@@ -360,64 +349,6 @@ void Checks::Moved(Process& at, const RefKey& ref, bool joined,
     }
     made = model_.Find(next);
   }
-}
-
-// Deadlines of one that stood still have moved; and of one that lives, but out
-// of reach, the node may have heard late, and may still hear beats.
-bool Checks::MayBeLate(Process& at, int owner, SimTime since) {
-  Process& of = *world_.processes()[static_cast<size_t>(owner)];
-  if (SteadySince(of) > since) return true;
-  return of.alive() &&
-         !Reachable(at.host.index, of.host.index, world_.now() - since);
-}
-
-// C5
-void Checks::CheckOverdue(Process& at, const Model::Entries& shown) {
-  if (lossy_ || hostile_) return;
-  for (const auto& [ref, content] : shown) {
-    const Model::Latest latest = model_.LatestLeave(ref);
-    if (world_.now() <= latest.leave) continue;
-    const Model::Made* made = model_.Find(ref);
-    const std::set<int>& owners = model_.session(made->session).processes;
-    if (SteadySince(at) > latest.disconnected ||
-        std::any_of(owners.begin(), owners.end(), [&](int owner) {
-          return MayBeLate(at, owner, latest.disconnected);
-        })) {
-      continue;
-    }
-    return world_.Fail(
-        absl::StrCat("C5: ", ToString(ref), " is shown by ", at.name(), "#",
-                     at.number, " ", world_.now() - latest.leave,
-                     " us after the last moment", Explained(at, content)));
-  }
-}
-
-// C8
-void Checks::SpotCheck(Process& process) {
-  world_.After(kSpotEvery, [this, &process] {
-    if (!process.alive()) return;
-    SpotCheck(process);
-    // What an ended life has sent may still begin one.
-    NoteHalves(process);
-    if (process.frozen() || !process.idle()) return;
-    const Watcher* audit = clients_.Audit(process);
-    if (audit == nullptr || !audit->mirror.complete()) return;
-    // Past that it lags: a fresh state comes once these are written.
-    if (audit->unwritten >= process.options.watch.max_queued) return;
-    const size_t seen = audit->mirror.entries().size();
-    if (++NoteOf(process).spots % kOverdueEvery == 0 && seen <= kFew) {
-      CheckOverdue(process, audit->mirror.entries());
-    }
-    const size_t counted = process.replica().Count().entries;
-    if (seen == counted && (seen > 1000 || !world_.rng().OneIn(8))) return;
-    if (seen == counted &&
-        ListAll(world_, process) == audit->mirror.entries()) {
-      return;
-    }
-    world_.Fail(absl::StrCat("C8: a watcher at ", process.name(), "#",
-                             process.number, " sees ", seen,
-                             " entries; the node counts ", counted));
-  });
 }
 
 }  // namespace muster::sim

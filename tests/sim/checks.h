@@ -15,15 +15,21 @@
 //      and never does the update in the step of the leave;
 //   C5 nothing leaves before its grace is over (same exception), nor is shown
 //      6 s after that by a node that runs, whatever else is broken: unless the
-//      owner lives out of its reach.
+//      owner lives out of its reach, or beats or link frames are lost beyond
+//      what the detector allows for.
 // At fixed times after a fault:
 //   C6 a dead or frozen node is down for the others within its bound;
 //   C7 one that beats, and is reachable by some path, never is; and a node
-//      that has just stood still does not even suspect it.
+//      that has just stood still does not even suspect it; not where beats or
+//      link frames are lost beyond what the detector allows for.
 // At every frame:
-//   C14 a stream in the middle of a rebase is served to nobody.
+//   C14 a stream in the middle of a rebase is served to nobody;
+//   C15 a link has one rebase of a stream at a time, its frames are numbered
+//      from 1 without a gap, and none has an id used before.
 // Between steps, where no job is left:
-//   C8 the mirror of the watcher that sees all equals its node's list.
+//   C8 the mirror of each watcher that keeps up equals its node's list, and
+//      they are as many as the node counts;
+//   C16 the store's own invariants hold (Replica::Audit).
 // At quiet points (nothing broken, no work), within a bound:
 //   C9 every node serves, sees all others alive, no earlier life of one
 //      that runs, and lists the same;
@@ -38,6 +44,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/clients.h"
@@ -154,6 +162,9 @@ class Checks : public Observer {
   // Since when it has run without a pause.
   SimTime SteadySince(const Process& process);
   void SpotCheck(Process& process);
+  void CheckWhole(Process& process, const Watcher& audit);
+  void CheckNumber(const Process& from, core::LinkId link,
+                   const core::RebaseFrame& frame);
   void CheckOverdue(Process& at, const Model::Entries& shown);
   bool MayBeLate(Process& at, int owner, SimTime since);
   std::string Fresh(const RefKey& ref, const Content& entry) const;
@@ -163,6 +174,8 @@ class Checks : public Observer {
   std::string StreamsDiffer();
   std::string KeptTooLong(Process& process);
   std::string CountsDiffer(const Watcher& watcher, const Model::Entries& list);
+  std::string WatcherDiffers(const Watcher& watcher,
+                             const Model::Entries& list);
   std::string WatchersDiffer(const std::map<int, Model::Entries>& lists);
 
   World& world_;
@@ -184,6 +197,10 @@ class Checks : public Observer {
   // (process, life): cut off or standing still when that life ended, so that it
   // may have heard it last long before.
   std::set<std::pair<int, int>> missed_;
+  // Of each (process, link, stream): the rebase id and number sent last.
+  std::map<std::tuple<int, core::LinkId, crdt::LifeId>,
+           std::pair<uint64_t, uint64_t>>
+      rebases_;
   SimTime changed_at_ = 0;
 };
 

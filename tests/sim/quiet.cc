@@ -244,6 +244,22 @@ std::string Checks::CountsDiffer(const Watcher& watcher,
   return "";
 }
 
+// C8, C12
+std::string Checks::WatcherDiffers(const Watcher& watcher,
+                                   const Model::Entries& list) {
+  Model::Entries covered;
+  for (const auto& [ref, content] : list) {
+    if (Covers(watcher.request, content)) covered[ref] = content;
+  }
+  const Model::Entries& seen = watcher.mirror.entries();
+  if (covered == seen) return "";
+  const std::string lost = Difference(covered, seen);
+  return absl::StrCat(
+      "C12: a watcher at ", Where(*watcher.at), " differs from the list: ",
+      lost.empty() ? absl::StrCat("it has ", Difference(seen, covered))
+                   : absl::StrCat("it has not ", lost));
+}
+
 // C12
 std::string Checks::WatchersDiffer(const std::map<int, Model::Entries>& lists) {
   for (const auto& watcher : clients_.watchers()) {
@@ -256,18 +272,8 @@ std::string Checks::WatchersDiffer(const std::map<int, Model::Entries>& lists) {
       continue;
     }
     if (!watcher->mirror.complete()) return "a watcher waits for its state";
-    Model::Entries covered;
-    for (const auto& [ref, content] : list->second) {
-      if (Covers(watcher->request, content)) covered[ref] = content;
-    }
-    if (covered == watcher->mirror.entries()) continue;
-    const std::string lost = Difference(covered, watcher->mirror.entries());
-    return absl::StrCat(
-        "C12: a watcher at ", Where(*watcher->at), " differs from the list: ",
-        lost.empty()
-            ? absl::StrCat("it has ",
-                           Difference(watcher->mirror.entries(), covered))
-            : absl::StrCat("it has not ", lost));
+    const std::string wrong = WatcherDiffers(*watcher, list->second);
+    if (!wrong.empty()) return wrong;
   }
   return "";
 }
@@ -287,7 +293,9 @@ std::string Checks::NotQuietOf(Process& process, const Model::Entries& list) {
         Explained(process, FirstMissing(list, expected.may)->second));
   }
   const std::string views = ViewsDiffer(process, list);
-  return views.empty() ? KeptTooLong(process) : views;
+  if (!views.empty()) return views;
+  const std::string kept = KeptTooLong(process);
+  return kept.empty() ? process.replica().Audit() : kept;
 }
 
 std::string Checks::NotQuiet() {

@@ -1,0 +1,131 @@
+// What must hold at every frame, and between steps: C5's upper bound, C8, C14,
+// C15 and C16.
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "tests/sim/checks.h"
+#include "tests/sim/network.h"
+
+namespace muster::sim {
+namespace {
+
+constexpr SimTime kSpotEvery = 50 * kMillisecond;
+constexpr uint64_t kOverdueEvery = 4;  // Of the spot checks,
+constexpr size_t kFew = 1000;          // where so many are shown at most.
+
+}  // namespace
+
+// C15
+void Checks::CheckNumber(const Process& from, core::LinkId link,
+                         const core::RebaseFrame& frame) {
+  auto [last, first] =
+      rebases_.try_emplace({from.number, link, frame.stream.life});
+  auto& [id, number] = last->second;
+  const bool next = frame.rebase_id == id && frame.number == number + 1;
+  // A pull that arrives twice is answered twice.
+  const bool begun = frame.number == 1 && (frame.rebase_id > id || hostile_);
+  if (!next && !begun) {
+    world_.Fail(absl::StrCat("C15: ", from.name(), "#", from.number,
+                             " sends frame ", frame.number, " of rebase ",
+                             frame.rebase_id, " after ", number, " of ", id));
+  }
+  last->second = {frame.rebase_id, frame.number};
+}
+
+// C14
+void Checks::OnFrame(Process& from, const core::SendFrame& send) {
+  const auto* delta = std::get_if<core::DeltaFrame>(&send.frame.body);
+  const auto* rebase = std::get_if<core::RebaseFrame>(&send.frame.body);
+  if (delta == nullptr && rebase == nullptr) return;
+  if (rebase != nullptr) CheckNumber(from, send.link, *rebase);
+  const crdt::StreamId& id = delta != nullptr ? delta->stream : rebase->stream;
+  if (id.life == from.life) return;
+  for (const core::StreamView& s : from.replica().Status(from.Now()).streams) {
+    if (s.origin.life != id.life || !s.rebasing) continue;
+    world_.Fail(absl::StrCat("C14: ", from.name(), "#", from.number,
+                             " serves the stream of ", s.origin.node,
+                             " in the middle of its rebase"));
+  }
+}
+
+// Deadlines of one that stood still have moved; and of one that lives, but out
+// of reach, the node may have heard late, and may still hear beats.
+bool Checks::MayBeLate(Process& at, int owner, SimTime since) {
+  Process& of = *world_.processes()[static_cast<size_t>(owner)];
+  if (SteadySince(of) > since) return true;
+  return of.alive() &&
+         !Reachable(at.host.index, of.host.index, world_.now() - since);
+}
+
+// C5
+void Checks::CheckOverdue(Process& at, const Model::Entries& shown) {
+  if (lossy_ || hostile_) return;
+  for (const auto& [ref, content] : shown) {
+    const Model::Latest latest = model_.LatestLeave(ref);
+    if (world_.now() <= latest.leave) continue;
+    const Model::Made* made = model_.Find(ref);
+    const std::set<int>& owners = model_.session(made->session).processes;
+    if (SteadySince(at) > latest.disconnected ||
+        std::any_of(owners.begin(), owners.end(), [&](int owner) {
+          return MayBeLate(at, owner, latest.disconnected);
+        })) {
+      continue;
+    }
+    return world_.Fail(
+        absl::StrCat("C5: ", ToString(ref), " is shown by ", at.name(), "#",
+                     at.number, " ", world_.now() - latest.leave,
+                     " us after the last moment", Explained(at, content)));
+  }
+}
+
+// C8
+void Checks::SpotCheck(Process& process) {
+  world_.After(kSpotEvery, [this, &process] {
+    if (!process.alive()) return;
+    SpotCheck(process);
+    // What an ended life has sent may still begin one.
+    NoteHalves(process);
+    if (process.frozen() || !process.idle()) return;
+    const Watcher* audit = clients_.Audit(process);
+    if (audit == nullptr || !audit->mirror.complete()) return;
+    // Past that it lags: a fresh state comes once these are written.
+    if (audit->unwritten >= process.options.watch.max_queued) return;
+    const size_t seen = audit->mirror.entries().size();
+    if (++NoteOf(process).spots % kOverdueEvery == 0 && seen <= kFew) {
+      CheckOverdue(process, audit->mirror.entries());
+    }
+    const size_t counted = process.replica().Count().entries;
+    if (seen != counted) {
+      return world_.Fail(absl::StrCat("C8: a watcher at ", process.name(), "#",
+                                      process.number, " sees ", seen,
+                                      " entries; the node counts ", counted));
+    }
+    if (seen <= kFew && world_.rng().OneIn(8)) CheckWhole(process, *audit);
+  });
+}
+
+// C8, C16
+void Checks::CheckWhole(Process& process, const Watcher& audit) {
+  const Model::Entries list = ListAll(world_, process);
+  if (list != audit.mirror.entries()) {
+    world_.Fail(absl::StrCat("C8: a watcher at ", process.name(), "#",
+                             process.number,
+                             " sees other entries than it lists"));
+  }
+  for (const auto& watcher : clients_.watchers()) {
+    if (watcher->at != &process || watcher->request.counts_only ||
+        watcher->lagging || !watcher->mirror.complete() ||
+        watcher->unwritten >= process.options.watch.max_queued) {
+      continue;
+    }
+    const std::string wrong = WatcherDiffers(*watcher, list);
+    if (!wrong.empty()) world_.Fail(wrong);
+  }
+  const std::string fault = process.replica().Audit();
+  if (!fault.empty()) {
+    world_.Fail(absl::StrCat("C16: ", process.name(), "#", process.number, ": ",
+                             fault));
+  }
+}
+
+}  // namespace muster::sim
