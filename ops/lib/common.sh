@@ -16,6 +16,30 @@ die() {
   exit 1
 }
 
+# help_text: the comment at the head of the script.
+help_text() {
+  sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$ROOT/ops/${0##*/}"
+}
+
+# help_if_asked ARGUMENT…: the help text, and the end, if one asks for it.
+help_if_asked() {
+  local argument
+  for argument in "$@"; do
+    case "$argument" in
+      -h | --help)
+        help_text
+        exit 0
+        ;;
+    esac
+  done
+}
+
+# usage: of what cannot be understood.
+usage() {
+  help_text >&2
+  exit 2
+}
+
 # logged NAME COMMAND…: runs the command. On a terminal it is seen; elsewhere
 # its output goes to build/log/NAME.log, a line of it is shown every half
 # minute, and its end if it fails.

@@ -11,8 +11,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -82,8 +84,19 @@ struct Sum {
   }
 };
 
+// How this program was started, for whoever starts it again.
+std::string program;
+
+// `argv0` if it is a path; a name found otherwise (`muster sim`, PATH) is not.
+std::string ProgramPath(const std::string& argv0) {
+  if (absl::StrContains(argv0, "/")) return argv0;
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  return error ? argv0 : self.string();
+}
+
 std::string Replay(const Plan& plan, int ops) {
-  std::string command = absl::StrCat("muster sim --seed ", plan.seed);
+  std::string command = absl::StrCat(program, " --seed ", plan.seed);
   if (plan.version != kLatestPlan) {
     absl::StrAppend(&command, " --plan ", plan.version);
   }
@@ -282,5 +295,6 @@ int Main(const std::vector<std::string>& args) {
 }  // namespace muster::sim
 
 int main(int argc, char** argv) {
+  muster::sim::program = muster::sim::ProgramPath(argv[0]);
   return muster::sim::Main({argv + 1, argv + argc});
 }
