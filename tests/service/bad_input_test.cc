@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "grpc/health/v1/health.pb.h"
 #include "gtest/gtest.h"
 #include "node/codec/opaque_text.h"
 #include "node/service/tokens.h"
@@ -50,13 +51,14 @@ class ClientTest : public ::testing::Test {
     return response;
   }
   // Sends bytes that no generated code would make.
-  grpc::Status CallRaw(const std::string& method, const std::string& bytes) {
+  grpc::Status CallRaw(const std::string& method, const std::string& bytes,
+                       const std::string& service = "muster.v1.Presence") {
     grpc::TemplatedGenericStub<grpc::ByteBuffer, grpc::ByteBuffer> stub(
         node().Connect());
     Context context;
     grpc::CompletionQueue queue;
     const grpc::Slice slice(bytes);
-    auto call = stub.PrepareUnaryCall(&context, "/muster.v1.Presence/" + method,
+    auto call = stub.PrepareUnaryCall(&context, "/" + service + "/" + method,
                                       grpc::ByteBuffer(&slice, 1), &queue);
     call->StartCall();
     grpc::ByteBuffer response;
@@ -285,18 +287,34 @@ TEST_F(BadInputTest, GarbageOnASessionStreamEndsItWithAReason) {
               HasSubstr("no well-formed muster.v1.SessionRequest"));
 }
 
+TEST_F(BadInputTest, AnErrorRepeatsNoMoreThanTheBeginningOfAForeignText) {
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(std::string(100'000, 's'));
+  const grpc::Status status =
+      CallRaw("Check", request.SerializeAsString(), "grpc.health.v1.Health");
+  EXPECT_EQ(status.error_code(), grpc::NOT_FOUND);
+  EXPECT_EQ(status.error_message(),
+            "service is \"" + std::string(64, 's') +
+                "...\"; this node serves muster.v1.Presence and "
+                "muster.v1.Cluster");
+}
+
 // ------------------------------------------------------ limits, and what stays
 
 // A node with low limits, and a session of epoch 7 with two entries.
 class SmallLimitsTest : public ClientTest {
  protected:
+  static constexpr size_t kMessage = 65'536;
+
   static Limits SmallLimits() {
     Limits limits;
+    limits.max_message_bytes = kMessage;
     limits.max_resume_entries = 3;
     return limits;
   }
   SmallLimitsTest()
       : node_("a", {}, SmallLimits(), [](RuntimeOptions& options) {
+          options.max_message_bytes = kMessage;
           options.core.sessions.max_sessions = 3;
           options.core.sessions.max_entries_per_session = 2;
         }) {}
@@ -357,11 +375,82 @@ class SmallLimitsTest : public ClientTest {
     request.mutable_sessions(0)->set_epoch(epoch);
     return Call(&Stub::Heartbeat, request);
   }
+  static std::string TooLong(size_t bytes) {
+    return absl::StrCat("the request is ", bytes,
+                        " bytes; the limit is 65536 (--max-message-bytes)");
+  }
+
   TestNode node_;
   std::string token_;
   google::protobuf::RepeatedPtrField<v1::Entry> entries_;
   std::string before_;
 };
+
+TEST_F(SmallLimitsTest, NoCallTakesAMessageOverTheLimit) {
+  const std::string bytes(kMessage + 1, '\0');
+  for (const char* method : {"OpenSession", "CloseSession", "Resume", "Track",
+                             "Update", "Untrack", "Heartbeat", "Watch", "List",
+                             "Get", "Count", "Topics", "TopicsOf", "Explain"}) {
+    const grpc::Status status = CallRaw(method, bytes);
+    EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << method;
+    EXPECT_EQ(status.error_message(), TooLong(kMessage + 1)) << method;
+  }
+  for (const char* method : {"Check", "Watch"}) {
+    const grpc::Status status = CallRaw(method, bytes, "grpc.health.v1.Health");
+    EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT) << method;
+    EXPECT_EQ(status.error_message(), TooLong(kMessage + 1)) << method;
+  }
+  EXPECT_EQ(Held(), before_);
+}
+
+TEST_F(SmallLimitsTest, AMessageOfExactlyTheLimitIsTaken) {
+  // A topic, and a field of another version: 7 bytes and what it holds.
+  const std::string bytes = absl::StrCat("\x0a\x01t", "\x7a\xf9\xff\x03",
+                                         std::string(kMessage - 7, 'x'));
+  ASSERT_EQ(bytes.size(), kMessage);
+  const grpc::Status status = CallRaw("List", bytes);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST_F(SmallLimitsTest, AMessageOverTheLimitEndsASessionStream) {
+  SessionClient session(stub_.get());
+  session.Open(/*grace_ms=*/60'000);
+  session.Track("u", "k");
+  v1::SessionRequest request;
+  for (const char* key : {"k2", "k3", "k4"}) {
+    v1::TrackOp* op = request.add_track();
+    op->set_topic("u");
+    op->set_key(key);
+    op->set_meta(std::string(60'000, 'm'));
+  }
+  session.Write(request);
+  const grpc::Status status = session.Finish();
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), TooLong(request.ByteSizeLong()));
+  EXPECT_EQ(CountOf(stub_.get(), "u"), 1u);
+}
+
+TEST_F(SmallLimitsTest, AMessageOverTheLimitEndsASessionsStream) {
+  SessionsClient sessions(stub_.get());
+  v1::SessionsRequest request;
+  request.set_number(1);
+  v1::SessionPart* part = request.add_parts();
+  part->mutable_open();
+  part->add_track()->set_topic("u");
+  part->mutable_track(0)->set_key("k");
+  part->mutable_track(0)->set_meta(std::string(kMessage, 'm'));
+  sessions.Write(request);
+  const grpc::Status status = sessions.Finish();
+  EXPECT_EQ(status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), TooLong(request.ByteSizeLong()));
+  EXPECT_EQ(Held(), before_);
+}
+
+TEST_F(SmallLimitsTest, WhatIsFarLargerIsRefusedByGrpc) {
+  const grpc::Status status = CallRaw("List", std::string(5 << 20, '\0'));
+  EXPECT_EQ(status.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Held(), before_);
+}
 
 TEST_F(SmallLimitsTest, SessionsOverTheLimit) {
   const std::string text =
