@@ -208,7 +208,7 @@ Options LimitOptions() {
            MUSTER_FIELD(runtime.max_connections)),
       Size("max-message-bytes", "bytes", 65'536, 268'435'456,
            "The largest message that a client may send.",
-           MUSTER_FIELD(runtime.max_message_bytes)),
+           MUSTER_FIELD(limits.max_message_bytes)),
       Size("max-frame-bytes", "bytes", 1'048'576, 16'777'216,
            "The largest message that a peer may send.",
            MUSTER_FIELD(runtime.max_frame_bytes)),

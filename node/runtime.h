@@ -60,7 +60,8 @@ struct RuntimeOptions {
   // TCP connections of clients and peers together. A further one is told so
   // and closed.
   size_t max_connections = 10'000;
-  // Largest gRPC message of a client, in bytes.
+  // Largest message of a client, in bytes. It is for the services to refuse a
+  // larger one and say why; what is larger by 4 MiB is refused by gRPC.
   size_t max_message_bytes = 4 << 20;
   // Of a peer's message.
   size_t max_frame_bytes = core::kDefaultMaxFrameBytes;

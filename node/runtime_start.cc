@@ -29,6 +29,8 @@ constexpr milliseconds kServerLimit{500};
 constexpr milliseconds kStopLimit{5000};
 constexpr int kMinPingIntervalMs = 10'000;
 constexpr int kHttpFrameBytes = 1 << 20;
+// So far above their limit the services are given a message, to say so.
+constexpr size_t kMessageRoom = 4 << 20;
 
 uint64_t Random64() {
   uint64_t value = 0;
@@ -138,8 +140,8 @@ absl::Status Runtime::Impl::BuildServer(
       External::FROM_FD, grpc::InsecureServerCredentials());
   for (grpc::Service* service : services) builder.RegisterService(service);
   builder.RegisterService(peer_service_.get());
-  size_t largest =
-      std::max(options_.max_message_bytes, options_.max_frame_bytes);
+  size_t largest = std::max(options_.max_message_bytes + kMessageRoom,
+                            options_.max_frame_bytes);
   builder.SetMaxReceiveMessageSize(static_cast<int>(largest));
   // A batch of 500 operations is 60 KiB: one frame, not four.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kHttpFrameBytes);

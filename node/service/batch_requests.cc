@@ -29,6 +29,8 @@ absl::Status Malformed(const char* type, size_t size) {
 
 absl::Status DecodeBatch(const char* type, const codec::OpFields& fields,
                          const Limits& limits, Batch* batch) {
+  const absl::Status size = CheckRequest(batch->bytes, limits);
+  if (!size.ok()) return size;
   batch->ops.Reset(&limits, limits.max_batch_ops);
   absl::string_view token;
   WireReader reader(batch->bytes);
@@ -50,7 +52,7 @@ absl::Status DecodeBatch(const char* type, const codec::OpFields& fields,
 absl::StatusOr<std::vector<Beat>> DecodeHeartbeats(absl::string_view bytes,
                                                    const Limits& limits) {
   v1::HeartbeatRequest message;
-  absl::Status status = codec::ParseMessage(bytes, &message);
+  absl::Status status = ParseRequest(bytes, limits, &message);
   if (status.ok()) {
     status =
         CheckCount("sessions", message.sessions_size(),

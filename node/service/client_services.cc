@@ -26,7 +26,7 @@ struct ClientServices::Parts {
                 sink},
         presence(&context),
         cluster(&context, &members),
-        health_service(&health, &offload),
+        health_service(&health, &offload, &context.limits),
         offload(threads) {}
 
   Health health;

@@ -2,9 +2,8 @@
 
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "node/codec/client_codec.h"
+#include "node/service/validate.h"
 
 namespace muster::service {
 namespace {
@@ -65,8 +64,11 @@ void Health::Remove(const std::shared_ptr<HealthStream>& stream) {
 }
 
 HealthStream::HealthStream(Health* health, Offload* offload,
-                           std::string request)
-    : StreamWriter(offload), health_(health), message_(std::move(request)) {}
+                           const Limits* limits, std::string request)
+    : StreamWriter(offload),
+      health_(health),
+      limits_(*limits),
+      message_(std::move(request)) {}
 
 std::shared_ptr<HealthStream> HealthStream::Self() {
   return std::static_pointer_cast<HealthStream>(shared_from_this());
@@ -74,7 +76,7 @@ std::shared_ptr<HealthStream> HealthStream::Self() {
 
 void HealthStream::OnStarted() {
   HealthCheckRequest request;
-  const absl::Status status = codec::ParseMessage(message_, &request);
+  const absl::Status status = ParseRequest(message_, limits_, &request);
   if (!status.ok()) {
     End(status);
   } else if (Health::IsKnown(request.service())) {
@@ -111,15 +113,15 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext*,
                                                grpc::ByteBuffer* response) {
   UnaryCall call = ServeUnary(response);
   HealthCheckRequest message;
-  const absl::Status status = codec::ParseMessage(ToString(*request), &message);
+  const absl::Status status =
+      ParseRequest(ToString(*request), limits_, &message);
   if (!status.ok()) {
     Fail(std::move(call.reply), status);
   } else if (!Health::IsKnown(message.service())) {
-    Fail(std::move(call.reply),
-         absl::NotFoundError(
-             absl::StrCat("service is \"", absl::CHexEscape(message.service()),
-                          "\"; this node serves muster.v1.Presence and "
-                          "muster.v1.Cluster")));
+    Fail(std::move(call.reply), absl::NotFoundError(absl::StrCat(
+                                    "service is ", Quoted(message.service()),
+                                    "; this node serves muster.v1.Presence and "
+                                    "muster.v1.Cluster")));
   } else {
     Send(std::move(call.reply), Encode(health_->status()));
   }
@@ -128,8 +130,8 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext*,
 
 RawWriteReactor* HealthService::Watch(grpc::CallbackServerContext*,
                                       const grpc::ByteBuffer* request) {
-  return ServeWrites(
-      std::make_shared<HealthStream>(health_, offload_, ToString(*request)));
+  return ServeWrites(std::make_shared<HealthStream>(health_, offload_, &limits_,
+                                                    ToString(*request)));
 }
 
 }  // namespace muster::service

@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "node/mutex.h"
+#include "node/service/limits.h"
 #include "node/service/reactors.h"
 #include "node/service/stream_writer.h"
 
@@ -49,7 +50,8 @@ class Health {
 class HealthStream final : public StreamWriter {
  public:
   // `request`: a HealthCheckRequest.
-  HealthStream(Health* health, Offload* offload, std::string request);
+  HealthStream(Health* health, Offload* offload, const Limits* limits,
+               std::string request);
   void Tell(Health::Status status) ABSL_LOCKS_EXCLUDED(mutex());
 
  protected:
@@ -62,6 +64,7 @@ class HealthStream final : public StreamWriter {
   std::shared_ptr<HealthStream> Self();
 
   Health* const health_;
+  const Limits& limits_;
   const std::string message_;
   std::optional<Health::Status> last_ ABSL_GUARDED_BY(mutex());
   std::optional<Health::Status> next_ ABSL_GUARDED_BY(mutex());
@@ -72,8 +75,8 @@ class HealthService final
           grpc::health::v1::Health::WithRawCallbackMethod_Watch<
               grpc::health::v1::Health::Service>> {
  public:
-  HealthService(Health* health, Offload* offload)
-      : health_(health), offload_(offload) {}
+  HealthService(Health* health, Offload* offload, const Limits* limits)
+      : health_(health), offload_(offload), limits_(*limits) {}
 
   grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext*,
                                   const grpc::ByteBuffer* request,
@@ -84,6 +87,7 @@ class HealthService final
  private:
   Health* const health_;
   Offload* const offload_;
+  const Limits& limits_;
 };
 
 }  // namespace muster::service

@@ -1,7 +1,7 @@
 // What a client may ask for at most. Each value is a flag and a key of the
 // config file; an error that comes of one names it. What the core bounds
 // itself (sessions, entries a session, watches) is in node/core/options.h, and
-// connections and message size in node/runtime.h.
+// connections in node/runtime.h.
 #ifndef MUSTER_NODE_SERVICE_LIMITS_H_
 #define MUSTER_NODE_SERVICE_LIMITS_H_
 
@@ -12,6 +12,8 @@
 namespace muster::service {
 
 struct Limits {
+  // --max-message-bytes. Bytes of one request, or of one message of a stream.
+  size_t max_message_bytes = 4 << 20;
   // --max-name-bytes. Bytes of a topic, a key or a prefix; at least 1.
   size_t max_name_bytes = 256;
   // --max-meta-bytes. Bytes of one entry's meta.

@@ -36,7 +36,7 @@ template <class Message>
 absl::StatusOr<Message> DecodeTopicAndKey(absl::string_view bytes,
                                           const Limits& limits) {
   Message message;
-  absl::Status status = codec::ParseMessage(bytes, &message);
+  absl::Status status = ParseRequest(bytes, limits, &message);
   if (status.ok()) {
     status = CheckName({nullptr, 0, "topic"}, message.topic(), limits);
   }
@@ -104,7 +104,7 @@ absl::Status TakeVersion(const std::string& text, WatchWish* wish) {
 absl::StatusOr<ListPlan> DecodeList(absl::string_view bytes,
                                     const Limits& limits) {
   v1::ListRequest message;
-  absl::Status status = codec::ParseMessage(bytes, &message);
+  absl::Status status = ParseRequest(bytes, limits, &message);
   if (status.ok()) {
     status = CheckName({nullptr, 0, "topic"}, message.topic(), limits);
   }
@@ -125,7 +125,7 @@ absl::StatusOr<ListPlan> DecodeList(absl::string_view bytes,
 absl::StatusOr<NamePlan> DecodeTopics(absl::string_view bytes,
                                       const Limits& limits) {
   v1::TopicsRequest message;
-  absl::Status status = codec::ParseMessage(bytes, &message);
+  absl::Status status = ParseRequest(bytes, limits, &message);
   NamePlan plan;
   plan.name = message.prefix();
   if (status.ok() && !plan.name.empty()) {
@@ -142,7 +142,7 @@ absl::StatusOr<NamePlan> DecodeTopics(absl::string_view bytes,
 absl::StatusOr<NamePlan> DecodeTopicsOf(absl::string_view bytes,
                                         const Limits& limits) {
   v1::TopicsOfRequest message;
-  absl::Status status = codec::ParseMessage(bytes, &message);
+  absl::Status status = ParseRequest(bytes, limits, &message);
   if (status.ok()) {
     status = CheckName({nullptr, 0, "key"}, message.key(), limits);
   }
@@ -169,7 +169,7 @@ absl::StatusOr<v1::ExplainRequest> DecodeExplain(absl::string_view bytes,
 absl::StatusOr<v1::CountRequest> DecodeCount(absl::string_view bytes,
                                              const Limits& limits) {
   v1::CountRequest message;
-  absl::Status status = codec::ParseMessage(bytes, &message);
+  absl::Status status = ParseRequest(bytes, limits, &message);
   if (status.ok() && message.has_topic()) {
     status = CheckName({nullptr, 0, "topic"}, message.topic(), limits);
   }
@@ -183,7 +183,7 @@ absl::StatusOr<v1::CountRequest> DecodeCount(absl::string_view bytes,
 absl::StatusOr<WatchWish> DecodeWatch(absl::string_view bytes,
                                       const Limits& limits) {
   v1::WatchRequest message;
-  absl::Status status = codec::ParseMessage(bytes, &message);
+  absl::Status status = ParseRequest(bytes, limits, &message);
   if (!status.ok()) return status;
   const int kinds = (message.topics().empty() ? 0 : 1) +
                     (message.prefix().empty() ? 0 : 1) +

@@ -13,6 +13,7 @@
 #include "node/service/sink.h"
 #include "node/service/tokens.h"
 #include "node/service/unary.h"
+#include "node/service/validate.h"
 
 namespace muster::service {
 namespace {
@@ -224,7 +225,8 @@ grpc::ServerUnaryReactor* PresenceService::OpenSession(Call*,
   UnaryCall call = ServeUnary(response);
   v1::OpenSessionRequest message;
   core::OpenSessionRequest open;
-  absl::Status status = codec::ParseMessage(ToString(*request), &message);
+  absl::Status status =
+      ParseRequest(ToString(*request), context_.limits, &message);
   if (status.ok()) status = CheckOpen(message, context_.limits, &open);
   std::string token = NewToken();
   const absl::StatusOr<crdt::SessionId> session = SessionOf(token);
@@ -256,7 +258,8 @@ grpc::ServerUnaryReactor* PresenceService::CloseSession(Call*,
                                                         Buffer* response) {
   UnaryCall call = ServeUnary(response);
   v1::CloseSessionRequest message;
-  absl::Status status = codec::ParseMessage(ToString(*request), &message);
+  absl::Status status =
+      ParseRequest(ToString(*request), context_.limits, &message);
   const absl::StatusOr<crdt::SessionId> session = SessionOf(message.token());
   if (status.ok()) status = session.status();
   if (!status.ok()) {
@@ -282,7 +285,7 @@ grpc::ServerUnaryReactor* PresenceService::Resume(Call*, const Buffer* request,
   UnaryCall call = ServeUnary(response);
   auto resume = std::make_unique<UnaryResume>();
   absl::Status status =
-      codec::ParseMessage(ToString(*request), &resume->wish.message);
+      ParseRequest(ToString(*request), context_.limits, &resume->wish.message);
   if (status.ok()) status = CheckResume(context_.limits, &resume->wish);
   if (!status.ok()) {
     Fail(std::move(call.reply), status);

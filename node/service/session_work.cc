@@ -154,6 +154,8 @@ void SessionWork::Malformed(const char* type) {
 
 void SessionWork::DecodeSession(std::string bytes, const Limits& limits) {
   bytes_ = std::move(bytes);
+  fatal = CheckRequest(bytes_, limits);
+  if (!fatal.ok()) return;
   SessionPart& part = AddPart(limits);
   codec::WireReader reader(bytes_);
   while (reader.Next()) {
@@ -204,6 +206,8 @@ bool SessionWork::DecodePart(absl::string_view bytes, const Limits& limits) {
 
 void SessionWork::DecodeSessions(std::string bytes, const Limits& limits) {
   bytes_ = std::move(bytes);
+  fatal = CheckRequest(bytes_, limits);
+  if (!fatal.ok()) return;
   size_t parts = 0;
   codec::WireReader reader(bytes_);
   while (reader.Next()) {

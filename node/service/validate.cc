@@ -11,11 +11,6 @@ namespace {
 // As much of a foreign string as an error repeats.
 constexpr size_t kMaxQuoted = 64;
 
-std::string Quoted(absl::string_view text) {
-  return absl::StrCat("\"", absl::CHexEscape(text.substr(0, kMaxQuoted)),
-                      text.size() > kMaxQuoted ? "..." : "", "\"");
-}
-
 absl::Status TooLong(const Where& where, size_t size, size_t limit,
                      const char* flag) {
   return absl::InvalidArgumentError(absl::StrCat(Text(where), " is ", size,
@@ -56,6 +51,23 @@ std::string Text(const Where& where) {
   }
   if (where.field != nullptr) absl::StrAppend(&text, where.field);
   return text;
+}
+
+std::string Quoted(absl::string_view text) {
+  return absl::StrCat("\"", absl::CHexEscape(text.substr(0, kMaxQuoted)),
+                      text.size() > kMaxQuoted ? "..." : "", "\"");
+}
+
+absl::Status CheckRequest(absl::string_view bytes, const Limits& limits) {
+  if (bytes.size() <= limits.max_message_bytes) return absl::OkStatus();
+  return TooLong({nullptr, 0, "the request"}, bytes.size(),
+                 limits.max_message_bytes, "--max-message-bytes");
+}
+
+absl::Status ParseRequest(absl::string_view bytes, const Limits& limits,
+                          google::protobuf::Message* message) {
+  const absl::Status status = CheckRequest(bytes, limits);
+  return status.ok() ? codec::ParseMessage(bytes, message) : status;
 }
 
 absl::Status CheckName(const Where& where, absl::string_view name,

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "crdt/types.h"
+#include "node/codec/client_codec.h"
 #include "node/service/limits.h"
 
 namespace muster::service {
@@ -26,6 +27,14 @@ struct Where {
   const char* field = nullptr;
 };
 std::string Text(const Where& where);
+// For an error: in quotes, escaped, and no more than its beginning.
+std::string Quoted(absl::string_view text);
+
+// A request as it was sent: at most max_message_bytes bytes.
+absl::Status CheckRequest(absl::string_view bytes, const Limits& limits);
+// The same, and parses it.
+absl::Status ParseRequest(absl::string_view bytes, const Limits& limits,
+                          google::protobuf::Message* message);
 
 // A topic, key or prefix: UTF-8, 1 to max_name_bytes bytes.
 absl::Status CheckName(const Where& where, absl::string_view name,

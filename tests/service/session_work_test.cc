@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "muster/v1/presence.pb.h"
@@ -114,6 +115,26 @@ TEST(SessionWorkTest, PartsAreBoundedBeforeTheyTakeMemory) {
   EXPECT_EQ(work.fatal.message(),
             "parts has 5000; the limit is 1000 (--max-batch-ops)");
   EXPECT_LE(work.part_count(), 1000u);
+}
+
+TEST(SessionWorkTest, AMessageOverTheLimitIsNotLookedInto) {
+  Limits limits;
+  limits.max_message_bytes = 100;
+  v1::SessionRequest request;
+  request.mutable_open();
+  request.add_track()->set_meta(std::string(100, 'm'));
+  const std::string text =
+      absl::StrCat("the request is ", request.ByteSizeLong(),
+                   " bytes; the limit is 100 (--max-message-bytes)");
+  SessionWork work;
+  work.DecodeSession(request.SerializeAsString(), limits);
+  EXPECT_EQ(work.fatal.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(work.fatal.message(), text);
+  EXPECT_EQ(work.part_count(), 0u);
+  work.Clear();
+  work.DecodeSessions(request.SerializeAsString(), limits);
+  EXPECT_EQ(work.fatal.message(), text);
+  EXPECT_EQ(work.part_count(), 0u);
 }
 
 TEST(SessionWorkTest, NumberZeroAndWildSlotsAreRefused) {

@@ -2,12 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
 #include <functional>
 #include <future>
+#include <memory>
 #include <mutex>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "tests/transport/fake_node.h"
@@ -17,6 +21,7 @@ namespace muster::peer {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // ---------------------------------------------------------------- addresses
@@ -157,7 +162,7 @@ TEST_F(DialerTest, AnAnsweredAttemptNoLongerWantedComesToItsEnd) {
   // It is over later, and was not wanted any more.
   Do([&] { dialer_.OnOver(1, {.why = "replaced", .life = {1, 1}}); });
   Do([&] { dialer_.SetAddresses({"127.0.0.1:1"}); });
-  EXPECT_EQ(attempts(), 2u);
+  EXPECT_TRUE(Await([&] { return attempts() == 2; }));
 }
 
 TEST_F(DialerTest, ALinkStaysWhenItsAddressIsNoLongerWanted) {
@@ -229,6 +234,105 @@ TEST_F(DialerTest, ARefusedEndpointIsDialledAgainWhenItsOtherLinkIsLost) {
   });
   EXPECT_TRUE(Await([&] { return attempts() == 3; }));
   EXPECT_EQ(endpoints().back(), "127.0.0.1:1");
+}
+
+// ----------------------------------------------------- links that do not hold
+
+// As the core does: an address is not wanted while it is linked.
+class DialerShortLinkTest : public DialerTest {
+ protected:
+  using Clock = std::chrono::steady_clock;
+  using Milliseconds = std::chrono::milliseconds;
+  static constexpr char kAddress[] = "127.0.0.1:1";
+
+  // Attempt `n` comes up.
+  void Establish(uint64_t n) {
+    ASSERT_TRUE(Await([&] { return attempts() == n; }));
+    Do([&] {
+      dialer_.OnEstablished(n, {1, 1});
+      dialer_.SetAddresses({});
+    });
+  }
+  // Its link is over, and wanted again.
+  void End(uint64_t n, const Dialer::Over& over) {
+    Do([&] {
+      dialer_.OnLinkLost({1, 1});
+      dialer_.OnOver(n, over);
+      dialer_.SetAddresses({kAddress});
+    });
+  }
+  // Attempt `n` to n + 3 come up and are closed; how long until the next.
+  Milliseconds FourShortLinks(uint64_t n) {
+    const auto start = Clock::now();
+    for (uint64_t last = n + 4; n < last; ++n) {
+      Establish(n);
+      End(n, {.why = "full", .life = {1, 1}});
+    }
+    EXPECT_TRUE(Await([&] { return attempts() == n; }));
+    return std::chrono::duration_cast<Milliseconds>(Clock::now() - start);
+  }
+};
+
+TEST_F(DialerShortLinkTest, LinksThatAreSoonClosedAreDialledLessAndLess) {
+  Do([&] { dialer_.SetAddresses({kAddress}); });
+  // 50, 100, 200 and 400 ms, of each of which a quarter may be left out.
+  EXPECT_GE(FourShortLinks(1), Milliseconds(562));
+  // It goes on where it was: 800 ms.
+  const auto start = Clock::now();
+  Establish(5);
+  End(5, {.why = "full", .life = {1, 1}});
+  EXPECT_TRUE(Await([&] { return attempts() == 6; }));
+  EXPECT_GE(Clock::now() - start, Milliseconds(599));
+}
+
+TEST_F(DialerShortLinkTest, ALinkThatHeldForFiveSecondsStartsTheBackOffOver) {
+  Do([&] { dialer_.SetAddresses({kAddress}); });
+  FourShortLinks(1);
+  Establish(5);
+  const auto up = Clock::now();
+  ASSERT_TRUE(Await([&] { return Clock::now() - up > Milliseconds(5'050); }));
+  End(5, {.why = "broken", .life = {1, 1}});
+  // At once, and not after the 800 ms that it had come to.
+  EXPECT_EQ(attempts(), 6u);
+}
+
+TEST_F(DialerShortLinkTest, TakingAnAddressOutThatHasNoLinkEndsItsBackOff) {
+  Do([&] { dialer_.SetAddresses({kAddress}); });
+  FourShortLinks(1);
+  Do([&] { dialer_.OnOver(5, {.why = "refused"}); });
+  Do([&] { dialer_.SetAddresses({}); });
+  Do([&] { dialer_.SetAddresses({kAddress}); });
+  EXPECT_EQ(attempts(), 6u);
+}
+
+TEST_F(DialerShortLinkTest, ALostLinkEndsNoBackOffOfItsLife) {
+  Do([&] { dialer_.SetAddresses({kAddress}); });
+  FailUntil(6);
+  const auto start = Clock::now();
+  Establish(7);
+  End(7, {.why = "full", .life = {1, 1}});
+  // Links that the other side dials come and go.
+  ASSERT_TRUE(Await([&] {
+    Do([&] { dialer_.OnLinkLost({1, 1}); });
+    return attempts() == 8;
+  }));
+  // The back-off after seven failures is 1.5 s at the least.
+  EXPECT_GE(Clock::now() - start, Milliseconds(1'499));
+}
+
+TEST_F(DialerShortLinkTest, OneReasonIsLoggedOnce) {
+  std::ostringstream text;
+  const std::shared_ptr<spdlog::logger> before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "captured", std::make_shared<spdlog::sinks::ostream_sink_mt>(text)));
+  Do([&] { dialer_.SetAddresses({kAddress}); });
+  FourShortLinks(1);
+  Do([&] { dialer_.OnOver(5, {.why = "connection refused"}); });
+  spdlog::set_default_logger(before);
+  const std::string log = text.str();
+  EXPECT_THAT(log, HasSubstr("peer 127.0.0.1:1: full; trying again"));
+  EXPECT_EQ(log.find("full"), log.rfind("full")) << log;
+  EXPECT_THAT(log, HasSubstr("connection refused"));
 }
 
 // ------------------------------------------------------- limits of an attempt

@@ -9,6 +9,7 @@
 #include <asio/ip/udp.hpp>
 #include <asio/read.hpp>
 #include <atomic>
+#include <chrono>
 #include <future>
 
 #include "tests/transport/fake_node.h"
@@ -167,6 +168,23 @@ TEST(RuntimeTest, ASecondNodeOfTheNameExitsAndSaysWhereTheNameIsInUse) {
   absl::Status why = other->Wait();
   EXPECT_THAT(std::string(why.message()),
               HasSubstr("in use by " + a->listen_address()));
+  EXPECT_TRUE(a.Sees(1));
+}
+
+TEST(RuntimeTest, ANodeThatAFullClusterRefusesDialsItLessAndLess) {
+  Node a("a", {}, [](RuntimeOptions& o) { o.core.max_members = 1; });
+  ASSERT_TRUE(a.AwaitReady());
+  const auto start = std::chrono::steady_clock::now();
+  Node b("b", {a->listen_address()});
+  ASSERT_TRUE(Await([&] {
+    for (const auto& [name, value] : b->Stats().counters) {
+      if (name == "peer_dials") return value >= 5;
+    }
+    return false;
+  }));
+  // After 50, 100, 200 and 400 ms, of each of which a quarter may be left out.
+  EXPECT_GE(std::chrono::steady_clock::now() - start,
+            std::chrono::milliseconds(562));
   EXPECT_TRUE(a.Sees(1));
 }
 

@@ -65,8 +65,19 @@ void Dialer::Add(const std::string& address) {
   std::vector<Endpoint> numeric = NumericEndpoint(address);
   if (numeric.empty()) return;
   entry.numeric = true;
-  entry.targets[numeric[0]].due = Clock::now();
-  restless_.insert(numeric[0]);
+  AddTarget(address, entry, numeric[0]);
+}
+
+void Dialer::AddTarget(const std::string& address, Entry& entry,
+                       const Endpoint& endpoint) {
+  auto [place, added] = entry.targets.try_emplace(endpoint);
+  if (!added) return;
+  Clock::time_point now = Clock::now();
+  place->second.due = now;
+  restless_.insert(endpoint);
+  auto before = short_.extract({address, endpoint});
+  if (before.empty() || IsOld(before.mapped(), now)) return;
+  place->second = std::move(before.mapped());
 }
 
 void Dialer::Remove(Entry& entry) {
@@ -95,6 +106,17 @@ void Dialer::DropUnused() {
   std::erase_if(entries_, [](const auto& item) {
     return !item.second.wanted && item.second.targets.empty();
   });
+  std::erase_if(short_, [now = Clock::now()](const auto& item) {
+    return IsOld(item.second, now);
+  });
+}
+
+bool Dialer::IsShort(const Target& target, Clock::time_point now) {
+  return target.state == State::kLinked && now - target.since < kGoodLink;
+}
+
+bool Dialer::IsOld(const Target& target, Clock::time_point now) {
+  return now - target.due > kGoodLink;
 }
 
 void Dialer::StartResolve(const std::string& address, Entry& entry) {
@@ -123,10 +145,7 @@ void Dialer::OnResolved(const std::string& address, Resolved resolved) {
   if (resolved->size() > kMaxEndpoints) resolved->resize(kMaxEndpoints);
   KeepOnly(entry, *resolved);
   for (const Endpoint& endpoint : *resolved) {
-    auto [place, added] = entry.targets.try_emplace(endpoint);
-    if (!added) continue;
-    place->second.due = Clock::now();
-    restless_.insert(endpoint);
+    AddTarget(address, entry, endpoint);
   }
   Run();
 }
@@ -151,7 +170,6 @@ void Dialer::OnEstablished(uint64_t attempt, crdt::LifeId life) {
   target.patience = std::clamp(2 * took, kMinPatience, kMaxPatience);
   target.since = Clock::now();
   target.life = life;
-  target.said.clear();
   restless_.erase(restless_.find(place->second.endpoint));
 }
 
@@ -162,8 +180,12 @@ void Dialer::OnOver(uint64_t attempt, const Over& over) {
   attempts_.erase(it);
   Entry& entry = entries_.at(place.address);
   auto target = entry.targets.find(place.endpoint);
+  bool brief = IsShort(target->second, Clock::now());
   TargetOver(place.address, entry, target->second, place.endpoint, over);
   if (!entry.wanted) {
+    if (brief && !over.permanent && short_.size() < kMaxShort) {
+      short_[{place.address, place.endpoint}] = std::move(target->second);
+    }
     entry.targets.erase(target);
     restless_.erase(restless_.find(place.endpoint));
     DropUnused();
@@ -175,9 +197,13 @@ void Dialer::TargetOver(const std::string& address, Entry& entry,
                         Target& target, const Endpoint& endpoint,
                         const Over& over) {
   Clock::time_point now = Clock::now();
-  bool held = target.state == State::kLinked && now - target.since >= kGoodLink;
-  if (held) target.failures = 0;
-  if (target.state == State::kLinked) restless_.insert(endpoint);
+  if (target.state == State::kLinked) {
+    restless_.insert(endpoint);
+    if (!IsShort(target, now)) {
+      target.failures = 0;
+      target.said.clear();
+    }
+  }
   target.state = State::kWaiting;
   target.refused = over.permanent;
   if (!over.life.IsZero()) target.life = over.life;
@@ -197,7 +223,7 @@ void Dialer::OnLinkLost(crdt::LifeId life) {
   for (auto& [address, entry] : entries_) {
     for (auto& [endpoint, target] : entry.targets) {
       if (target.state != State::kWaiting || target.life != life) continue;
-      target.refused = false;
+      if (!std::exchange(target.refused, false)) continue;
       target.due = std::min(target.due, Clock::now() + BackOff(0));
     }
   }
@@ -260,6 +286,7 @@ void Dialer::Start(const std::string& address, const Endpoint& endpoint,
     return;
   }
   if (!target.life.IsZero() && actions_.IsLinked(target.life)) {
+    target.refused = true;
     target.due = now + kRefusedWait;
     return;
   }

@@ -6,13 +6,20 @@
 //                      +--- back-off ---+------------- lost --------+
 //
 // The back-off doubles from 50 ms to 2 s, less up to a quarter at random, and
-// starts over after a link that held for five seconds; it is at least 20 ms for
-// each endpoint without a link, so that all of them together are dialled no
-// more than about 50 times a second, however many say hello and go. A beat that
-// comes from an endpoint ends its back-off, so a healed cut is noticed at once.
+// starts over after a link that held for five seconds. The owner may take an
+// address out while it is linked, and want it again when that link is lost: if
+// the link was a shorter one, the back-off goes on where it was, for five
+// seconds after it has ended. An address that is taken out while it has no link
+// is begun afresh. The back-off is at least 20 ms for each endpoint without a
+// link, so that all of them together are dialled no more than about 50 times a
+// second, however many say hello and go. A beat that comes from an endpoint
+// ends its back-off, so a healed cut is noticed at once. Why an attempt or a
+// link failed is logged when it is not what was logged last.
+//
 // An endpoint that refused for good is asked again after 30 s. One whose life
-// is linked otherwise is left alone until that link is lost. Names are resolved
-// again every 30 s, and when one of their endpoints fails.
+// is linked otherwise is left alone until that link is lost, which ends no
+// other back-off. Names are resolved again every 30 s, and when one of their
+// endpoints fails.
 //
 // An attempt that nobody has answered is given up after 4 s, since what was
 // sent into a cut is sent again later and later; and while beats arrive from
@@ -29,7 +36,8 @@
 // of two that cross at least one comes up.
 //
 // Cost: O(endpoints) an event; few are. Limits: the core's member limit bounds
-// the addresses, kMaxEndpoints those of a name. Threads: the loop's.
+// the addresses, kMaxEndpoints those of a name, kMaxShort the links that were
+// short and are remembered. Threads: the loop's.
 #ifndef MUSTER_TRANSPORT_PEER_DIALER_H_
 #define MUSTER_TRANSPORT_PEER_DIALER_H_
 
@@ -43,6 +51,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "crdt/types.h"
@@ -55,6 +64,7 @@ class Dialer {
  public:
   using Endpoint = asio::ip::tcp::endpoint;
   static constexpr size_t kMaxEndpoints = 64;
+  static constexpr size_t kMaxShort = 1024;
 
   // What the dialer needs of the transport.
   class Actions {
@@ -104,6 +114,7 @@ class Dialer {
     Clock::time_point beat;  // The last one while there was no link.
     std::optional<Clock::time_point> answered;  // kDialling only.
     int failures = 0;
+    // For good, or left alone because its life is linked otherwise.
     bool refused = false;
     crdt::LifeId life;
     std::string said;  // The last failure that was logged.
@@ -123,6 +134,8 @@ class Dialer {
   };
 
   void Add(const std::string& address);
+  void AddTarget(const std::string& address, Entry& entry,
+                 const Endpoint& endpoint);
   void Remove(Entry& entry);
   void StartResolve(const std::string& address, Entry& entry);
   void OnResolved(const std::string& address, Resolved resolved);
@@ -142,6 +155,10 @@ class Dialer {
                 Clock::time_point& next);
   void SetTimer(Clock::time_point when);
   void DropUnused();
+  // A link that is up, and was not for long.
+  static bool IsShort(const Target& target, Clock::time_point now);
+  // Whether its back-off is of no account any more.
+  static bool IsOld(const Target& target, Clock::time_point now);
   std::chrono::milliseconds BackOff(int failures);
 
   const std::shared_ptr<Loop> loop_;
@@ -151,6 +168,8 @@ class Dialer {
   bool stopped_ = false;
   std::map<std::string, Entry> entries_;
   std::map<uint64_t, Place> attempts_;
+  // Of addresses that are not wanted now: the targets of short links.
+  std::map<std::pair<std::string, Endpoint>, Target> short_;
   // The endpoints of targets without a link: their beats matter here.
   std::multiset<Endpoint> restless_;
 };
