@@ -10,7 +10,8 @@ from world import PATIENCE, HarnessError
 
 GRACE = 20.0
 PAUSE = 0.02
-FAULTS = (HarnessError, grpc.RpcError)
+# A ValueError: the channel of a node that has just gone is closed.
+FAULTS = (HarnessError, grpc.RpcError, ValueError)
 
 
 class Load:

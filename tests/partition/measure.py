@@ -39,10 +39,12 @@ class Bench:
   def __init__(self, options, network):
     self.network = network
     self.world = worlds.World(options.binary, network, options.flags)
-    self.world.start("abc")
     self.key = 0
     self.false_downs = 0
     self.watched = {}
+
+  def begin(self):
+    self.world.start("abc")
     self.watch()
 
   def watch(self):
@@ -173,8 +175,8 @@ def long_loss(options, network, tell):
     if not downs:
       world.remove_logs()
     return 1 if downs else 0
-  except (runner.Broken, worlds.HarnessError) as error:
-    print(f"FAILED {error}", flush=True)
+  except (runner.Broken, *worlds.FAULTS) as error:
+    print(f"FAILED {worlds.why(error)}", flush=True)
     return 1
   finally:
     world.stop()
@@ -193,6 +195,7 @@ def measure(options, network):
   """Prints the table; returns 1 if something never came."""
   bench = Bench(options, network)
   try:
+    bench.begin()
     print(f"three nodes; medians of {TRIES}, and of {LONG_TRIES} for a cut of "
           f"{CUTS[-1]:g} s", flush=True)
     _row("killed (-9): its entries gone",
@@ -212,8 +215,8 @@ def measure(options, network):
           flush=True)
     bench.world.remove_logs()
     return 0
-  except worlds.HarnessError as error:
-    print(f"FAILED {error}", flush=True)
+  except worlds.FAULTS as error:
+    print(f"FAILED {worlds.why(error)}", flush=True)
     return 1
   finally:
     bench.world.stop()

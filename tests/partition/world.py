@@ -7,6 +7,7 @@ own code is used.
 
 import dataclasses
 import os
+import select
 import signal
 import subprocess
 import tempfile
@@ -18,10 +19,14 @@ import grpc
 from muster.v1 import cluster_pb2, cluster_pb2_grpc
 from muster.v1 import presence_pb2 as pb
 from muster.v1 import presence_pb2_grpc
+from downs import Downs
+from network import NotPossible
 
 CALL_SECONDS = 2.0
 # How long a harness waits for anything at all.
 PATIENCE = 30.0
+# And for a node to say that it is ready.
+READY_SECONDS = 20.0
 
 _OPTIONS = [("grpc.use_local_subchannel_pool", 1),
             ("grpc.initial_reconnect_backoff_ms", 50),
@@ -31,6 +36,18 @@ _OPTIONS = [("grpc.use_local_subchannel_pool", 1),
 
 class HarnessError(Exception):
   """The scenario asks for what cannot be done."""
+
+
+# What a step can end with; told in a line by why().
+FAULTS = (HarnessError, NotPossible, grpc.RpcError, RuntimeError, OSError,
+          subprocess.SubprocessError)
+
+
+def why(error):
+  """One of FAULTS, in one line."""
+  details = getattr(error, "details", None)
+  text = (details and details()) or str(error) or type(error).__name__
+  return " ".join(text.split())
 
 
 class Node:
@@ -62,11 +79,17 @@ class Node:
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
         text=True, start_new_session=True)
     self.network.joined(self.name, self.process.pid)
-    line = self.process.stdout.readline().strip()
+    with self.process.stdout as said:
+      if not select.select([said], [], [], READY_SECONDS)[0]:
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        raise HarnessError(f"node {self.name} was not ready within "
+                           f"{READY_SECONDS:g} s; its log is {self.log.name}")
+      line = said.readline().strip()
     if line != f"ready node={self.name} grpc={self.listen}":
       raise HarnessError(f"node {self.name} said {line!r}; its log is "
                          f"{self.log.name}")
-    self.process.stdout.close()
     self.channel = grpc.insecure_channel(self.listen, options=_OPTIONS)
     self.presence = presence_pb2_grpc.PresenceStub(self.channel)
     self.cluster = cluster_pb2_grpc.ClusterStub(self.channel)
@@ -74,6 +97,10 @@ class Node:
   @property
   def runs(self):
     return self.process is not None and self.process.poll() is None
+
+  @property
+  def ended_by_itself(self):
+    return self.process is not None and self.process.poll() is not None
 
   def send(self, number):
     # The process is `muster` itself: `ip netns exec` has become it.
@@ -224,6 +251,7 @@ class Watch:
   comes. What contradicts what it showed before is in `faults`."""
 
   def __init__(self, node, topic=None, prefix=None):
+    self.life = node.lives
     self.events = []
     self.faults = []
     self.ended = False
@@ -286,7 +314,7 @@ class MembersWatch:
   """The nodes that a node has come to see as down, as it sees them so."""
 
   def __init__(self, node):
-    self.downs = []
+    self.seen = []  # (when, node).
     self._call = node.cluster.WatchMembers(cluster_pb2.WatchMembersRequest())
     threading.Thread(target=self._read, daemon=True).start()
 
@@ -299,9 +327,13 @@ class MembersWatch:
           states[member.life_id] = member.state
           if member.state == cluster_pb2.MEMBER_STATE_DOWN and was not in (
               None, member.state):
-            self.downs.append(member.node)
+            self.seen.append((time.monotonic(), member.node))
     except grpc.RpcError:
       pass  # Its node has ended.
+
+  @property
+  def downs(self):
+    return [node for _, node in self.seen]
 
   def end(self):
     self._call.cancel()
@@ -316,7 +348,9 @@ class World:
     self.flags = list(flags)
     self.nodes = {}
     self.clients = []
-    self.watches = {}
+    self.watches = {}  # (node, topic): a Watch of the last life watched.
+    self.marks = {}  # Node: its life, and its counters at the last mark.
+    self.downs = Downs()
     self.load = None  # Clients that change what they hold all the time.
 
   # --------------------------------------------------------------- nodes
@@ -338,6 +372,7 @@ class World:
       if wait_until(lambda: self.status(self.nodes[name]).ready,
                     PATIENCE) is None:
         raise HarnessError(f"{name} did not become ready")
+      self.downs.follow(name, MembersWatch(self.nodes[name]))
 
   def node(self, name, running=True):
     node = self.nodes.get(name)
@@ -350,6 +385,20 @@ class World:
 
   def answering(self):
     return [node for node in self.running() if not node.frozen]
+
+  def faulty(self):
+    """Those that are cut off, lossy, frozen or gone just now."""
+    network = self.network
+    return {node for pair in network.cuts for node in pair} | {
+        node for node, share in network.losses.items() if share} | {
+            node.name for node in self.nodes.values()
+            if node.frozen or not node.runs}
+
+  def ended_by_themselves(self):
+    """Of the nodes that did so, a line; empty if none did."""
+    return "; ".join(f"{node.name} has ended by itself, with "
+                     f"{node.process.returncode}; its log is {node.log.name}"
+                     for node in self.nodes.values() if node.ended_by_itself)
 
   def end_node(self, name, number, off=False):
     node = self.node(name)
@@ -432,7 +481,37 @@ class World:
   # ------------------------------------------------------------- watches
 
   def watch(self, node, topic):
-    self.watches[node, topic] = Watch(self.node(node), topic)
+    """Of a topic, or of all that begin with what is before a `*`."""
+    before = self.watches.get((node, topic))
+    if before is not None:
+      before.end()
+      if before.faults:
+        raise HarnessError(f"the watch before: {'; '.join(before.faults)}")
+    prefix = topic.removesuffix("*")
+    self.watches[node, topic] = Watch(
+        self.node(node), **{"topic": topic} if prefix == topic else {
+            "prefix": prefix})
+
+  def shown(self):
+    """(what, what it shows, what it should) of each watch at a node that has
+    not ended since."""
+    model = self.model()
+    for (name, topic), watch in self.watches.items():
+      node = self.nodes[name]
+      if not node.runs or node.frozen or watch.life != node.lives:
+        continue
+      what = f"the watch of {topic} at {name}"
+      if watch.ended:
+        raise HarnessError(f"{what} has ended")
+      prefix = topic.removesuffix("*")
+      yield what, watch.listed(), [
+          entry for entry in model if entry[0] == topic or
+          prefix != topic and entry[0].startswith(prefix)]
+
+  def mark(self):
+    """Keeps what all count now."""
+    for node in self.answering():
+      self.marks[node.name] = node.lives, dict(self.status(node).counters)
 
   # ------------------------------------------------------------- reading
 
@@ -474,6 +553,7 @@ class World:
       self.load.cancel()
     for watch in self.watches.values():
       watch.end()
+    self.downs.end()
     for client in self.clients:
       client.drop()
     for node in self.nodes.values():
