@@ -44,13 +44,13 @@ class Downs:
     for _, watch in self._watches:
       watch.seen.clear()
 
-  def baseless(self):
-    """A line for each, since settle()."""
+  def baseless(self, but=()):
+    """A line for each, since settle(), of others than those."""
     return [f"{observer} saw {node} as down"
             for observer, watch in self._watches
             for when, node in list(watch.seen)
-            if not (self._excused(observer, when) or
-                    self._excused(node, when))]
+            if not {observer, node} & set(but) and not (
+                self._excused(observer, when) or self._excused(node, when))]
 
   def _excused(self, node, when):
     return when >= self._since.get(node, math.inf) or (

@@ -54,6 +54,12 @@ class DownsTest(unittest.TestCase):
     self.see("a", "b")
     self.assertEqual(self.downs.baseless(), ["a saw b as down"])
 
+  def test_those_that_the_machine_did_not_run_are_left_out(self):
+    self.see("a", "b")
+    self.see("b", "c")
+    self.see("a", "c")
+    self.assertEqual(self.downs.baseless(but=["b"]), ["a saw c as down"])
+
   def test_what_was_looked_at_is_told_once(self):
     self.see("a", "b")
     self.assertEqual(len(self.downs.baseless()), 1)

@@ -38,12 +38,13 @@ class RandomRunTest(unittest.TestCase):
 
   def setUp(self):
     options = types.SimpleNamespace(binary="", flags=[], fast=False)
-    network = mock.Mock(rates={"b": 1}, delays={"b": 1}, cuts={}, losses={})
+    network = mock.Mock(lag=0.0, rates={"b": 1}, delays={"b": 1}, cuts={}, losses={})
     self.run_ = random_run.Run(7, 10, options, network, lambda _: None)
     self.run_.world.nodes = {
         name: mock.Mock(runs=True, frozen=False, lives=1) for name in "ab"}
     for name, node in self.run_.world.nodes.items():
       node.name = name
+      node.cluster.Status().counters = {"stalls": 0}
 
   def fail(self, *verbs):
     self.run_.runner = Tries(self.run_.world, verbs)
@@ -101,6 +102,23 @@ class RandomRunTest(unittest.TestCase):
     steps, _ = self.written()
     self.assertIn("lost u1", steps)
     self.assertLess(steps.index("lost u1"), steps.index("eventually 30s held"))
+
+  def test_downs_without_a_reason_are_counted_and_expected_not_to_be(self):
+    seen = types.SimpleNamespace(seen=[(0, "b")])
+    self.run_.world.downs.follow("a", seen)
+    self.fail()
+    self.run_.quiet()
+    self.assertEqual(self.run_.baseless, 1)
+    self.assertIn("expect blameless", self.written()[0])
+
+  def test_a_fast_run_only_counts_them(self):
+    seen = types.SimpleNamespace(seen=[(0, "b")])
+    self.run_.world.downs.follow("a", seen)
+    self.run_.fast = True
+    self.fail()
+    self.run_.quiet()
+    self.assertEqual((self.run_.baseless, seen.seen), (1, []))
+    self.assertNotIn("expect blameless", self.written()[0])
 
   def test_all_that_starts_is_watched(self):
     self.fail()

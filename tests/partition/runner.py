@@ -252,9 +252,9 @@ class Runner:
 
   def blameless(self):
     self.answering()
-    if self.world.downs.baseless():
+    if self.world.baseless():
       return False
-    self.world.downs.settle(self.world.faulty())
+    self.world.settle()
     return True
 
   def saw(self, what):
@@ -295,7 +295,7 @@ class Runner:
         watch = self.world.watches[what["node"], what["topic"]]
         return f"it saw {' '.join(watch.events) or 'nothing'}"
       if kind == "blameless":
-        return "; ".join(self.world.downs.baseless())
+        return "; ".join(self.world.baseless())
       if kind in ("equal", "held"):
         found = [f"{node.name}: {self.world.listed(node)}"
                  for node in self.world.answering()]

@@ -53,8 +53,11 @@ class NoWorld:
   def ended_by_themselves(self):
     return self.ended
 
-  def faulty(self):
-    return []
+  def baseless(self):
+    return self.downs.baseless()
+
+  def settle(self):
+    self.downs.settle([])
 
   def keys(self, _node, _topic):
     return ["u1"]

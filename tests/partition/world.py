@@ -351,6 +351,7 @@ class World:
     self.watches = {}  # (node, topic): a Watch of the last life watched.
     self.marks = {}  # Node: its life, and its counters at the last mark.
     self.downs = Downs()
+    self.stalls = {}  # (node, life): those it counted at the last settle().
     self.load = None  # Clients that change what they hold all the time.
 
   # --------------------------------------------------------------- nodes
@@ -393,6 +394,22 @@ class World:
         node for node, share in network.losses.items() if share} | {
             node.name for node in self.nodes.values()
             if node.frozen or not node.runs}
+
+  def _stalls(self):
+    return {(node.name, node.lives): self.status(node).counters["stalls"]
+            for node in self.answering()}
+
+  def baseless(self):
+    """Downs that nothing explains. A node that this machine did not run for a
+    while, as it counts itself, explains its own."""
+    return self.downs.baseless(
+        {life[0] for life, count in self._stalls().items()
+         if count > self.stalls.get(life, 0)})
+
+  def settle(self):
+    """What baseless() tells begins anew."""
+    self.downs.settle(self.faulty())
+    self.stalls = self._stalls()
 
   def ended_by_themselves(self):
     """Of the nodes that did so, a line; empty if none did."""
