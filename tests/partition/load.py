@@ -6,7 +6,7 @@ import time
 
 import grpc
 
-from world import PATIENCE, HarnessError
+from faults import PATIENCE, HarnessError
 
 GRACE = 20.0
 PAUSE = 0.02

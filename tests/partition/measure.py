@@ -8,9 +8,11 @@ import signal
 import statistics
 import time
 
+import faults
 import load
 import runner
 import scenario
+import watches
 import world as worlds
 
 TRIES = 5
@@ -29,7 +31,7 @@ PAUSE = 0.5
 def _await(holds, what):
   took = worlds.wait_until(holds, 30.0, LOOK)
   if took is None:
-    raise worlds.HarnessError(f"never came: {what}")
+    raise faults.HarnessError(f"never came: {what}")
   return took
 
 
@@ -49,7 +51,7 @@ class Bench:
 
   def watch(self):
     for name in "abc":
-      self.watched[name] = worlds.MembersWatch(self.world.node(name))
+      self.watched[name] = watches.MembersWatch(self.world.node(name))
 
   def count(self, down, cut=False):
     """Ends a phase in which c was seen as down `down` times at most by each of
@@ -148,7 +150,7 @@ def long_loss(options, network, tell):
   seconds = options.loss_minutes * 60
   try:
     run.run(scenario.parse(f"start {len(scenario.NODES)}"))
-    watched = {name: worlds.MembersWatch(node)
+    watched = {name: watches.MembersWatch(node)
                for name, node in world.nodes.items()}
     run.run(scenario.parse(f"delay 0ms jitter {JITTER * 1000:g}ms\n"
                            f"lose {LOSS * 100:g}%"))
@@ -175,8 +177,8 @@ def long_loss(options, network, tell):
     if not downs:
       world.remove_logs()
     return 1 if downs else 0
-  except (runner.Broken, *worlds.FAULTS) as error:
-    print(f"FAILED {worlds.why(error)}", flush=True)
+  except (runner.Broken, *faults.FAULTS) as error:
+    print(f"FAILED {faults.why(error)}", flush=True)
     return 1
   finally:
     world.stop()
@@ -215,8 +217,8 @@ def measure(options, network):
           flush=True)
     bench.world.remove_logs()
     return 0
-  except worlds.FAULTS as error:
-    print(f"FAILED {worlds.why(error)}", flush=True)
+  except faults.FAULTS as error:
+    print(f"FAILED {faults.why(error)}", flush=True)
     return 1
   finally:
     bench.world.stop()

@@ -14,6 +14,7 @@ import time
 
 import grpc
 
+import faults
 import runner
 import scenario
 import world as worlds
@@ -241,7 +242,7 @@ class Run:
             self.world.watches[node.name, WATCHED].listed())
         states = self.world.states(node.name)
       except grpc.RpcError as error:
-        lines.append(f"  {node.name}: {worlds.why(error)}")
+        lines.append(f"  {node.name}: {faults.why(error)}")
         continue
       lines.append(f"  {node.name}: lacks {sorted((model - listed))}, has too "
                    f"many {sorted((listed - model))}, sees {states}; its watch "
@@ -285,10 +286,10 @@ def run_many(options, network, tell):
     try:
       run.run()
       run.world.remove_logs()
-    except (runner.Broken, *worlds.FAULTS) as fault:
+    except (runner.Broken, *faults.FAULTS) as fault:
       failed += 1
       broken = str(fault) if isinstance(fault, runner.Broken) else (
-          worlds.why(fault))
+          faults.why(fault))
       logs = " ".join(node.log.name for node in run.world.nodes.values())
       print(f"FAILED run of seed {seed}, after {len(run.script)} lines: "
             f"{broken}\n  as a scenario: {write(run, seed, broken)}\n"

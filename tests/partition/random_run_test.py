@@ -38,7 +38,8 @@ class RandomRunTest(unittest.TestCase):
 
   def setUp(self):
     options = types.SimpleNamespace(binary="", flags=[], fast=False)
-    network = mock.Mock(lag=0.0, rates={"b": 1}, delays={"b": 1}, cuts={}, losses={})
+    network = mock.Mock(lag=0.0, rates={"b": 1}, delays={"b": 1}, cuts={},
+                        losses={})
     self.run_ = random_run.Run(7, 10, options, network, lambda _: None)
     self.run_.world.nodes = {
         name: mock.Mock(runs=True, frozen=False, lives=1) for name in "ab"}

@@ -6,9 +6,10 @@ import time
 
 import grpc
 
+from faults import FAULTS, HarnessError, why
 from load import Load
 from network import NODES
-from world import FAULTS, HarnessError, wait_until, why
+from world import wait_until
 
 # Where a parsed expectation holds what it wants.
 WANTED = {"list": "keys", "count": "count", "members": "members",

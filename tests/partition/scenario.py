@@ -366,12 +366,13 @@ def _for(words):
 
 VERBS = {
     "start": _start, "track": _track, "untrack": _entry, "update": _update,
-    "leave": _key, "lost": _key, "load": _load, "move": _move, "split": _split, "cut": _cut,
-    "mend": _pair, "heal": lambda _: {}, "lose": _lose, "slow": _slow,
+    "leave": _key, "lost": _key, "load": _load, "move": _move,
+    "split": _split, "cut": _cut, "mend": _pair, "heal": lambda _: {},
+    "lose": _lose, "slow": _slow,
     "delay": _delay, "freeze": _one_node, "thaw": _one_node, "kill": _one_node,
     "stop": _one_node, "off": _one_node, "twin": _one_node, "watch": _watch,
-    "mark": lambda _: {},
-    "expect": _expect, "eventually": _timed, "for": _for,
+    "mark": lambda _: {}, "expect": _expect, "eventually": _timed,
+    "for": _for,
     "wait": lambda words: {"seconds": words.duration()},
     "say": lambda words: {"text": " ".join(words.rest())},
 }

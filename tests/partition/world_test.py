@@ -12,6 +12,7 @@ import main
 
 STUBS = main.make_stubs()
 # pylint: disable=wrong-import-position
+import faults
 import network
 import world as worlds
 
@@ -46,7 +47,7 @@ class WorldTest(unittest.TestCase):
 
   def start(self, text, said):
     world = worlds.World(self.program(text), Loopback())
-    with self.assertRaises(worlds.HarnessError) as wrong:
+    with self.assertRaises(faults.HarnessError) as wrong:
       world.start("a")
     self.assertIn(said, str(wrong.exception))
     world.stop()
@@ -62,8 +63,8 @@ class WorldTest(unittest.TestCase):
     self.start("echo hello", "node a said 'hello'")
 
   def test_faults_are_told_in_one_line(self):
-    self.assertEqual(worlds.why(RuntimeError("tc:\n  no")), "tc: no")
-    self.assertEqual(worlds.why(RuntimeError()), "RuntimeError")
+    self.assertEqual(faults.why(RuntimeError("tc:\n  no")), "tc: no")
+    self.assertEqual(faults.why(RuntimeError()), "RuntimeError")
 
   def test_a_binary_that_does_not_exist_is_a_wrong_argument(self):
     folder = str(HERE)
@@ -84,7 +85,7 @@ class MeasureTest(unittest.TestCase):
   def test_what_goes_wrong_is_a_line_and_a_failure(self):
     import measure
     for fault in (RuntimeError("tc: no"), OSError(2, "No such file"),
-                  worlds.HarnessError("never came")):
+                  faults.HarnessError("never came")):
       net = Loopback()
       net.add = mock.Mock(side_effect=fault)
       options = mock.Mock(binary="/no/such", flags=[], loss_minutes=0.01)
