@@ -6,11 +6,12 @@ import time
 
 import grpc
 
-from world import PATIENCE, HarnessError
+from faults import PATIENCE, HarnessError
 
 GRACE = 20.0
 PAUSE = 0.02
-FAULTS = (HarnessError, grpc.RpcError)
+# A ValueError: the channel of a node that has just gone is closed.
+FAULTS = (HarnessError, grpc.RpcError, ValueError)
 
 
 class Load:

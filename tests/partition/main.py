@@ -10,7 +10,7 @@ Each node is in a network namespace of its own; where those are not permitted,
 or with --proxy (or MUSTER_PARTITION=proxy), a TCP and UDP proxy stands between
 each two of them instead. The language of scenarios is in
 docs/partition-testing.md. Exit codes: 0 all held, 1 something did not, 2 a
-scenario file or an argument is wrong.
+scenario file or an argument is wrong, 130 it was interrupted.
 """
 
 import argparse
@@ -84,6 +84,11 @@ def arguments():
     parser.error(f"--runs {options.runs} --steps {options.steps} "
                  f"--loss-minutes {options.loss_minutes:g}: at least 0, 1 and "
                  "0")
+  if not (os.path.isfile(options.binary) and
+          os.access(options.binary, os.X_OK)):
+    print(f"partition: {options.binary}: no such program; MUSTER_BINARY names "
+          "another one", file=sys.stderr)
+    sys.exit(2)
   options.flags = (FAST if options.fast else []) + [
       part for flag in options.serve_flag for part in shlex.split(flag)]
   return options
@@ -178,22 +183,30 @@ def run_all(options, networks, tell):
   return failed
 
 
-def main():
-  options = arguments()
+def run(options):
+  """The number of what did not hold."""
   networks = Networks(options.proxy or
                       os.environ.get("MUSTER_PARTITION") == "proxy")
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  folder = make_stubs()
   tell = (lambda _: None) if options.quiet else (
       lambda text: print(text, flush=True))
   try:
-    return 1 if run_all(options, networks, tell) else 0
+    with make_stubs():
+      return run_all(options, networks, tell)
+  finally:
+    networks.end()
+
+
+def main():
+  options = arguments()
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+  try:
+    return 1 if run(options) else 0
   except KeyboardInterrupt:
     print("\ninterrupted")
     return 130
-  finally:
-    networks.end()
-    folder.cleanup()
+  except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+    print(f"partition: {error}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

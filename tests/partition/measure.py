@@ -8,9 +8,11 @@ import signal
 import statistics
 import time
 
+import faults
 import load
 import runner
 import scenario
+import watches
 import world as worlds
 
 TRIES = 5
@@ -29,7 +31,7 @@ PAUSE = 0.5
 def _await(holds, what):
   took = worlds.wait_until(holds, 30.0, LOOK)
   if took is None:
-    raise worlds.HarnessError(f"never came: {what}")
+    raise faults.HarnessError(f"never came: {what}")
   return took
 
 
@@ -39,15 +41,17 @@ class Bench:
   def __init__(self, options, network):
     self.network = network
     self.world = worlds.World(options.binary, network, options.flags)
-    self.world.start("abc")
     self.key = 0
     self.false_downs = 0
     self.watched = {}
+
+  def begin(self):
+    self.world.start("abc")
     self.watch()
 
   def watch(self):
     for name in "abc":
-      self.watched[name] = worlds.MembersWatch(self.world.node(name))
+      self.watched[name] = watches.MembersWatch(self.world.node(name))
 
   def count(self, down, cut=False):
     """Ends a phase in which c was seen as down `down` times at most by each of
@@ -146,7 +150,7 @@ def long_loss(options, network, tell):
   seconds = options.loss_minutes * 60
   try:
     run.run(scenario.parse(f"start {len(scenario.NODES)}"))
-    watched = {name: worlds.MembersWatch(node)
+    watched = {name: watches.MembersWatch(node)
                for name, node in world.nodes.items()}
     run.run(scenario.parse(f"delay 0ms jitter {JITTER * 1000:g}ms\n"
                            f"lose {LOSS * 100:g}%"))
@@ -173,8 +177,8 @@ def long_loss(options, network, tell):
     if not downs:
       world.remove_logs()
     return 1 if downs else 0
-  except (runner.Broken, worlds.HarnessError) as error:
-    print(f"FAILED {error}", flush=True)
+  except (runner.Broken, *faults.FAULTS) as error:
+    print(f"FAILED {faults.why(error)}", flush=True)
     return 1
   finally:
     world.stop()
@@ -193,6 +197,7 @@ def measure(options, network):
   """Prints the table; returns 1 if something never came."""
   bench = Bench(options, network)
   try:
+    bench.begin()
     print(f"three nodes; medians of {TRIES}, and of {LONG_TRIES} for a cut of "
           f"{CUTS[-1]:g} s", flush=True)
     _row("killed (-9): its entries gone",
@@ -212,8 +217,8 @@ def measure(options, network):
           flush=True)
     bench.world.remove_logs()
     return 0
-  except worlds.HarnessError as error:
-    print(f"FAILED {error}", flush=True)
+  except faults.FAULTS as error:
+    print(f"FAILED {faults.why(error)}", flush=True)
     return 1
   finally:
     bench.world.stop()

@@ -174,7 +174,8 @@ class Proxy(Network):
   def reset(self):
     super().reset()
     if self._fault is not None:
-      raise RuntimeError("the proxy is at fault") from self._fault
+      raise RuntimeError(
+          f"the proxy is at fault: {self._fault!r}") from self._fault
 
   def end(self):
     asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()

@@ -1,8 +1,10 @@
 """Random runs: weighted faults and clients, and a model at every quiet point.
 
 A run is a scenario that is made up as it goes, so that a run that failed is a
-file to run again. The model is the clients that are there: what each of them
-tracks, and nothing else, must be listed by every node once all is healed.
+file to run again: what it expects at each quiet point is written into it, and a
+step that failed and was put up with is a comment. The model is the clients that
+are there: what each of them tracks, and nothing else, must be listed by every
+node once all is healed.
 """
 
 import collections
@@ -12,6 +14,7 @@ import time
 
 import grpc
 
+import faults
 import runner
 import scenario
 import world as worlds
@@ -23,6 +26,12 @@ QUIET_SECONDS = 30.0
 # Past a grace with its delay: what is still missing then is told.
 SLOW_SECONDS = 8.0
 GRACE = 4
+# Within a pause that short, a replay need not wait too.
+SHORT = 0.1
+# What may fail, since the node may have dropped the client meanwhile.
+FORGIVEN = ("track", "leave", "move", "update")
+# Of each node that starts.
+WATCHED = "room:*"
 # Later than this with a packet, the harness may itself make downs.
 LATE = 0.5
 BUGS = ("digest_mismatches", "bad_peer_frames", "peer_bad_frames",
@@ -42,26 +51,38 @@ class Run:
     self.steps = steps
     self.world = worlds.World(options.binary, network, options.flags)
     self.runner = runner.Runner(self.world, tell)
+    self.fast = options.fast
     self.script = []
-    self.watches = {}  # Node: a watch of all, since its start.
     self.done = collections.Counter()
+    self.baseless = 0  # Downs that nothing explains.
     self.slowest_quiet = 0.0
     self.next_key = 1
 
   def do(self, line):
-    """Runs a line; true if it could be done."""
+    """Runs a line. False if it failed and that is forgiven: what became of it
+    is not known."""
     step = scenario.parse_line(len(self.script) + 1, line)
+    began = time.monotonic()
     self.script.append(line)
     try:
       self.runner.run([step])
-      if step.verb == "start":
-        for name in step.arguments["nodes"]:
-          self.watches[name] = worlds.Watch(self.world.node(name),
-                                            prefix="room:")
-      return True
     except runner.Broken as broken:
-      self.script[-1] += f"   # {broken}"
+      if step.verb not in FORGIVEN:
+        raise
+      self.script[-1] = as_comment(f"{line}: {broken}")
+      took = time.monotonic() - began
+      if took > SHORT:
+        self.script.append(f"wait {took * 1000:.0f}ms")
       return False
+    if step.verb == "start":
+      for name in step.arguments["nodes"]:
+        self.do(f"watch {name} {WATCHED}")
+    return True
+
+  def lost(self, key):
+    """That client is no more, if it is there at all."""
+    if any(client.key == key for client in self.world.clients):
+      self.do(f"lost {key}")
 
   # Each returns a line to run, or None if there is nothing to do it to.
 
@@ -151,13 +172,8 @@ class Run:
     key = {"leave": 1, "move": 1, "update": 2}.get(line.split()[0])
     if self.do(line):
       self.done[kind] += 1
-    elif line.startswith("start"):
-      raise runner.Broken(self.script[-1])
     elif key:
-      # What became of it is not known: that client is no more.
-      name = line.split()[key]
-      if any(c.key == name for c in self.world.clients):
-        self.world.lose(name)
+      self.lost(line.split()[key])
     self.do(f"wait {self.random.choice([0, 10, 50, 200, 500])}ms")
 
   def quiet(self):
@@ -174,49 +190,46 @@ class Run:
     # what they tracked must go.
     for client in list(self.world.clients):
       if not self.is_held(client):
-        client.drop()
-        self.world.clients.remove(client)
+        self.lost(client.key)
     began = time.monotonic()
-    if worlds.wait_until(self.all_is_as_modelled, SLOW_SECONDS) is None:
-      self.runner.tell(self.difference(SLOW_SECONDS))
-      if worlds.wait_until(self.all_is_as_modelled,
-                           QUIET_SECONDS - SLOW_SECONDS) is None:
-        raise runner.Broken(self.difference(QUIET_SECONDS))
-    self.no_bugs()
+    names = " ".join(sorted(node.name for node in self.world.running()))
+    expected = [f"expect {what}"
+                for what in ("held", f"all members = {names}", "equal")]
+    self.script += [
+        line.replace("expect", f"eventually {QUIET_SECONDS:g}s")
+        for line in expected]
+    self.await_all(scenario.parse("\n".join(expected)))
     took = time.monotonic() - began
     self.slowest_quiet = max(self.slowest_quiet, took)
+    self.no_bugs()
     self.done["quiet points"] += 1
+
+  def await_all(self, steps):
+    """All of it must hold at one moment."""
+    def holds():
+      return all(self.runner.holds(step.arguments["what"]) for step in steps)
+    if worlds.wait_until(holds, SLOW_SECONDS) is None:
+      self.runner.tell(self.difference(SLOW_SECONDS))
+      if worlds.wait_until(holds, QUIET_SECONDS - SLOW_SECONDS) is None:
+        raise runner.Broken(self.difference(QUIET_SECONDS))
 
   def no_bugs(self):
     """What a node counts or shows that only a fault makes."""
+    for name in BUGS:
+      self.do(f"expect all counter {name} = 0")
     for node in self.world.running():
-      counters = self.world.status(node).counters
-      for name in BUGS:
-        if counters[name]:
-          raise runner.Broken(f"{node.name} counts {counters[name]} {name}")
-      faults = self.watches[node.name].faults
-      if faults:
-        raise runner.Broken(f"the watch at {node.name}: {'; '.join(faults)}")
+      self.do(f"expect saw {node.name} {WATCHED} = +* ~* -*")
+    # One that is late itself makes some of its own.
+    if self.fast or self.world.network.lag > LATE:
+      self.baseless += len(self.world.baseless())
+      self.world.settle()
+    else:
+      self.baseless += len(self.world.baseless())
+      self.do("expect blameless")
 
   def is_held(self, client):
-    if not client.node.runs or client.life != client.node.lives:
-      return False
-    try:
-      client.update(client.meta + "'")
-      return True
-    except (worlds.HarnessError, grpc.RpcError):
-      return False
-
-  def all_is_as_modelled(self):
-    world = self.world
-    names = sorted(node.name for node in world.running())
-    model = world.model()
-    return all(
-        world.listed(node) == model and
-        self.watches[node.name].listed() == model and
-        sorted(n for n, state in world.states(node.name).items()
-               if state == "alive") == names
-        for node in world.running()) and self.runner.equal()
+    return client.node.runs and client.life == client.node.lives and (
+        self.do(f"update {client.topic} {client.key} {client.meta}'"))
 
   def difference(self, seconds):
     """What each node lists too much or too little."""
@@ -225,15 +238,18 @@ class Run:
     for node in self.world.running():
       try:
         listed = collections.Counter(self.world.listed(node))
-        shown = collections.Counter(self.watches[node.name].listed())
+        shown = collections.Counter(
+            self.world.watches[node.name, WATCHED].listed())
         states = self.world.states(node.name)
       except grpc.RpcError as error:
-        lines.append(f"  {node.name}: {error.details()}")
+        lines.append(f"  {node.name}: {faults.why(error)}")
         continue
       lines.append(f"  {node.name}: lacks {sorted((model - listed))}, has too "
                    f"many {sorted((listed - model))}, sees {states}; its watch "
                    f"lacks {sorted(model - shown)}, has too many "
                    f"{sorted(shown - model)}")
+    if self.world.ended_by_themselves():
+      lines.append(f"  {self.world.ended_by_themselves()}")
     return "\n".join(lines)
 
   def run(self):
@@ -244,26 +260,40 @@ class Run:
         self.quiet()
 
 
+def as_comment(text):
+  """Of one line, whatever the text."""
+  return f"# {' '.join(text.split())}"
+
+
+def write(run, seed, why):
+  """The run as a scenario; returns the name of its file."""
+  with tempfile.NamedTemporaryFile(
+      "w", prefix=f"muster-run-{seed}-", suffix=".scenario",
+      delete=False) as file:
+    lines = [f"# A random run of seed {seed}, which did not hold; see the end.",
+             *run.script, *map(as_comment, why.splitlines())]
+    file.write("\n".join(lines) + "\n")
+  return file.name
+
+
 def run_many(options, network, tell):
   """The number of runs that did not hold."""
   failed, total = 0, collections.Counter()
-  slowest, began = 0.0, time.monotonic()
+  slowest, baseless, began = 0.0, 0, time.monotonic()
   for seed in range(options.seed, options.seed + options.runs):
     tell(f"== random run, seed {seed}, {options.steps} steps")
     run = Run(seed, options.steps, options, network, tell)
     try:
       run.run()
       run.world.remove_logs()
-    except (runner.Broken, grpc.RpcError, worlds.HarnessError) as broken:
+    except (runner.Broken, *faults.FAULTS) as fault:
       failed += 1
-      with tempfile.NamedTemporaryFile(
-          "w", prefix=f"muster-run-{seed}-", suffix=".scenario",
-          delete=False) as file:
-        file.write("\n".join(run.script) + "\n")
+      broken = str(fault) if isinstance(fault, runner.Broken) else (
+          faults.why(fault))
       logs = " ".join(node.log.name for node in run.world.nodes.values())
       print(f"FAILED run of seed {seed}, after {len(run.script)} lines: "
-            f"{broken}\n  as a scenario: {file.name}\n  logs: {logs}",
-            flush=True)
+            f"{broken}\n  as a scenario: {write(run, seed, broken)}\n"
+            f"  logs: {logs}", flush=True)
     finally:
       run.world.stop()
       network.reset()
@@ -273,8 +303,9 @@ def run_many(options, network, tell):
     network.lag = 0.0
     total.update(run.done)
     slowest = max(slowest, run.slowest_quiet)
+    baseless += run.baseless
   done = ", ".join(f"{count} {kind}" for kind, count in sorted(total.items()))
   print(f"{options.runs} random runs, {failed} failed, in "
         f"{time.monotonic() - began:.0f} s: {done}; slowest to be equal "
-        f"{slowest:.2f} s", flush=True)
+        f"{slowest:.2f} s; {baseless} false downs", flush=True)
   return failed

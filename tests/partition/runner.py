@@ -6,9 +6,10 @@ import time
 
 import grpc
 
+from faults import FAULTS, HarnessError, why
 from load import Load
-from network import NotPossible
-from world import HarnessError, wait_until
+from network import NODES
+from world import wait_until
 
 # Where a parsed expectation holds what it wants.
 WANTED = {"list": "keys", "count": "count", "members": "members",
@@ -20,6 +21,20 @@ LOOK_EVERY = 0.25
 
 class Broken(Exception):
   """An expectation did not hold, or a step could not be done."""
+
+
+def at_fault(step):
+  """The nodes that the step makes go, sleep, or hear or be heard badly."""
+  arguments = step.arguments
+  if step.verb in ("kill", "stop", "off", "freeze"):
+    return [arguments["node"]]
+  if step.verb == "cut":
+    return [arguments["from"], arguments["to"]]
+  if step.verb == "split":
+    return [node for group in arguments["groups"] for node in group]
+  if step.verb == "lose" and arguments["share"]:
+    return [arguments["node"]] if arguments["node"] else list(NODES)
+  return []
 
 
 class Runner:
@@ -38,13 +53,20 @@ class Runner:
 
   def do(self, step):
     """Returns the seconds that an `eventually` took, else None."""
+    where = f"line {step.line}: {step.text}"
     try:
-      return getattr(self, "_" + step.verb)(**step.arguments)
-    except (HarnessError, NotPossible, grpc.RpcError) as error:
-      why = error.details() if isinstance(error, grpc.RpcError) else error
-      raise Broken(f"line {step.line}: {step.text}: {why}") from error
+      self.world.downs.excuse(at_fault(step))
+      took = getattr(self, "_" + step.verb)(**step.arguments)
+    except FAULTS as error:
+      ended = self.world.ended_by_themselves()
+      raise Broken(f"{where}: {why(error)}" +
+                   (f"; {ended}" if ended else "")) from error
     except Broken as broken:
-      raise Broken(f"line {step.line}: {step.text}: {broken}") from None
+      raise Broken(f"{where}: {broken}") from None
+    ended = self.world.ended_by_themselves()
+    if ended:
+      raise Broken(f"{where}: {ended}")
+    return took
 
   # --------------------------------------------------------------- verbs
 
@@ -65,6 +87,9 @@ class Runner:
 
   def _move(self, key, node):
     self.world.move(key, node)
+
+  def _lost(self, key):
+    self.world.lose(key)
 
   def _load(self, count, topic):
     if count:
@@ -104,14 +129,14 @@ class Runner:
     self.world.network.heal()
 
   def _lose(self, share, node):
-    for name in [node] if node else self.world.nodes:
+    for name in [node] if node else NODES:
       self.world.network.lose(name, share)
 
   def _slow(self, node, rate):
     self.world.network.slow(node, rate)
 
   def _delay(self, node, least, jitter):
-    for name in [node] if node else self.world.nodes:
+    for name in [node] if node else NODES:
       self.world.network.delay(name, least, jitter)
 
   def _freeze(self, node):
@@ -136,6 +161,9 @@ class Runner:
   def _watch(self, node, topic):
     self.world.watch(node, topic)
 
+  def _mark(self):
+    self.world.mark()
+
   def _say(self, text):
     pass
 
@@ -154,16 +182,27 @@ class Runner:
 
   def _for(self, seconds, what):
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while True:
       self._expect(what)
-      time.sleep(LOOK_EVERY)
+      left = end - time.monotonic()
+      if left <= 0:
+        return
+      time.sleep(min(LOOK_EVERY, left))
 
   # -------------------------------------------------------- expectations
+
+  def answering(self):
+    """At least one: what is said of all must not hold because there are
+    none."""
+    nodes = self.world.answering()
+    if not nodes:
+      raise HarnessError("no node runs that could answer")
+    return nodes
 
   def asked(self, what):
     """The nodes that an expectation is about."""
     if what["node"] == "all":
-      return [node.name for node in self.world.answering()]
+      return [node.name for node in self.answering()]
     return [what["node"]]
 
   def holds(self, what):
@@ -173,10 +212,14 @@ class Runner:
     if kind == "held":
       model = self.world.model()
       return all(self.world.listed(node) == model
-                 for node in self.world.answering())
+                 for node in self.answering()) and all(
+                     shown == wanted
+                     for _, shown, wanted in self.world.shown())
     if kind == "saw":
       return self.saw(what)
-    if kind == "counter":
+    if kind == "blameless":
+      return self.blameless()
+    if kind in ("counter", "gained"):
       return all(COMPARE[what["than"]](self.seen(kind, what, node),
                                        what["count"])
                  for node in self.asked(what))
@@ -189,22 +232,42 @@ class Runner:
       return world.keys(node, what["topic"])
     if kind == "count":
       return world.status(world.node(node)).entries
-    if kind == "counter":
+    if kind in ("counter", "gained"):
       counters = world.status(world.node(node)).counters
       if what["name"] not in counters:
         raise HarnessError(f"no counter {what['name']}; there are "
                            f"{' '.join(sorted(counters))}")
-      return counters[what["name"]]
+      count = counters[what["name"]]
+      return count if kind == "counter" else (
+          count - self.marked(node)[what["name"]])
     states = world.states(node)
     if kind == "members":
       return sorted(n for n, state in states.items() if state == "alive")
     return states.get(what["other"], "unknown")
+
+  def marked(self, node):
+    life, counters = self.world.marks.get(node, (None, None))
+    if life != self.world.node(node).lives:
+      raise HarnessError(f"`mark` must come before, while this {node} runs")
+    return counters
+
+  def blameless(self):
+    self.answering()
+    if self.world.baseless():
+      return False
+    self.world.settle()
+    return True
 
   def saw(self, what):
     watch = self.world.watches.get((what["node"], what["topic"]))
     if watch is None:
       raise HarnessError(f"`watch {what['node']} {what['topic']}` must come "
                          "before")
+    if watch.faults:
+      raise Broken("; ".join(watch.faults))
+    if watch.ended:
+      raise HarnessError(f"the watch of {what['topic']} at {what['node']} has "
+                         f"ended; it saw {' '.join(watch.events) or 'nothing'}")
     seen = len(watch.events)
     any_of = {event[0] for event in what["events"] if event[1:] == "*"}
     if [e for e in watch.events[:seen] if e[0] not in any_of] != [
@@ -215,7 +278,7 @@ class Runner:
 
   def equal(self):
     """All that run list the same, and stand at the same digests."""
-    nodes = self.world.answering()
+    nodes = self.answering()
     lists = [self.world.listed(node) for node in nodes]
     statuses = [self.world.status(node) for node in nodes]
     # What ended lives left behind is forgotten by each node in its own time.
@@ -232,10 +295,18 @@ class Runner:
       if kind == "saw":
         watch = self.world.watches[what["node"], what["topic"]]
         return f"it saw {' '.join(watch.events) or 'nothing'}"
+      if kind == "blameless":
+        return "; ".join(self.world.baseless())
       if kind in ("equal", "held"):
-        return "; ".join(f"{node.name}: {self.world.listed(node)}"
-                         for node in self.world.answering())
+        found = [f"{node.name}: {self.world.listed(node)}"
+                 for node in self.world.answering()]
+        if kind == "held":
+          found.insert(0, f"wanted: {self.world.model()}")
+          found += [f"{what}: {shown}"
+                    for what, shown, wanted in self.world.shown()
+                    if shown != wanted]
+        return "; ".join(found)
       return "; ".join(f"{node}: {self.seen(kind, what, node)}"
                        for node in self.asked(what))
     except grpc.RpcError as error:
-      return error.details()
+      return why(error)

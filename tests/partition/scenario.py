@@ -1,12 +1,15 @@
-"""The language of scenarios: one step a line, `#` starts a comment.
+"""The language of scenarios: one step a line, of words with spaces
+between them; a `#` at the start of a word starts a comment.
 
   start 3                       nodes a, b and c; `start d` adds one, or starts
                                 one again that was killed or stopped
   track b room:1 u1             a client of b; `grace 10s` and `meta TEXT` may
-                                follow; `id N` names the client if u1 has many
+                                follow
   untrack room:1 u1             it says so; `update room:1 u1 TEXT` changes it
   leave u1                      the clients of the key close their sessions
   move u1 c                     the key's clients resume their sessions at c
+  lost u1                       its clients are gone without a word, and their
+                                entries no longer held
   load 20 room:1                20 clients load1, load2, ... all over the nodes
                                 update their entries on and on, and resume
                                 elsewhere when their node goes; `load off`:
@@ -24,7 +27,9 @@
   off a                         the machine is gone: killed, its address silent
   twin a                        a second node is started under the name of a; it
                                 must refuse to, and say where the name is in use
-  watch b room:1                follows a topic at b; see `saw`
+  watch b room:1                follows a topic at b; see `saw`; `room:*`: all
+                                that begin so
+  mark                          keeps what all count now; see `gained`
   expect WHAT                   holds now
   eventually 2s WHAT            holds at some moment within that time
   for 60s WHAT                  holds all that time
@@ -41,8 +46,11 @@ WHAT is one of
                                 since the last `saw` that held; nothing:
                                 nothing; `~*`: any updates, so with + and -
   held                          all that run list just what the clients that are
-                                there hold
+                                there hold, and so do the watches at them
   a counter pulls = 5           a counter of `muster status`; also < and >
+  a gained pulls = 1            what it has grown by since `mark`; also < and >
+  blameless                     nobody was seen as down for no reason since the
+                                last `blameless` that held: downs.py
   equal                         all that run list the same, digests too
 
 Errors name the line and the word.
@@ -54,8 +62,11 @@ import re
 NODES = "abcdefg"
 MAX_LOAD = 200
 MAX_COUNT = 10**9
+COMMENT = re.compile(r"(^|\s)#")
 DURATION = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,7})?)(ms|s|m)")
 LONGEST = 3600.0
+# What a node allows (--max-grace-ms).
+LONGEST_GRACE = 600.0
 SECONDS = {"ms": 0.001, "s": 1, "m": 60}
 SHARE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,7})?%")
 RATE = re.compile(r"([1-9]\d{0,5})([kmg]?)bit")
@@ -154,7 +165,10 @@ def _track(words):
   while words.more():
     option = words.take("an option")
     if option == "grace":
+      grace = words.peek()
       step["grace"] = words.duration()
+      if step["grace"] > LONGEST_GRACE:
+        words.fail(grace, "must be at most 10m, which is what nodes allow")
     elif option == "meta":
       step["meta"] = words.take("the meta")
     else:
@@ -203,10 +217,15 @@ def _pair(words):
   second = words.node("another node")
   if first == second:
     words.fail(second, "must be another node")
+  return {"from": first, "to": second, "one_way": one_way}
+
+
+def _cut(words):
+  pair = _pair(words)
   reset = words.peek() == "reset"
   if reset:
     words.take("`reset`")
-  return {"from": first, "to": second, "one_way": one_way, "reset": reset}
+  return {**pair, "reset": reset}
 
 
 def _lose(words):
@@ -236,10 +255,10 @@ def _delay(words):
   return step
 
 
-def _number(words, most, what):
+def _number(words, least, most, what):
   word = words.take(what)
-  if not re.fullmatch(r"[0-9]{1,9}", word) or int(word) > most:
-    words.fail(word, f"must be {what}, at most {most}")
+  if not re.fullmatch(r"[0-9]{1,9}", word) or not least <= int(word) <= most:
+    words.fail(word, f"must be {what}, {least} to {most}")
   return int(word)
 
 
@@ -247,7 +266,7 @@ def _load(words):
   if words.peek() == "off":
     words.take("`off`")
     return {"count": 0, "topic": ""}
-  return {"count": _number(words, MAX_LOAD, "a number of clients"),
+  return {"count": _number(words, 1, MAX_LOAD, "a number of clients"),
           "topic": words.take("a topic")}
 
 
@@ -281,7 +300,7 @@ def _list(words):
 
 def _count(words):
   words.expect("=")
-  return {"count": _number(words, MAX_COUNT, "a number")}
+  return {"count": _number(words, 0, MAX_COUNT, "a number")}
 
 
 def _counter(words):
@@ -289,7 +308,7 @@ def _counter(words):
   what["than"] = words.take("`=`, `<` or `>`")
   if what["than"] not in ("=", "<", ">"):
     words.fail(what["than"], "must be `=`, `<` or `>`")
-  return {**what, "count": _number(words, MAX_COUNT, "a number")}
+  return {**what, "count": _number(words, 0, MAX_COUNT, "a number")}
 
 
 def _members(words):
@@ -308,19 +327,21 @@ def _sees(words):
 
 
 KINDS = {"list": _list, "count": _count, "counter": _counter,
-         "members": _members, "sees": _sees}
+         "gained": _counter, "members": _members, "sees": _sees}
+ALONE = ("equal", "held", "blameless")
 
 
 def _what(words):
   """What is expected, as a dict with `kind`."""
   word = words.take("what is expected")
-  if word in ("equal", "held"):
+  if word in ALONE:
     return {"kind": word}
   if word == "saw":
     return {"kind": "saw", **_saw(words)}
   if word != "all" and word not in list(NODES):
-    words.fail(word, "must be a node, `all`, `equal`, `held` or `saw`")
-  rule = "`list`, `count`, `counter`, `members` or `sees`"
+    words.fail(word, "must be a node, `all`, `saw`, `equal`, `held` or "
+               "`blameless`")
+  rule = "`list`, `count`, `counter`, `gained`, `members` or `sees`"
   kind = words.take(rule)
   if kind not in KINDS:
     words.fail(kind, f"must be {rule}")
@@ -335,13 +356,23 @@ def _timed(words):
   return {"seconds": words.duration(), "what": _what(words)}
 
 
+def _for(words):
+  time = words.peek()
+  timed = _timed(words)
+  if not timed["seconds"]:
+    words.fail(time, "must be a time that is not 0")
+  return timed
+
+
 VERBS = {
     "start": _start, "track": _track, "untrack": _entry, "update": _update,
-    "leave": _key, "load": _load, "move": _move, "split": _split, "cut": _pair,
-    "mend": _pair, "heal": lambda _: {}, "lose": _lose, "slow": _slow,
+    "leave": _key, "lost": _key, "load": _load, "move": _move,
+    "split": _split, "cut": _cut, "mend": _pair, "heal": lambda _: {},
+    "lose": _lose, "slow": _slow,
     "delay": _delay, "freeze": _one_node, "thaw": _one_node, "kill": _one_node,
     "stop": _one_node, "off": _one_node, "twin": _one_node, "watch": _watch,
-    "expect": _expect, "eventually": _timed, "for": _timed,
+    "mark": lambda _: {}, "expect": _expect, "eventually": _timed,
+    "for": _for,
     "wait": lambda words: {"seconds": words.duration()},
     "say": lambda words: {"text": " ".join(words.rest())},
 }
@@ -349,7 +380,8 @@ VERBS = {
 
 def parse_line(number, line):
   """The step of a line, or None if there is none on it."""
-  text = line.split("#", 1)[0].strip()
+  comment = COMMENT.search(line)
+  text = (line[:comment.start()] if comment else line).strip()
   if not text:
     return None
   words = _Words(number, text)

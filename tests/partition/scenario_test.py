@@ -17,6 +17,21 @@ class ScenarioTest(unittest.TestCase):
                      [(2, "start"), (4, "heal")])
     self.assertEqual(steps[0].arguments, {"nodes": ["a", "b", "c"]})
 
+  def test_a_comment_begins_where_a_word_does(self):
+    track, say = parse("track a room#1 u#1 #c\nsay what # c\n#say no")
+    self.assertEqual((track.arguments["topic"], track.arguments["key"]),
+                     ("room#1", "u#1"))
+    self.assertEqual((track.text, say.arguments["text"]),
+                     ("track a room#1 u#1", "what"))
+
+  def test_the_longest_grace_is_what_nodes_allow(self):
+    step, = parse("track b room:1 u1 grace 10m")
+    self.assertEqual(step.arguments["grace"], 600)
+
+  def test_a_client_can_be_lost(self):
+    step, = parse("lost u1")
+    self.assertEqual((step.verb, step.arguments), ("lost", {"key": "u1"}))
+
   def test_a_track_has_a_grace_and_a_meta(self):
     step, = parse("track b room:1 u1 grace 500ms meta {}")
     self.assertEqual(step.arguments, {
@@ -42,10 +57,13 @@ for 1m a members = b a
 expect a sees c down
 expect saw a room:1 = +u1 ~u1 -u1
 expect equal
-expect b count = 5""")
+expect b count = 5
+expect b counter pulls > 5
+expect all gained pulls < 5
+expect blameless""")
     self.assertEqual([s.arguments["what"]["kind"] for s in steps],
                      ["list", "list", "members", "sees", "saw", "equal",
-                      "count"])
+                      "count", "counter", "gained", "blameless"])
     self.assertEqual(steps[0].arguments["what"]["keys"], ["u1", "u2"])
     self.assertEqual(steps[1].arguments["what"]["keys"], [])
     self.assertEqual(steps[2].arguments["seconds"], 60)
@@ -99,10 +117,20 @@ expect b count = 5""")
         ("expect a count = \u00b2", 1, "\u00b2"),
         ("expect a counter pulls is 3", 1, "is"),
         ("expect held a", 1, "a"),
+        ("expect blameless a", 1, "a"),
+        ("expect a gained pulls 3", 1, "3"),
+        ("mark a", 1, "a"),
         ("cut ab c", 1, "ab"),
         ("start ab", 1, "ab"),
         ("load 20", 1, "20"),
         ("load 999 t", 1, "999"),
+        ("load 0 t", 1, "0"),
+        ("lost", 1, "lost"),
+        ("mend a c reset", 1, "reset"),
+        ("for 0s equal", 1, "0s"),
+        ("for 0ms all list t =", 1, "0ms"),
+        ("track a t u1 grace 60m", 1, "60m"),
+        ("track a t u1 id 2", 1, "id"),
         ("delay", 1, "delay"),
         ("delay 1s 2s", 1, "2s"),
         ("delay off a", 1, "a"),

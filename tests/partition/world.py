@@ -5,12 +5,11 @@ Everything is driven over gRPC with nothing but the protos; nothing of a node's
 own code is used.
 """
 
-import dataclasses
 import os
+import select
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 
 import grpc
@@ -18,19 +17,15 @@ import grpc
 from muster.v1 import cluster_pb2, cluster_pb2_grpc
 from muster.v1 import presence_pb2 as pb
 from muster.v1 import presence_pb2_grpc
-
-CALL_SECONDS = 2.0
-# How long a harness waits for anything at all.
-PATIENCE = 30.0
+from downs import Downs
+from faults import CALL_SECONDS, PATIENCE, READY_SECONDS, HarnessError
+from sessions import Client
+from watches import MembersWatch, Watch
 
 _OPTIONS = [("grpc.use_local_subchannel_pool", 1),
             ("grpc.initial_reconnect_backoff_ms", 50),
             ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 200)]
-
-
-class HarnessError(Exception):
-  """The scenario asks for what cannot be done."""
 
 
 class Node:
@@ -62,11 +57,17 @@ class Node:
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
         text=True, start_new_session=True)
     self.network.joined(self.name, self.process.pid)
-    line = self.process.stdout.readline().strip()
+    with self.process.stdout as said:
+      if not select.select([said], [], [], READY_SECONDS)[0]:
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+        raise HarnessError(f"node {self.name} was not ready within "
+                           f"{READY_SECONDS:g} s; its log is {self.log.name}")
+      line = said.readline().strip()
     if line != f"ready node={self.name} grpc={self.listen}":
       raise HarnessError(f"node {self.name} said {line!r}; its log is "
                          f"{self.log.name}")
-    self.process.stdout.close()
     self.channel = grpc.insecure_channel(self.listen, options=_OPTIONS)
     self.presence = presence_pb2_grpc.PresenceStub(self.channel)
     self.cluster = cluster_pb2_grpc.ClusterStub(self.channel)
@@ -74,6 +75,10 @@ class Node:
   @property
   def runs(self):
     return self.process is not None and self.process.poll() is None
+
+  @property
+  def ended_by_itself(self):
+    return self.process is not None and self.process.poll() is not None
 
   def send(self, number):
     # The process is `muster` itself: `ip netns exec` has become it.
@@ -104,209 +109,6 @@ class Node:
     self.frozen = False
 
 
-@dataclasses.dataclass
-class Client:
-  """One session with one entry, over one stream."""
-
-  key: str
-  topic: str
-  node: Node
-  life: int
-  grace: float
-  meta: str
-  token: str = ""
-  ref: str = ""
-  resume_number: int = 0
-  _stream: object = None
-
-  def open(self):
-    start = pb.OpenSessionRequest(grace_ms=int(self.grace * 1000))
-    answer = self._connect(pb.SessionRequest(open=start, track=[
-        pb.TrackOp(topic=self.topic, key=self.key,
-                   meta=self.meta.encode())]))
-    if answer.track_errors:
-      raise HarnessError(answer.track_errors[0].message)
-    self.token = answer.opened.token
-    self.resume_number = answer.opened.resume_number
-    self.ref = answer.tracked_refs[0]
-
-  def resume(self, node):
-    self.drop()
-    self.node, self.life = node, node.lives
-    self.resume_number += 1
-    answer = self._connect(pb.SessionRequest(resume=pb.ResumeRequest(
-        token=self.token, grace_ms=int(self.grace * 1000),
-        resume_number=self.resume_number,
-        entries=[pb.Entry(topic=self.topic, key=self.key, ref=self.ref)])))
-    self.resume_number = answer.resumed.session.resume_number
-    if answer.resumed.missing_refs:
-      answer = self._ask(pb.SessionRequest(track=[pb.TrackOp(
-          topic=self.topic, key=self.key, meta=self.meta.encode())]))
-      self.ref = answer.tracked_refs[0]
-
-  def update(self, meta):
-    answer = self._ask(pb.SessionRequest(update=[
-        pb.UpdateOp(ref=self.ref, meta=meta.encode())]))
-    if answer.update_errors:
-      raise HarnessError(answer.update_errors[0].message)
-    self.meta, self.ref = meta, answer.updated_refs[0]
-
-  def untrack(self):
-    self._ask(pb.SessionRequest(untrack=[self.ref]))
-    self.drop()
-
-  def close(self):
-    self.node.presence.CloseSession(
-        pb.CloseSessionRequest(token=self.token), timeout=CALL_SECONDS)
-    self.drop()
-
-  def drop(self):
-    """As if the client were gone, without a word."""
-    self._stream.end()
-
-  def _connect(self, first):
-    self._stream = _Stream(self.node.presence)
-    return self._ask(first)
-
-  def _ask(self, request):
-    answer = self._stream.ask(request)
-    if answer is None:
-      raise HarnessError(f"{self.node.name} ended the session of {self.key}")
-    return answer
-
-
-class _Stream:
-  """A stream of requests, each answered before the next one."""
-
-  def __init__(self, presence):
-    self._condition = threading.Condition()
-    self._request = None
-    self._ended = False
-    self._number = 0
-    self._call = presence.Session(self._outgoing())
-
-  def _outgoing(self):
-    while True:
-      with self._condition:
-        self._condition.wait_for(lambda: self._request or self._ended)
-        if self._ended:
-          return
-        request, self._request = self._request, None
-      yield request
-
-  def ask(self, request):
-    """The answer; None if the stream was ended."""
-    self._number += 1
-    request.number = self._number
-    with self._condition:
-      self._request = request
-      self._condition.notify()
-    # A frozen node would hold the harness for ever.
-    timer = threading.Timer(PATIENCE, self._call.cancel)
-    timer.start()
-    try:
-      for response in self._call:
-        if response.number == self._number:
-          return response
-    finally:
-      timer.cancel()
-    return None
-
-  def end(self):
-    with self._condition:
-      self._ended = True
-      self._condition.notify()
-    self._call.cancel()
-
-
-class Watch:
-  """What a node shows of a topic, or of all that begin with a prefix, as it
-  comes. What contradicts what it showed before is in `faults`."""
-
-  def __init__(self, node, topic=None, prefix=None):
-    self.events = []
-    self.faults = []
-    self.ended = False
-    self._shown = {}  # (topic, ref): (key, meta).
-    self.complete = threading.Event()
-    topics = [] if topic is None else [topic]
-    self._call = node.presence.Watch(
-        pb.WatchRequest(topics=topics, prefix=prefix or ""))
-    threading.Thread(target=self._read, daemon=True).start()
-    if not self.complete.wait(PATIENCE):
-      raise HarnessError(f"no state of {topic or prefix} from {node.name}")
-
-  def listed(self):
-    """All of it, sorted: (topic, key, meta)."""
-    return sorted((topic, *entry)
-                  for (topic, _), entry in list(self._shown.items()))
-
-  def _read(self):
-    try:
-      for response in self._call:
-        if response.reset:
-          self._shown.clear()
-        for state in response.state:
-          for entry in state.entries:
-            self._add(state.topic, entry)
-        for diff in response.diffs:
-          self._change(diff)
-        if response.state_complete:
-          self.complete.set()
-    except grpc.RpcError:
-      pass  # Its node has ended.
-    self.ended = True
-
-  def _change(self, diff):
-    for entry in diff.joins:
-      self.events.append(f"+{entry.key}")
-      self._add(diff.topic, entry)
-    for entry in diff.updates:
-      self.events.append(f"~{entry.key}")
-      self._remove(diff.topic, entry.ref_prev, "updated")
-      self._add(diff.topic, entry)
-    for entry in diff.leaves:
-      self.events.append(f"-{entry.key}")
-      self._remove(diff.topic, entry.ref, "left")
-
-  def _add(self, topic, entry):
-    if (topic, entry.ref) in self._shown:
-      self.faults.append(f"{entry.key} of {topic} is shown twice")
-    self._shown[topic, entry.ref] = (entry.key, entry.meta)
-
-  def _remove(self, topic, ref, what):
-    if self._shown.pop((topic, ref), None) is None:
-      self.faults.append(f"{ref} of {topic} has {what}, and was not shown")
-
-  def end(self):
-    self._call.cancel()
-
-
-class MembersWatch:
-  """The nodes that a node has come to see as down, as it sees them so."""
-
-  def __init__(self, node):
-    self.downs = []
-    self._call = node.cluster.WatchMembers(cluster_pb2.WatchMembersRequest())
-    threading.Thread(target=self._read, daemon=True).start()
-
-  def _read(self):
-    states = {}
-    try:
-      for response in self._call:
-        for member in response.members:
-          was = states.get(member.life_id)
-          states[member.life_id] = member.state
-          if member.state == cluster_pb2.MEMBER_STATE_DOWN and was not in (
-              None, member.state):
-            self.downs.append(member.node)
-    except grpc.RpcError:
-      pass  # Its node has ended.
-
-  def end(self):
-    self._call.cancel()
-
-
 class World:
   """All of it. Methods are the verbs of a scenario."""
 
@@ -316,7 +118,10 @@ class World:
     self.flags = list(flags)
     self.nodes = {}
     self.clients = []
-    self.watches = {}
+    self.watches = {}  # (node, topic): a Watch of the last life watched.
+    self.marks = {}  # Node: its life, and its counters at the last mark.
+    self.downs = Downs()
+    self.stalls = {}  # (node, life): those it counted at the last settle().
     self.load = None  # Clients that change what they hold all the time.
 
   # --------------------------------------------------------------- nodes
@@ -338,6 +143,7 @@ class World:
       if wait_until(lambda: self.status(self.nodes[name]).ready,
                     PATIENCE) is None:
         raise HarnessError(f"{name} did not become ready")
+      self.downs.follow(name, MembersWatch(self.nodes[name]))
 
   def node(self, name, running=True):
     node = self.nodes.get(name)
@@ -350,6 +156,36 @@ class World:
 
   def answering(self):
     return [node for node in self.running() if not node.frozen]
+
+  def faulty(self):
+    """Those that are cut off, lossy, frozen or gone just now."""
+    network = self.network
+    return {node for pair in network.cuts for node in pair} | {
+        node for node, share in network.losses.items() if share} | {
+            node.name for node in self.nodes.values()
+            if node.frozen or not node.runs}
+
+  def _stalls(self):
+    return {(node.name, node.lives): self.status(node).counters["stalls"]
+            for node in self.answering()}
+
+  def baseless(self):
+    """Downs that nothing explains. A node that this machine did not run for a
+    while, as it counts itself, explains its own."""
+    return self.downs.baseless(
+        {life[0] for life, count in self._stalls().items()
+         if count > self.stalls.get(life, 0)})
+
+  def settle(self):
+    """What baseless() tells begins anew."""
+    self.downs.settle(self.faulty())
+    self.stalls = self._stalls()
+
+  def ended_by_themselves(self):
+    """Of the nodes that did so, a line; empty if none did."""
+    return "; ".join(f"{node.name} has ended by itself, with "
+                     f"{node.process.returncode}; its log is {node.log.name}"
+                     for node in self.nodes.values() if node.ended_by_itself)
 
   def end_node(self, name, number, off=False):
     node = self.node(name)
@@ -432,7 +268,37 @@ class World:
   # ------------------------------------------------------------- watches
 
   def watch(self, node, topic):
-    self.watches[node, topic] = Watch(self.node(node), topic)
+    """Of a topic, or of all that begin with what is before a `*`."""
+    before = self.watches.get((node, topic))
+    if before is not None:
+      before.end()
+      if before.faults:
+        raise HarnessError(f"the watch before: {'; '.join(before.faults)}")
+    prefix = topic.removesuffix("*")
+    self.watches[node, topic] = Watch(
+        self.node(node), **{"topic": topic} if prefix == topic else {
+            "prefix": prefix})
+
+  def shown(self):
+    """(what, what it shows, what it should) of each watch at a node that has
+    not ended since."""
+    model = self.model()
+    for (name, topic), watch in self.watches.items():
+      node = self.nodes[name]
+      if not node.runs or node.frozen or watch.life != node.lives:
+        continue
+      what = f"the watch of {topic} at {name}"
+      if watch.ended:
+        raise HarnessError(f"{what} has ended")
+      prefix = topic.removesuffix("*")
+      yield what, watch.listed(), [
+          entry for entry in model if entry[0] == topic or
+          prefix != topic and entry[0].startswith(prefix)]
+
+  def mark(self):
+    """Keeps what all count now."""
+    for node in self.answering():
+      self.marks[node.name] = node.lives, dict(self.status(node).counters)
 
   # ------------------------------------------------------------- reading
 
@@ -474,6 +340,7 @@ class World:
       self.load.cancel()
     for watch in self.watches.values():
       watch.end()
+    self.downs.end()
     for client in self.clients:
       client.drop()
     for node in self.nodes.values():
