@@ -232,6 +232,7 @@ class Network {
   std::map<uint64_t, ConnRef> conns_;
   std::map<std::pair<int, core::LinkId>, std::pair<ConnRef, int>> links_;
   DialerMap dialers_;
+  DialerMap aside_;  // Not wanted, but their back-off counts if they are again.
   uint64_t next_attempt_ = 1;
   std::map<int, SimTime> last_heard_;  // By the number of the process.
   std::map<std::pair<int, int>, uint64_t> bytes_between_;

@@ -68,6 +68,11 @@ void Network::SetDial(Process& from,
     auto [it, fresh] = dialers_.try_emplace({from.number, address});
     if (!fresh) continue;
     it->second.due = world_.now();
+    // Of a link that did not hold.
+    auto before = aside_.extract(it->first);
+    if (!before.empty() && world_.now() <= before.mapped().due + kGoodLink) {
+      it->second = before.mapped();
+    }
     Schedule(from, address);
   }
 }
@@ -217,12 +222,12 @@ void Network::Failed(Process& from, const std::string& address,
                      uint64_t attempt, bool refused, crdt::LifeId life) {
   Dialer* dialer = FindAttempt(from, address, attempt);
   if (dialer == nullptr || !from.alive()) return;
-  if (!dialer->wanted) {
+  const bool linked = dialer->state == Dialer::State::kLinked;
+  const bool held = linked && world_.now() - dialer->since >= kGoodLink;
+  if (!dialer->wanted && (!linked || held || refused)) {
     dialers_.erase({from.number, address});
     return;
   }
-  const bool held = dialer->state == Dialer::State::kLinked &&
-                    world_.now() - dialer->since >= kGoodLink;
   if (held) dialer->failures = 0;
   dialer->state = Dialer::State::kWaiting;
   dialer->refused = refused;
@@ -230,7 +235,10 @@ void Network::Failed(Process& from, const std::string& address,
   dialer->due =
       world_.now() + (refused ? kRefusedWait : BackOff(dialer->failures));
   ++dialer->failures;
-  Schedule(from, address);
+  if (dialer->wanted) return Schedule(from, address);
+  dialer->wanted = true;
+  aside_[{from.number, address}] = *dialer;
+  dialers_.erase({from.number, address});
 }
 
 void Network::OnLinkLost(Process& process, crdt::LifeId life) {

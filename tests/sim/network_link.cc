@@ -394,8 +394,10 @@ void Network::ProcessDied(Process& process, bool power_lost) {
     if (!power_lost) SendFin(conn, side, "connection reset by peer", false);
     if (!conn->ends[1 - side].open) conns_.erase(conn->number);
   }
-  for (auto it = dialers_.begin(); it != dialers_.end();) {
-    it = it->first.first == process.number ? dialers_.erase(it) : std::next(it);
+  for (DialerMap* dialers : {&dialers_, &aside_}) {
+    std::erase_if(*dialers, [&process](const auto& dialer) {
+      return dialer.first.first == process.number;
+    });
   }
 }
 
