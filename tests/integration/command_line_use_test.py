@@ -137,7 +137,7 @@ class CommandLineUseTest(ClusterCase):
   def hold(self, *arguments, names):
     """A `muster track` of one entry with several addresses."""
     process = local_cluster.start(
-        [BINARY, "track", "--at", self.at(names), *arguments],
+        [BINARY, "track", *arguments, "--at", self.at(names)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     self.addCleanup(process.stderr.close)
     self.assertEqual(process.stdout.readline(), "tracked 1\n")
