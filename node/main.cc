@@ -1,4 +1,6 @@
 // muster: a presence cluster node and its client, in one binary.
+#include <google/protobuf/stubs/logging.h>
+
 #include <iostream>
 #include <optional>
 
@@ -15,6 +17,9 @@ using muster::cli::Command;
 using muster::cli::ExitCode;
 
 ExitCode RunClient(const muster::cli::CommandLine& line) {
+  // It would print a line of its own for a name that is not UTF-8, before the
+  // node's answer.
+  google::protobuf::SetLogHandler(nullptr);
   // Before the connection, which starts threads.
   muster::cli::Interrupt interrupt;
   muster::client::ConnectionOptions options;

@@ -27,7 +27,7 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTransportLimit{1200};
 constexpr milliseconds kServerLimit{500};
 constexpr milliseconds kStopLimit{5000};
-constexpr int kMinPingIntervalMs = 10'000;
+constexpr int kMinPingIntervalMs = 1'000;
 constexpr int kHttpFrameBytes = 1 << 20;
 // So far above their limit the services are given a message, to say so.
 constexpr size_t kMessageRoom = 4 << 20;
@@ -145,7 +145,8 @@ absl::Status Runtime::Impl::BuildServer(
   builder.SetMaxReceiveMessageSize(static_cast<int>(largest));
   // A batch of 500 operations is 60 KiB: one frame, not four.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kHttpFrameBytes);
-  // Clients may keep idle connections alive through middle boxes.
+  // Clients may keep idle connections alive through middle boxes, and find
+  // within seconds that a node is frozen.
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       kMinPingIntervalMs);

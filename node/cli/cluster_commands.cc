@@ -195,12 +195,6 @@ ExitCode RunStatus(const ClientCommand& command) {
 }
 
 ExitCode RunDrain(const ClientCommand& command) {
-  if (command.connection.size() != 1) {
-    return Report(
-        absl::InvalidArgumentError(
-            "drain: --at names several nodes; name the one that is to go"),
-        command.err);
-  }
   v1::DrainResponse response;
   const absl::Status status =
       command.connection.Call(&Stub::Drain, v1::DrainRequest(), &response);

@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "muster/client/connection.h"
 #include "node/config_table.h"
 
@@ -55,7 +56,11 @@ class Parser {
         client::ParseAddresses(Addresses());
     if (!at.ok()) return at.status();
     line_.at = *std::move(at);
-    return CheckScope();
+    absl::Status status = CheckNames();
+    status.Update(TakeKeys());
+    status.Update(CheckScope());
+    if (!status.ok()) return status;
+    return line_;
   }
 
  private:
@@ -72,6 +77,8 @@ class Parser {
                     "as MUSTER_AT")
         ->type_name("HOST:PORT[,HOST:PORT…]")
         ->default_str(kDefaultAddress)
+        ->expected(1)
+        ->allow_extra_args(false)
         ->take_last();
     return sub;
   }
@@ -98,10 +105,12 @@ class Parser {
               : sub->add_option("--" + option.name, texts, about)
                     ->type_name(absl::AsciiStrToUpper(option.TypeText()));
       flag->group(option.group);
+      if (option.type == ConfigType::kBool) continue;
+      flag->expected(1)->allow_extra_args(false);
       if (option.type == ConfigType::kList) {
-        flag->take_all()->expected(1, 1024);
-      } else if (option.type != ConfigType::kBool) {
-        flag->expected(1)->take_last();
+        flag->take_all();
+      } else {
+        flag->take_last();
       }
     }
     Add(Command::kConfigDoc, "config-doc",
@@ -114,7 +123,8 @@ class Parser {
                    "Then each change, until interrupted");
     AddPrinting(Command::kStatus, "status", "How a node is doing");
     AddClient(Command::kDrain, "drain",
-              "Make the first node of --at tell its clients to move, and exit");
+              "Make a node tell its clients to move, and exit. --at names that "
+              "node\nand no other");
     AddClient(Command::kTop, "top",
               "Live view: members, entries, rates, lag, busiest topics")
         ->add_flag("--once", line_.once, "Print one frame and exit");
@@ -130,7 +140,8 @@ class Parser {
     sub = AddPrinting(Command::kCount, "count",
                       "The number of entries: of all, of a topic or of a key");
     CLI::Option* topic = Topic(sub);
-    sub->add_option("--key", line_.key, "Entries of this key in all topics")
+    Name(sub->add_option("--key", line_.key,
+                         "Entries of this key in all topics"))
         ->type_name("KEY")
         ->excludes(topic);
     sub = AddPrinting(Command::kTopics, "topics",
@@ -152,14 +163,18 @@ class Parser {
                     "What is present, then every change, until interrupted.\n"
                     "= was there, + joined, ~ updated, - left");
     CLI::Option* topics =
-        sub->add_option("topics", line_.topics, "Topics to watch");
-    CLI::Option* prefix = sub->add_option("--prefix", line_.prefix,
-                                          "Every topic that starts with it")
-                              ->type_name("PREFIX");
+        Name(sub->add_option("topics", line_.topics, "Topics to watch"));
+    CLI::Option* prefix =
+        Name(sub->add_option("--prefix", line_.prefix,
+                             "Every topic that starts with it"))
+            ->type_name("PREFIX");
+    // Split by TakeKeys: CLI11 takes the next word for a list that is empty.
     CLI::Option* keys =
-        sub->add_option("--keys", line_.keys, "Every entry of these keys")
+        sub->add_option("--keys", keys_, "Every entry of these keys")
             ->type_name("KEY[,KEY…]")
-            ->delimiter(',');
+            ->expected(1)
+            ->allow_extra_args(false)
+            ->take_all();
     prefix->excludes(topics)->excludes(keys);
     keys->excludes(topics);
     sub->add_flag("--counts", line_.counts, "Only the numbers of entries");
@@ -195,11 +210,16 @@ class Parser {
         ->set_help_flag();
   }
 
+  // What it takes must not be empty: that is not the same as not given.
+  CLI::Option* Name(CLI::Option* option) {
+    names_.push_back(option);
+    return option;
+  }
   CLI::Option* Topic(CLI::App* sub) {
-    return sub->add_option("topic", line_.topic, "Topic");
+    return Name(sub->add_option("topic", line_.topic, "Topic"));
   }
   CLI::Option* Key(CLI::App* sub) {
-    return sub->add_option("key", line_.key, "Key");
+    return Name(sub->add_option("key", line_.key, "Key"));
   }
 
   std::string Addresses() const {
@@ -227,19 +247,52 @@ class Parser {
     return line_;
   }
 
-  absl::StatusOr<CommandLine> CheckScope() {
+  static absl::Status EmptyName(const std::string& what) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, ": a name may not be empty"));
+  }
+
+  absl::Status CheckNames() const {
+    for (const CLI::Option* option : names_) {
+      for (const std::string& name : option->results()) {
+        if (name.empty()) return EmptyName(option->get_name());
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status TakeKeys() {
+    for (const std::string& list : keys_) {
+      for (std::string& key :
+           std::vector<std::string>(absl::StrSplit(list, ','))) {
+        if (key.empty()) return EmptyName("--keys");
+        line_.keys.push_back(std::move(key));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckScope() const {
     if (line_.command == Command::kWatch && line_.topics.empty() &&
         line_.prefix.empty() && line_.keys.empty()) {
       return absl::InvalidArgumentError(
           "watch: nothing to watch; give topics, --prefix or --keys");
     }
-    return line_;
+    if (line_.command == Command::kDrain && line_.at.size() != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("drain: ", line_.at.size(),
+                       " addresses are given (--at or MUSTER_AT); name only "
+                       "the node that is to go"));
+    }
+    return absl::OkStatus();
   }
 
   CLI::App app_;
   std::map<CLI::App*, Command> commands_;
   std::map<std::string, std::vector<std::string>> flags_;
   std::vector<std::string> at_;  // The last one given counts.
+  std::vector<std::string> keys_;
+  std::vector<const CLI::Option*> names_;
   CommandLine line_;
 };
 

@@ -120,6 +120,14 @@ std::string GrowthText(const v1::TopicCount& topic, const TopSample& now,
                   now.at - before->at);
 }
 
+// Above the rows, where every screen shows it.
+std::string TopicsTitle(const TopSample& now) {
+  const std::string title = "BUSIEST TOPICS";
+  if (!now.more_topics) return title;
+  return absl::StrCat(title, " of the first ", now.topics.size(),
+                      " in byte order: there are more");
+}
+
 TextTable TopicTable(const TopSample& now, const TopSample* before) {
   std::vector<const v1::TopicCount*> busiest;
   for (const v1::TopicCount& topic : now.topics) busiest.push_back(&topic);
@@ -130,7 +138,7 @@ TextTable TopicTable(const TopSample& now, const TopSample* before) {
   constexpr size_t kShown = 200;  // More than any screen has rows.
   if (busiest.size() > kShown) busiest.resize(kShown);
   TextTable table({Align::kRight, Align::kRight, Align::kRight, Align::kLeft});
-  table.AddRow({"ENTRIES", "KEYS", "GROWTH/S", "BUSIEST TOPICS"});
+  table.AddRow({"ENTRIES", "KEYS", "GROWTH/S", TopicsTitle(now)});
   for (const v1::TopicCount* topic : busiest) {
     table.AddRow({absl::StrCat(topic->entries()), absl::StrCat(topic->keys()),
                   GrowthText(*topic, now, before), topic->topic()});
@@ -170,9 +178,6 @@ std::vector<std::string> DrawTop(const TopSample& now, const TopSample* before,
   Append(MemberTable(now, before), &lines);
   lines.emplace_back();
   Append(TopicTable(now, before), &lines);
-  if (now.more_topics) {
-    lines.push_back(absl::StrCat("(of the first ", now.topics.size(), ")"));
-  }
   if (lines.size() > size.rows) lines.resize(size.rows);
   for (std::string& line : lines) line = Clip(line, size.columns);
   return lines;

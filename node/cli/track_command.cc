@@ -1,20 +1,18 @@
 // track: hold entries until interrupted.
-#include "node/cli/track_command.h"
-
-#include <google/protobuf/struct.pb.h>
-#include <google/protobuf/util/json_util.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <iostream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/strings/str_cat.h"
 #include "node/cli/client_command.h"
+#include "node/cli/interruptible_input.h"
 #include "node/cli/text.h"
+#include "node/cli/track_input.h"
 #include "node/mutex.h"
 
 namespace muster::cli {
@@ -22,9 +20,6 @@ namespace {
 
 using client::HeldEntry;
 using client::HeldSession;
-
-// A resume names all entries of a session in one message.
-constexpr size_t kEntriesPerSession = 10'000;
 
 // Holds any number of entries in as many sessions as they need, each on its
 // own thread.
@@ -34,14 +29,9 @@ class Holder {
       : command_(command) {
     HeldSession::Options options;
     options.grace = absl::Milliseconds(command.line.grace_ms);
-    for (size_t begin = 0; begin < entries.size();
-         begin += kEntriesPerSession) {
-      const size_t end = std::min(begin + kEntriesPerSession, entries.size());
+    for (std::vector<HeldEntry>& some : SplitBySession(std::move(entries))) {
       sessions_.push_back(std::make_unique<HeldSession>(
-          &command.connection, options,
-          std::vector<HeldEntry>(
-              std::make_move_iterator(entries.begin() + begin),
-              std::make_move_iterator(entries.begin() + end))));
+          &command.connection, options, std::move(some)));
     }
     held_.assign(sessions_.size(), kNotYet);
   }
@@ -75,9 +65,7 @@ class Holder {
                                  const absl::Status& status) {
       MutexLock lock(mutex_);
       refusal_ = status;
-      command_.err << "muster: " << Printable(entry.topic) << "  "
-                   << Printable(entry.key) << ": " << status.message()
-                   << std::endl;
+      command_.err << "muster: " << RefusalText(entry, status) << std::endl;
     };
     observer.on_note = [this](const std::string& note) {
       MutexLock lock(mutex_);
@@ -136,54 +124,38 @@ void WarnOfMetas(const std::vector<HeldEntry>& entries, std::ostream& err) {
   err << std::endl;
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<HeldEntry>> ReadEntries(std::istream& in) {
+// What is to be held. Errors: CANCELLED if interrupted meanwhile.
+absl::StatusOr<std::vector<HeldEntry>> EntriesOf(const ClientCommand& command) {
+  const CommandLine& line = command.line;
   std::vector<HeldEntry> entries;
-  std::string line;
-  for (size_t number = 1; std::getline(in, line); ++number) {
-    if (line.empty()) continue;
-    const size_t tab = line.find('\t');
-    if (tab == std::string::npos) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("standard input, line ", number,
-                       ": no tab; a line is topic<TAB>key<TAB>meta"));
-    }
-    const size_t second = line.find('\t', tab + 1);
-    HeldEntry entry;
-    entry.topic = line.substr(0, tab);
-    entry.key =
-        line.substr(tab + 1, second == std::string::npos ? std::string::npos
-                                                         : second - tab - 1);
-    if (second != std::string::npos) entry.meta = line.substr(second + 1);
-    entries.push_back(std::move(entry));
+  if (!line.topic.empty()) {
+    entries.push_back({line.topic, line.key, line.meta});
+    WarnOfMetas(entries, command.err);
+    return entries;
   }
+  InterruptibleInput input(command.interrupt);
+  std::istringstream text(input.ReadAll(STDIN_FILENO));
+  if (!input.interrupted()) {
+    absl::StatusOr<std::vector<HeldEntry>> read = ReadEntries(text);
+    if (!read.ok()) return read;
+    entries = *std::move(read);
+    WarnOfMetas(entries, command.err);
+  }
+  if (input.interrupted()) return absl::CancelledError();
   return entries;
 }
 
-bool IsJson(absl::string_view meta) {
-  google::protobuf::Value value;
-  return google::protobuf::util::JsonStringToMessage({meta.data(), meta.size()},
-                                                     &value)
-      .ok();
-}
+}  // namespace
 
 ExitCode RunTrack(const ClientCommand& command) {
-  std::vector<HeldEntry> entries;
-  if (command.line.topic.empty()) {
-    absl::StatusOr<std::vector<HeldEntry>> read = ReadEntries(std::cin);
-    if (!read.ok()) return Report(read.status(), command.err);
-    entries = *std::move(read);
-  } else {
-    entries.push_back(
-        {command.line.topic, command.line.key, command.line.meta});
-  }
-  if (entries.empty()) {
+  absl::StatusOr<std::vector<HeldEntry>> entries = EntriesOf(command);
+  if (absl::IsCancelled(entries.status())) return kDone;  // Nothing is held.
+  if (!entries.ok()) return Report(entries.status(), command.err);
+  if (entries->empty()) {
     command.out << "tracked 0" << std::endl;
     return kDone;
   }
-  WarnOfMetas(entries, command.err);
-  return Holder(command, std::move(entries)).Run();
+  return Holder(command, *std::move(entries)).Run();
 }
 
 }  // namespace muster::cli

@@ -114,6 +114,59 @@ TEST_F(CommandLineTest, CommandsTakeWhatTheyNeed) {
   EXPECT_TRUE(Parse({"track"}).line->topic.empty());
 }
 
+TEST_F(CommandLineTest, AtTakesOneValueWhereverItStands) {
+  const Parsed watch = Parse({"watch", "--at", "f:3,g:4", "room", "hall"});
+  ASSERT_TRUE(watch.line.has_value()) << watch.err;
+  EXPECT_THAT(watch.line->at, ElementsAre("f:3", "g:4"));
+  EXPECT_THAT(watch.line->topics, ElementsAre("room", "hall"));
+
+  const Parsed track = Parse({"track", "--at", "f:3", "room", "u1"});
+  ASSERT_TRUE(track.line.has_value()) << track.err;
+  EXPECT_EQ(track.line->topic, "room");
+  EXPECT_EQ(track.line->key, "u1");
+
+  const Parsed topics = Parse({"topics", "--at", "f:3", "ro"});
+  ASSERT_TRUE(topics.line.has_value()) << topics.err;
+  EXPECT_EQ(topics.line->prefix, "ro");
+
+  const Parsed count = Parse({"count", "--at=f:3", "room"});
+  ASSERT_TRUE(count.line.has_value()) << count.err;
+  EXPECT_EQ(count.line->topic, "room");
+  EXPECT_THAT(count.line->at, ElementsAre("f:3"));
+
+  EXPECT_THAT(Parse({"count", "--at", "f:3", "--at", "g:4"}).line->at,
+              ElementsAre("g:4"));
+}
+
+TEST_F(CommandLineTest, KeysTakesOneListAtATime) {
+  const Parsed parsed =
+      Parse({"watch", "--keys", "u1,u2", "--at", "f:3", "--keys", "-u3"});
+  ASSERT_TRUE(parsed.line.has_value()) << parsed.err;
+  EXPECT_THAT(parsed.line->keys, ElementsAre("u1", "u2", "-u3"));
+  EXPECT_THAT(parsed.line->at, ElementsAre("f:3"));
+}
+
+TEST_F(CommandLineTest, AfterTwoDashesNamesMayBeginWithOne) {
+  const Parsed list = Parse({"list", "--at", "f:3", "--", "-t"});
+  ASSERT_TRUE(list.line.has_value()) << list.err;
+  EXPECT_EQ(list.line->topic, "-t");
+  const Parsed get = Parse({"get", "--json", "--", "-t", "--at"});
+  ASSERT_TRUE(get.line.has_value()) << get.err;
+  EXPECT_EQ(get.line->topic, "-t");
+  EXPECT_EQ(get.line->key, "--at");
+  EXPECT_THAT(Parse({"watch", "--at", "f:3", "--", "-a", "b"}).line->topics,
+              ElementsAre("-a", "b"));
+}
+
+TEST_F(CommandLineTest, DrainIsForOneNodeAndSaysSo) {
+  EXPECT_THAT(Parse({"drain", "--help"}).out, HasSubstr("and no other"));
+  EXPECT_EQ(Parse({"drain", "--at", "f:3"}).exit, kDone);
+  setenv("MUSTER_AT", "e1:1,e2:2", 1);
+  const Parsed parsed = Parse({"drain"});
+  EXPECT_EQ(parsed.exit, kBadUsage);
+  EXPECT_THAT(parsed.err, HasSubstr("drain: 2 addresses are given"));
+}
+
 struct BadLine {
   std::vector<const char*> args;
   const char* complaint;
@@ -138,6 +191,20 @@ TEST_F(CommandLineTest, BadUsageIsExitCodeTwoWithAReason) {
       {{"track", "room", "u1", "--grace-ms", "600001"}, "grace-ms"},
       {{"serve", "--no-such-flag", "1"}, "no-such-flag"},
       {{"serve", "--node"}, "--node"},
+      {{"serve", "--node", "a", "bogus"}, "bogus"},
+      {{"serve", "--join", "127.0.0.1:1", "bogus"}, "bogus"},
+      {{"list", ""}, "topic: a name may not be empty"},
+      {{"get", "room", ""}, "key: a name may not be empty"},
+      {{"count", ""}, "topic: a name may not be empty"},
+      {{"count", "--key", ""}, "--key: a name may not be empty"},
+      {{"topics-of", ""}, "key: a name may not be empty"},
+      {{"track", "", ""}, "topic: a name may not be empty"},
+      {{"track", "room", ""}, "key: a name may not be empty"},
+      {{"watch", "room", ""}, "topics: a name may not be empty"},
+      {{"watch", "--prefix", ""}, "--prefix: a name may not be empty"},
+      {{"watch", "--keys", ","}, "--keys: a name may not be empty"},
+      {{"watch", "--keys", "u1,,u2"}, "--keys: a name may not be empty"},
+      {{"watch", "--keys", ",", "--at", "f:3"}, "--keys: a name may not"},
   };
   for (const BadLine& bad : kBad) {
     const Parsed parsed = Parse(bad.args);

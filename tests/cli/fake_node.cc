@@ -40,13 +40,14 @@ size_t FakeWorld::entries() const {
   return entries_.size();
 }
 
-FakeNode::FakeNode(std::string name, FakeWorld* world)
+FakeNode::FakeNode(std::string name, FakeWorld* world, int max_message_bytes)
     : name_(std::move(name)), world_(world) {
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
                            &port);
   builder.RegisterService(this);
+  builder.SetMaxReceiveMessageSize(max_message_bytes);
   server_ = builder.BuildAndStart();
   address_ = absl::StrCat("127.0.0.1:", port);
 }
@@ -78,6 +79,21 @@ void FakeNode::SetCount(grpc::Status status) {
 void FakeNode::Refuse(const std::string& key) {
   absl::MutexLock lock(&mutex_);
   refused_.insert(key);
+}
+
+void FakeNode::SetMaxBatch(int operations) {
+  absl::MutexLock lock(&mutex_);
+  max_batch_ = operations;
+}
+
+void FakeNode::FailTracks(grpc::Status status) {
+  absl::MutexLock lock(&mutex_);
+  tracks_ = std::move(status);
+}
+
+void FakeNode::FailCloses(grpc::Status status) {
+  absl::MutexLock lock(&mutex_);
+  closes_ = std::move(status);
 }
 
 std::vector<v1::SessionRequest> FakeNode::requests() const {
@@ -122,6 +138,18 @@ grpc::Status FakeNode::Answer(const v1::SessionRequest& request,
       }
     }
   }
+  return TrackAll(request, response);
+}
+
+grpc::Status FakeNode::TrackAll(const v1::SessionRequest& request,
+                                v1::SessionResponse* response) {
+  if (request.track_size() > 0 && !tracks_.ok()) return tracks_;
+  if (request.track_size() > max_batch_) {
+    return {grpc::StatusCode::INVALID_ARGUMENT,
+            absl::StrCat("track, update and untrack together has ",
+                         request.track_size(), "; the limit is ", max_batch_,
+                         " (--max-batch-ops)")};
+  }
   for (int i = 0; i < request.track_size(); ++i) {
     if (!refused_.contains(request.track(i).key())) {
       response->add_tracked_refs(world_->Track(request.track(i)));
@@ -136,9 +164,22 @@ grpc::Status FakeNode::Answer(const v1::SessionRequest& request,
   return grpc::Status::OK;
 }
 
+// From now on the session is here.
+grpc::Status FakeNode::Resume(grpc::ServerContext*,
+                              const v1::ResumeRequest* request,
+                              v1::ResumeResponse*) {
+  absl::MutexLock lock(&mutex_);
+  requests_.emplace_back();
+  *requests_.back().mutable_resume() = *request;
+  closes_ = grpc::Status::OK;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeNode::CloseSession(grpc::ServerContext*,
                                     const v1::CloseSessionRequest* request,
                                     v1::CloseSessionResponse*) {
+  absl::MutexLock lock(&mutex_);
+  if (!closes_.ok()) return closes_;
   world_->EndSession(request->token());
   return grpc::Status::OK;
 }

@@ -44,7 +44,7 @@ class FakeWorld {
 
 class FakeNode final : public v1::Presence::Service {
  public:
-  FakeNode(std::string name, FakeWorld* world);
+  FakeNode(std::string name, FakeWorld* world, int max_message_bytes = 4 << 20);
   ~FakeNode() override;
 
   const std::string& address() const { return address_; }
@@ -61,12 +61,22 @@ class FakeNode final : public v1::Presence::Service {
   // Keys that Track refuses.
   void Refuse(const std::string& key);
 
+  // Operations that a message may have.
+  void SetMaxBatch(int operations);
+  // What Session and CloseSession answer instead of OK; of Session: from the
+  // first track on.
+  void FailTracks(grpc::Status status);
+  void FailCloses(grpc::Status status);
+
   std::vector<v1::SessionRequest> requests() const;
 
   grpc::Status Session(
       grpc::ServerContext* context,
       grpc::ServerReaderWriter<v1::SessionResponse, v1::SessionRequest>* stream)
       override;
+  grpc::Status Resume(grpc::ServerContext* context,
+                      const v1::ResumeRequest* request,
+                      v1::ResumeResponse* response) override;
   grpc::Status CloseSession(grpc::ServerContext* context,
                             const v1::CloseSessionRequest* request,
                             v1::CloseSessionResponse* response) override;
@@ -82,7 +92,11 @@ class FakeNode final : public v1::Presence::Service {
 
  private:
   grpc::Status Answer(const v1::SessionRequest& request,
-                      v1::SessionResponse* response);
+                      v1::SessionResponse* response)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  grpc::Status TrackAll(const v1::SessionRequest& request,
+                        v1::SessionResponse* response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string name_;
   FakeWorld* const world_;
@@ -92,6 +106,9 @@ class FakeNode final : public v1::Presence::Service {
   mutable absl::Mutex mutex_;
   WatchScript watch_ ABSL_GUARDED_BY(mutex_);
   grpc::Status count_ ABSL_GUARDED_BY(mutex_);
+  int max_batch_ ABSL_GUARDED_BY(mutex_) = 1000;
+  grpc::Status tracks_ ABSL_GUARDED_BY(mutex_);
+  grpc::Status closes_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> refused_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::SessionRequest> requests_ ABSL_GUARDED_BY(mutex_);
   std::set<grpc::ServerReaderWriter<v1::SessionResponse, v1::SessionRequest>*>

@@ -15,6 +15,7 @@
 namespace muster::client {
 namespace {
 
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -30,8 +31,9 @@ std::vector<HeldEntry> Entries(size_t n) {
 // A session that runs on a thread, and what it says.
 class Running {
  public:
-  Running(std::vector<std::string> addresses, std::vector<HeldEntry> entries)
-      : connection_({std::move(addresses)}),
+  Running(std::vector<std::string> addresses, std::vector<HeldEntry> entries,
+          absl::Duration patience = absl::Seconds(5))
+      : connection_({.addresses = std::move(addresses), .patience = patience}),
         session_(&connection_, {.grace = absl::Seconds(5)},
                  std::move(entries)) {
     thread_ = std::thread([this] {
@@ -192,6 +194,99 @@ TEST(HeldSessionTest, WithNoNodeToReachItGivesUpAtOnce) {
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_THAT(std::string(status.message()),
               HasSubstr("no node can be reached (" + address));
+}
+
+// Of each message: how many entries it tracks.
+std::vector<int> BatchesOf(const FakeNode& node) {
+  std::vector<int> sizes;
+  for (const auto& request : node.requests()) {
+    if (request.track_size() > 0) sizes.push_back(request.track_size());
+  }
+  return sizes;
+}
+
+TEST(HeldSessionTest, AMessageIsBoundedByBytesToo) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  std::vector<HeldEntry> entries = Entries(100);
+  for (HeldEntry& entry : entries) entry.meta = std::string(60'000, 'm');
+  Running session({node.address()}, entries);
+  EXPECT_THAT(session.WaitHeld(1), ElementsAre(100));
+  // 1 MiB is 17 of them.
+  EXPECT_THAT(BatchesOf(node), ElementsAre(17, 17, 17, 17, 17, 15));
+  EXPECT_THAT(session.notes(), IsEmpty());
+}
+
+TEST(HeldSessionTest, SendsSmallerMessagesToANodeThatTakesNoLargerOnes) {
+  FakeWorld world;
+  FakeNode node("a", &world, /*max_message_bytes=*/100'000);
+  std::vector<HeldEntry> entries = Entries(20);
+  for (HeldEntry& entry : entries) entry.meta = std::string(60'000, 'm');
+  Running session({node.address()}, entries);
+  EXPECT_THAT(session.WaitHeld(1), ElementsAre(20));
+  EXPECT_THAT(BatchesOf(node), Each(1));
+}
+
+TEST(HeldSessionTest, SendsFewerOperationsToANodeThatTakesNoMore) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.SetMaxBatch(100);
+  Running session({node.address()}, Entries(150));
+  EXPECT_THAT(session.WaitHeld(1), ElementsAre(150));
+  EXPECT_THAT(BatchesOf(node), ElementsAre(150, 75, 75));
+}
+
+TEST(HeldSessionTest, AnEntryThatNoMessageCanHoldEndsTheSessionWithAnError) {
+  FakeWorld world;
+  FakeNode a("a", &world, /*max_message_bytes=*/100'000);
+  FakeNode b("b", &world, /*max_message_bytes=*/100'000);
+  Running session({a.address(), b.address()},
+                  {{"room", "u1", std::string(200'000, 'm')}});
+  EXPECT_THAT(session.WaitHeld(1), IsEmpty());
+  const absl::Status status = session.Join();
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_THAT(b.requests(), IsEmpty());
+}
+
+TEST(HeldSessionTest, OpenedAgainAndAgainWithNothingTrackedItGivesUp) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.FailTracks({grpc::StatusCode::INTERNAL, "it does not work"});
+  Running session({node.address()}, Entries(1), absl::Milliseconds(300));
+  EXPECT_THAT(session.WaitHeld(1), IsEmpty());
+  const absl::Status status = session.Join();
+  EXPECT_TRUE(absl::IsInternal(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("it does not work"));
+  EXPECT_GT(node.requests().size(), 2u);
+}
+
+TEST(HeldSessionTest, StopEndsTheEntriesElsewhereIfItsNodeDoesNotAnswer) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  Running session({a.address(), b.address()}, Entries(3));
+  session.WaitHeld(1);
+  a.FailCloses({grpc::StatusCode::DEADLINE_EXCEEDED, "frozen"});
+  b.FailCloses({grpc::StatusCode::ABORTED, "session lives at a"});
+  EXPECT_TRUE(session.Stop().ok());
+  EXPECT_TRUE(world.HasEnded("token of a"));
+  const std::vector<v1::SessionRequest> requests = b.requests();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].resume().token(), "token of a");
+  EXPECT_EQ(requests[0].resume().resume_number(), 1u);
+  EXPECT_EQ(requests[0].resume().entries_size(), 0);
+}
+
+TEST(HeldSessionTest, StopThatNoNodeHearsOfIsAnError) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  Running session({node.address()}, Entries(3));
+  session.WaitHeld(1);
+  node.FailCloses({grpc::StatusCode::DEADLINE_EXCEEDED, "frozen"});
+  const absl::Status status = session.Stop();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("their grace is over"));
+  EXPECT_EQ(world.entries(), 3u);
 }
 
 }  // namespace

@@ -95,11 +95,14 @@ TEST(TopViewTest, FitsAnyScreen) {
   }
 }
 
-TEST(TopViewTest, SaysWhenNotAllTopicsWereLookedAt) {
+TEST(TopViewTest, SaysAboveTheTopicsWhenNotAllWereLookedAt) {
   TopSample sample = Sample(absl::FromUnixSeconds(1), 300);
-  EXPECT_THAT(Draw(sample, nullptr, {120, 40}), Not(HasSubstr("(of the")));
+  EXPECT_THAT(Draw(sample, nullptr, {120, 40}), Not(HasSubstr("of the first")));
   sample.more_topics = true;
-  EXPECT_THAT(Draw(sample, nullptr, {120, 40}), HasSubstr("(of the first 2)"));
+  EXPECT_THAT(Draw(sample, nullptr, {120, 40}),
+              HasSubstr("BUSIEST TOPICS of the first 2 in byte order"));
+  // Also on a screen that has no room for all the rows.
+  EXPECT_THAT(Draw(sample, nullptr, {120, 8}), HasSubstr("of the first 2"));
 }
 
 }  // namespace

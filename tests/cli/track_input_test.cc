@@ -1,12 +1,20 @@
+#include "node/cli/track_input.h"
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <sstream>
 #include <string>
-
-#include "node/cli/track_command.h"
+#include <vector>
 
 namespace muster::cli {
 namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Le;
 
 absl::StatusOr<std::vector<client::HeldEntry>> Read(const std::string& text) {
   std::istringstream in(text);
@@ -23,6 +31,8 @@ TEST(TrackInputTest, ALineIsTopicKeyAndAMetaThatMayHoldTabs) {
   EXPECT_EQ((*entries)[1].key, "u2");
   EXPECT_EQ((*entries)[1].meta, "");
   EXPECT_EQ((*entries)[2].key, "u 3");
+  EXPECT_EQ((*entries)[0].id, 1u);
+  EXPECT_EQ((*entries)[1].id, 3u);  // The number of its line.
 }
 
 TEST(TrackInputTest, ALineWithoutATabIsRefusedByNumber) {
@@ -38,6 +48,37 @@ TEST(TrackInputTest, TellsJsonFromWhatIsNone) {
   for (const char* other : {"{", "hello", "{\"a\":}", "\xff"}) {
     EXPECT_FALSE(IsJson(other)) << other;
   }
+}
+
+std::vector<size_t> SizesOf(size_t entries, const std::string& name) {
+  std::vector<size_t> sizes;
+  const client::HeldEntry entry{name, name, ""};
+  for (const auto& session :
+       SplitBySession(std::vector<client::HeldEntry>(entries, entry))) {
+    sizes.push_back(session.size());
+  }
+  return sizes;
+}
+
+TEST(TrackInputTest, ASessionHoldsNoMoreThanOneResumeMayName) {
+  EXPECT_THAT(SizesOf(0, "u"), IsEmpty());
+  EXPECT_THAT(SizesOf(25'000, "u"), ElementsAre(10'000, 10'000, 5'000));
+  // 1 MiB of names and what belongs to them, whatever the metas.
+  const std::vector<size_t> sizes = SizesOf(10'000, std::string(256, 'n'));
+  EXPECT_THAT(sizes, Each(Le((1 << 20) / (2 * 256 + 45))));
+  EXPECT_EQ(std::accumulate(sizes.begin(), sizes.end(), size_t{0}), 10'000u);
+  // One that is larger than that is alone.
+  EXPECT_THAT(SizesOf(2, std::string(1 << 20, 'n')), ElementsAre(1, 1));
+}
+
+TEST(TrackInputTest, ARefusalNamesItsLineAndAdvisesNothingThatCannotBeDone) {
+  EXPECT_EQ(RefusalText({"room", "u1", "", 7},
+                        absl::AlreadyExistsError("set allow_duplicate")),
+            "standard input, line 7: room  u1: an earlier line has the same "
+            "topic and key");
+  EXPECT_EQ(
+      RefusalText({"room", "u1", ""}, absl::InvalidArgumentError("too long")),
+      "room  u1: too long");
 }
 
 }  // namespace

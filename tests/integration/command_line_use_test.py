@@ -1,11 +1,14 @@
 """The commands of `muster` as a person or a script uses them."""
 
+import array
 import base64
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import tempfile
+import termios
 import unittest
 
 import local_cluster
@@ -16,6 +19,13 @@ from local_cluster import wait_until
 def run(*arguments, stdin=""):
   return subprocess.run([BINARY, *arguments], input=stdin, text=True,
                         capture_output=True, timeout=PATIENCE, check=False)
+
+
+def waiting_bytes(pipe):
+  """Bytes written to a pipe and not yet read."""
+  count = array.array("i", [0])
+  fcntl.ioctl(pipe, termios.FIONREAD, count)
+  return count[0]
 
 
 class CommandLineUseTest(ClusterCase):
@@ -121,6 +131,97 @@ class CommandLineUseTest(ClusterCase):
     self.assertEqual(process.wait(timeout=PATIENCE), 0)
     self.wait_keys("room", [], "bc")
 
+  def at(self, names):
+    return ",".join(self.nodes[name].address for name in names)
+
+  def hold(self, *arguments, names):
+    """A `muster track` of one entry with several addresses."""
+    process = local_cluster.start(
+        [BINARY, "track", *arguments, "--at", self.at(names)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    self.addCleanup(process.stderr.close)
+    self.assertEqual(process.stdout.readline(), "tracked 1\n")
+    return process
+
+  def test_track_leaves_a_frozen_node_within_seconds(self):
+    self.hold("room", "ann", "--grace-ms", "60000", names="ab")
+    self.wait_keys("room", ["ann"])
+    self.nodes["a"].send(signal.SIGSTOP)
+    self.wait(lambda: [e["node"] for e in self.objects(
+        "explain", "room", "ann", at="c") if e["shown"]] == ["b"],
+              "it moved", seconds=12)
+
+  def test_ctrl_c_ends_what_is_held_at_a_frozen_node(self):
+    process = self.hold("room", "ann", "--grace-ms", "600000", names="ab")
+    self.wait_keys("room", ["ann"])
+    self.nodes["a"].send(signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    self.assertEqual(process.wait(timeout=PATIENCE), 0, process.stderr.read())
+    self.wait_keys("room", [], "bc")
+    self.nodes["a"].send(signal.SIGCONT)
+    self.wait_keys("room", [])
+
+  def test_ctrl_c_that_no_node_hears_of_is_3_and_says_what_follows(self):
+    process = self.hold("room", "ann", names="a")
+    self.nodes["a"].send(signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    self.assertEqual(process.wait(timeout=PATIENCE), 3)
+    self.assertIn("their grace is over", process.stderr.read())
+
+  def test_ctrl_c_while_lines_are_read_ends_cleanly(self):
+    process = local_cluster.start(
+        [BINARY, "track", "--at", self.at("a")], stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    self.addCleanup(process.stdin.close)
+    self.addCleanup(process.stderr.close)
+    process.stdin.write("room\tann\n")
+    process.stdin.flush()
+    # Once the pipe is empty it is being read, which nothing else shows.
+    self.wait(lambda: waiting_bytes(process.stdin) == 0, "the line is read")
+    process.send_signal(signal.SIGINT)
+    self.assertEqual(process.wait(timeout=PATIENCE), 0)
+    self.assertEqual(process.stdout.read() + process.stderr.read(), "")
+
+  def test_lines_of_any_size_are_held_and_survive_their_node(self):
+    meta = '"' + 60_000 * "m" + '"'
+    lines = "".join(f"big\t{i}\t{meta}\n" for i in range(100))
+    lines += "".join(f"{'t' * 250}{i % 9}\t{'k' * 250}{i}\n"
+                     for i in range(9000))
+    process = local_cluster.start(
+        [BINARY, "track", "--grace-ms", "60000", "--at", self.at("ab")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+    self.addCleanup(process.stderr.close)
+    process.stdin.write(lines)
+    process.stdin.close()
+    self.assertEqual(process.stdout.readline(), "tracked 9100\n")
+    self.wait(lambda: self.muster("count", at="b") == "9100\n", "b has them")
+    self.nodes["a"].kill()
+    held = 0
+    while held < 9100:
+      line = process.stderr.readline()
+      self.assertRegex(line, r"^muster: (lost .*|holding \d+ again)\n$")
+      if line.startswith("muster: holding"):
+        held += int(line.split()[2])
+    process.send_signal(signal.SIGINT)
+    self.assertEqual(process.wait(timeout=PATIENCE), 0)
+    self.wait(lambda: self.muster("count", at="b") == "0\n", "all left")
+
+  def test_what_is_refused_is_named_by_its_line(self):
+    result = run("track", "--at", self.at("a"),
+                 stdin="room\t\nroom\t" + 300 * "k" + "\n")
+    self.assertEqual(result.returncode, 2)
+    self.assertIn("standard input, line 1: room", result.stderr)
+    self.assertIn("standard input, line 2: room", result.stderr)
+
+  def test_a_name_that_is_no_text_is_refused_in_one_line(self):
+    for command in (["list", b"\xff"], ["topics", b"\xff"],
+                    ["watch", "--prefix", b"\xff"], ["track", b"\xff", "k"]):
+      result = run(*command, "--at", self.at("a"))
+      self.assertEqual(result.returncode, 2, command)
+      self.assertIn("UTF-8", result.stderr)
+      self.assertEqual(len(result.stderr.splitlines()), 1, result.stderr)
+
   def test_members_status_and_drain(self):
     members = {m["node"]: m for m in self.objects("members")}
     self.assertEqual(sorted(members), ["a", "b", "c"])
@@ -138,6 +239,23 @@ class CommandLineUseTest(ClusterCase):
     shown = self.muster("top", "--once")
     for word in ("NODE", "a ", "b ", "c ", "room"):
       self.assertIn(word, shown)
+
+
+class SmallLimitsTest(ClusterCase):
+
+  NAMES = "a"
+  FLAGS = ("--max-batch-ops", "100", "--max-message-bytes", "65536")
+
+  def test_track_sends_no_more_than_the_node_takes(self):
+    lines = "".join(f"room\t{i}\t\"{1000 * 'm'}\"\n" for i in range(150))
+    process = local_cluster.start(
+        [BINARY, "track", "--at", self.nodes["a"].address],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(lines)
+    process.stdin.close()
+    self.assertEqual(process.stdout.readline(), "tracked 150\n")
+    process.send_signal(signal.SIGINT)
+    self.assertEqual(process.wait(timeout=PATIENCE), 0)
 
 
 class ExitCodeTest(unittest.TestCase):

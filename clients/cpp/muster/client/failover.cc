@@ -1,5 +1,6 @@
 #include "muster/client/failover.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
@@ -19,11 +20,17 @@ bool MayMove(const absl::Status& status) {
     case absl::StatusCode::kOutOfRange:
       return false;
     default:
-      return true;
+      return !IsMessageTooLarge(status);
   }
 }
 
 }  // namespace
+
+// The code alone may also be a quota of one node.
+bool IsMessageTooLarge(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) &&
+         absl::StrContains(status.message(), "message larger than max");
+}
 
 std::string ReasonOf(const absl::Status& status) {
   if (status.ok()) return "the node ended the stream";

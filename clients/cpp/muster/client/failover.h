@@ -4,7 +4,7 @@
 // the start every address refusing is the end; a node that is silent, or
 // answers but does not serve yet, is waited for as long as
 // ConnectionOptions::patience. A stream that has once been served looks for a
-// node for `give_up`.
+// node for `give_up`. A message that is too large for one node is so for all.
 //
 // Threads: none; one caller at a time.
 #ifndef MUSTER_CLIENT_FAILOVER_H_
@@ -42,6 +42,9 @@ class Failover {
   bool ever_connected_ = false;
   absl::Time last_served_;
 };
+
+// A node's gRPC refused a message of this client for its size.
+bool IsMessageTooLarge(const absl::Status& status);
 
 // The reason of `status`, for people; also of a stream that ended with OK.
 std::string ReasonOf(const absl::Status& status);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 
@@ -12,13 +13,31 @@ namespace {
 
 constexpr absl::Duration kCloseTimeout = absl::Seconds(2);
 
+// A node publishes its limits in nothing but these errors.
+bool IsTooManyOperations(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) &&
+         absl::StrContains(status.message(), "--max-batch-ops");
+}
+
+size_t BytesOf(const HeldEntry& entry) {
+  return entry.topic.size() + entry.key.size() + entry.meta.size();
+}
+
+std::unique_ptr<grpc::ClientContext> ContextForClose() {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(absl::ToChronoTime(absl::Now() + kCloseTimeout));
+  return context;
+}
+
 }  // namespace
 
 HeldSession::HeldSession(Connection* connection, Options options,
                          std::vector<HeldEntry> entries)
     : connection_(connection),
       options_(std::move(options)),
-      runner_(connection, options_.give_up) {
+      runner_(connection, options_.give_up),
+      batch_limit_(
+          {options_.operations_per_message, options_.bytes_per_message}) {
   slots_.reserve(entries.size());
   for (HeldEntry& entry : entries) {
     slots_.push_back({std::move(entry), "", false});
@@ -33,13 +52,17 @@ size_t HeldSession::held() const {
 }
 
 absl::Status HeldSession::Run(const Observer& observer) {
-  const absl::Status status = runner_.Run(
-      [&](const std::shared_ptr<grpc::Channel>& channel,
-          grpc::ClientContext* context,
-          bool* served) { return RunOnce(channel, context, observer, served); },
-      observer.on_note);
-  Close();
-  return status;
+  absl::Status status;
+  do {
+    status = runner_.Run(
+        [&](const std::shared_ptr<grpc::Channel>& channel,
+            grpc::ClientContext* context, bool* served) {
+          return RunOnce(channel, context, observer, served);
+        },
+        observer.on_note);
+  } while (Shrink(status));
+  const absl::Status closed = Close();
+  return status.ok() ? closed : status;
 }
 
 absl::Status HeldSession::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
@@ -47,7 +70,13 @@ absl::Status HeldSession::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                                   const Observer& observer, bool* served) {
   const auto stream = v1::Presence::NewStub(channel)->Session(context);
   moving_ = false;
-  Serve(stream.get(), observer, served);
+  last_batch_ = {};
+  if (Begin(stream.get())) {
+    for (size_t i = 0; i < connection_->size(); ++i) {
+      if (connection_->channel(i) == channel) home_ = i;
+    }
+    Serve(stream.get(), observer, served);
+  }
   if (moving_) context->TryCancel();
   const absl::Status ended = FromGrpc(stream->Finish());
   if (absl::IsNotFound(ended)) {
@@ -61,9 +90,8 @@ absl::Status HeldSession::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
 
 void HeldSession::Serve(Stream* stream, const Observer& observer,
                         bool* served) {
-  if (!Begin(stream)) return;
+  if (!TrackMissing(stream, observer, served)) return;
   *served = true;
-  if (!TrackMissing(stream, observer)) return;
   observer.on_held(held());
   v1::SessionResponse response;
   while (!moving_ && stream->Read(&response)) {
@@ -109,38 +137,73 @@ bool HeldSession::Begin(Stream* stream) {
   return true;
 }
 
-bool HeldSession::TrackMissing(Stream* stream, const Observer& observer) {
-  auto next = slots_.begin();
-  while (next != slots_.end()) {
+// Served is what holds more than ever: a stream that ends before has not
+// helped, however often it is begun.
+bool HeldSession::TrackMissing(Stream* stream, const Observer& observer,
+                               bool* served) {
+  size_t next = 0;
+  size_t now_held = held();
+  while (true) {
     v1::SessionRequest request;
-    std::vector<Slot*> batch;
-    for (;
-         next != slots_.end() && batch.size() < options_.operations_per_message;
-         ++next) {
-      if (!next->ref.empty() || next->refused) continue;
-      v1::TrackOp* op = request.add_track();
-      op->set_topic(next->entry.topic);
-      op->set_key(next->entry.key);
-      op->set_meta(next->entry.meta);
-      batch.push_back(&*next);
-    }
-    if (batch.empty()) break;
+    const std::vector<Slot*> batch = NextBatch(&next, &request);
+    if (batch.empty()) return true;
     v1::SessionResponse response;
     if (runner_.stopped() || moving_ ||
         !Exchange(stream, &request, &response)) {
       return false;
     }
-    Acknowledge(batch, response, observer);
+    now_held += Acknowledge(batch, response, observer);
+    if (now_held > most_held_) {
+      most_held_ = now_held;
+      *served = true;
+    }
   }
+}
+
+std::vector<HeldSession::Slot*> HeldSession::NextBatch(
+    size_t* next, v1::SessionRequest* request) {
+  std::vector<Slot*> batch;
+  size_t bytes = 0;
+  for (; *next < slots_.size(); ++*next) {
+    Slot& slot = slots_[*next];
+    if (!slot.ref.empty() || slot.refused) continue;
+    const size_t more = BytesOf(slot.entry);
+    if (!batch.empty() && (batch.size() >= batch_limit_.operations ||
+                           bytes + more > batch_limit_.bytes)) {
+      break;
+    }
+    bytes += more;
+    v1::TrackOp* op = request->add_track();
+    op->set_topic(slot.entry.topic);
+    op->set_key(slot.entry.key);
+    op->set_meta(slot.entry.meta);
+    batch.push_back(&slot);
+  }
+  last_batch_ = {batch.size(), bytes};
+  return batch;
+}
+
+bool HeldSession::Shrink(const absl::Status& error) {
+  if (last_batch_.operations <= 1) return false;
+  if (IsTooManyOperations(error)) {
+    batch_limit_.operations = last_batch_.operations / 2;
+    return true;
+  }
+  if (!IsMessageTooLarge(error)) return false;
+  batch_limit_.bytes = last_batch_.bytes / 2;
   return true;
 }
 
-void HeldSession::Acknowledge(const std::vector<Slot*>& batch,
-                              const v1::SessionResponse& response,
-                              const Observer& observer) {
+size_t HeldSession::Acknowledge(const std::vector<Slot*>& batch,
+                                const v1::SessionResponse& response,
+                                const Observer& observer) {
   const int answered = std::min<int>(static_cast<int>(batch.size()),
                                      response.tracked_refs_size());
-  for (int i = 0; i < answered; ++i) batch[i]->ref = response.tracked_refs(i);
+  size_t acknowledged = 0;
+  for (int i = 0; i < answered; ++i) {
+    batch[i]->ref = response.tracked_refs(i);
+    if (!batch[i]->ref.empty()) ++acknowledged;
+  }
   for (const v1::OpError& error : response.track_errors()) {
     if (error.index() >= batch.size()) continue;
     Slot& slot = *batch[error.index()];
@@ -149,6 +212,7 @@ void HeldSession::Acknowledge(const std::vector<Slot*>& batch,
         slot.entry, absl::Status(static_cast<absl::StatusCode>(error.code()),
                                  error.message()));
   }
+  return acknowledged;
 }
 
 bool HeldSession::Exchange(Stream* stream, v1::SessionRequest* request,
@@ -163,23 +227,47 @@ bool HeldSession::Exchange(Stream* stream, v1::SessionRequest* request,
   return false;
 }
 
-void HeldSession::Close() {
-  if (token_.empty()) return;
+absl::Status HeldSession::Close() {
+  if (token_.empty()) return absl::OkStatus();
+  std::string reason;
+  for (size_t n = 0; n < connection_->size(); ++n) {
+    const size_t i = (home_ + n) % connection_->size();
+    absl::Status status = CloseAt(i);
+    // Elsewhere, and unknown here, may still be a session in its grace.
+    const bool elsewhere =
+        absl::IsAborted(status) || (n > 0 && absl::IsNotFound(status));
+    if (elsewhere) status = TakeOverAndCloseAt(i);
+    if (status.ok() || absl::IsNotFound(status)) return absl::OkStatus();
+    absl::StrAppend(&reason, reason.empty() ? "" : "; ",
+                    connection_->address(i), ": ", ReasonOf(status));
+  }
+  return absl::UnavailableError(
+      absl::StrCat("no node could be told to end the session (", reason,
+                   "): its entries leave when their node is found dead and "
+                   "their grace is over"));
+}
+
+absl::Status HeldSession::CloseAt(size_t address) {
+  const absl::Status connected = connection_->WaitConnected(address);
+  if (!connected.ok()) return connected;
   v1::CloseSessionRequest request;
   request.set_token(token_);
-  const size_t first = connection_->preferred();
-  for (size_t n = 0; n < connection_->size(); ++n) {
-    const size_t i = (first + n) % connection_->size();
-    if (!connection_->WaitConnected(i).ok()) continue;
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + kCloseTimeout));
-    v1::CloseSessionResponse response;
-    const absl::Status status =
-        FromGrpc(v1::Presence::NewStub(connection_->channel(i))
-                     ->CloseSession(&context, request, &response));
-    // Elsewhere (ABORTED) or gone with its node: the next address may know.
-    if (status.ok() || absl::IsNotFound(status)) return;
-  }
+  v1::CloseSessionResponse response;
+  return FromGrpc(
+      v1::Presence::NewStub(connection_->channel(address))
+          ->CloseSession(ContextForClose().get(), request, &response));
+}
+
+absl::Status HeldSession::TakeOverAndCloseAt(size_t address) {
+  v1::ResumeRequest request;
+  request.set_token(token_);
+  request.set_epoch(options_.epoch);
+  request.set_resume_number(++resume_number_);
+  v1::ResumeResponse response;
+  const absl::Status status =
+      FromGrpc(v1::Presence::NewStub(connection_->channel(address))
+                   ->Resume(ContextForClose().get(), request, &response));
+  return status.ok() ? CloseAt(address) : status;
 }
 
 }  // namespace muster::client

@@ -13,15 +13,19 @@
 //      acknowledged it. An operation whose answer was lost counts as not made:
 //      the resume drops what it may have left behind.
 //   2. One batch is on its way at a time; a batch is at most
-//      `operations_per_message`.
-//   3. After Stop the session is closed: its entries leave at once.
+//      `operations_per_message` and, unless it is a single operation,
+//      `bytes_per_message`; less at a node that takes only smaller ones.
+//   3. After Stop the session is closed, at another node if its own does not
+//      answer: its entries leave at once.
 //
 // Errors: what a node answered to the opening, if trying elsewhere cannot
 // help; UNAVAILABLE if no node could be reached, at the start in one round,
 // later for `give_up`. An entry that is refused is reported, is not tried
-// again, and does not end the session.
-// Cost: memory for every entry. A resume names them all in one message, so a
-// session should hold no more than about 10,000.
+// again, and does not end the session. After Stop: UNAVAILABLE if no node
+// could be told, so that the entries stay until their grace is over.
+// Cost: memory for every entry. A resume names them all in one message, which
+// a node must take (--max-message-bytes): a session should hold no more than
+// about 10,000, with no more than 1 MiB of names.
 // Threads: Run blocks; Stop may be called from any other thread.
 #ifndef MUSTER_CLIENT_HELD_SESSION_H_
 #define MUSTER_CLIENT_HELD_SESSION_H_
@@ -46,6 +50,7 @@ struct HeldEntry {
   std::string topic;
   std::string key;
   std::string meta;
+  uint64_t id = 0;  // The caller's own: handed back with a refusal.
 };
 
 class HeldSession {
@@ -54,6 +59,8 @@ class HeldSession {
     absl::Duration grace = absl::ZeroDuration();
     uint64_t epoch = 0;
     size_t operations_per_message = 500;
+    // Of names and metas.
+    size_t bytes_per_message = 1 << 20;
     absl::Duration give_up = absl::Seconds(30);
   };
   struct Observer {
@@ -82,23 +89,35 @@ class HeldSession {
     std::string ref;  // Empty: not acknowledged.
     bool refused = false;
   };
+  struct BatchSize {
+    size_t operations = 0;
+    size_t bytes = 0;  // Of names and metas.
+  };
 
   // One stream: opens or resumes, tracks what is missing, holds.
   absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                        grpc::ClientContext* context, const Observer& observer,
                        bool* served);
+  bool Begin(Stream* stream);
   // Returns when the stream ends or the node says that it is going away.
   void Serve(Stream* stream, const Observer& observer, bool* served);
-  bool Begin(Stream* stream);
-  bool TrackMissing(Stream* stream, const Observer& observer);
+  bool TrackMissing(Stream* stream, const Observer& observer, bool* served);
+  // What is missing from slot `*next` on, as far as one message holds it.
+  std::vector<Slot*> NextBatch(size_t* next, v1::SessionRequest* request);
+  // Whether smaller batches can help against the error.
+  bool Shrink(const absl::Status& error);
   // Sends `request` and reads its answer; false if the stream has ended.
   bool Exchange(Stream* stream, v1::SessionRequest* request,
                 v1::SessionResponse* response);
-  void Acknowledge(const std::vector<Slot*>& batch,
-                   const v1::SessionResponse& response,
-                   const Observer& observer);
+  // Returns how many of the batch are tracked now.
+  size_t Acknowledge(const std::vector<Slot*>& batch,
+                     const v1::SessionResponse& response,
+                     const Observer& observer);
   // Closes the session, wherever it lives.
-  void Close();
+  absl::Status Close();
+  absl::Status CloseAt(size_t address);
+  // Takes the session over with nothing in it, and closes it.
+  absl::Status TakeOverAndCloseAt(size_t address);
   size_t held() const;
 
   Connection* const connection_;
@@ -107,6 +126,10 @@ class HeldSession {
 
   // Run's only.
   std::vector<Slot> slots_;
+  BatchSize batch_limit_;
+  BatchSize last_batch_;  // Of this stream.
+  size_t most_held_ = 0;
+  size_t home_ = 0;    // The address where it was last opened or resumed.
   std::string token_;  // Empty: not opened.
   uint64_t resume_number_ = 0;
   uint64_t request_number_ = 0;

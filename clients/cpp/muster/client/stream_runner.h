@@ -23,7 +23,8 @@ namespace muster::client {
 class StreamRunner {
  public:
   // One stream, from its first to its last message. Sets `*served` once the
-  // node has done what was asked. Returns how the stream ended.
+  // node has done some of what was asked that was not done before. Returns how
+  // the stream ended.
   using RunStream =
       std::function<absl::Status(const std::shared_ptr<grpc::Channel>&,
                                  grpc::ClientContext*, bool* served)>;
