@@ -29,7 +29,7 @@
 // Between steps, where no job is left:
 //   C8 the mirror of each watcher that keeps up equals its node's list, and
 //      they are as many as the node counts;
-//   C16 the store's own invariants hold (Replica::Audit).
+//   C16 the store's own invariants hold (Replica::Audit), but in a rebase.
 // At quiet points (nothing broken, no work), within a bound:
 //   C9 every node serves, sees all others alive, no earlier life of one
 //      that runs, and lists the same;
