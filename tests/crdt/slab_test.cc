@@ -81,13 +81,13 @@ TEST(SlabTest, PagesOfAClassAreFreedAllButOne) {
   EXPECT_LE(slab.bytes(), kPage);
 }
 
-TEST(SlabTest, ABlobAboveFourKiBTakesItsSizeAndGivesItBack) {
+TEST(SlabTest, ABlobAboveSixteenKiBTakesItsSizeAndGivesItBack) {
   Slab slab;
   Slab::Handle a = slab.Alloc(100000);
-  Slab::Handle b = slab.Alloc(5000);
-  EXPECT_EQ(slab.bytes(), 105000u);
+  Slab::Handle b = slab.Alloc(20000);
+  EXPECT_EQ(slab.bytes(), 120000u);
   slab.Free(a);
-  EXPECT_EQ(slab.bytes(), 5000u);
+  EXPECT_EQ(slab.bytes(), 20000u);
   slab.Free(b);
   EXPECT_EQ(slab.bytes(), 0u);
 }

@@ -28,8 +28,10 @@ bool MayMove(const absl::Status& status) {
 
 // The code alone may also be a quota of one node.
 bool IsMessageTooLarge(const absl::Status& status) {
-  return absl::IsResourceExhausted(status) &&
-         absl::StrContains(status.message(), "message larger than max");
+  return absl::IsResourceExhausted(status)
+             ? absl::StrContains(status.message(), "message larger than max")
+             : absl::IsInvalidArgument(status) &&
+                   absl::StrContains(status.message(), "--max-message-bytes");
 }
 
 std::string ReasonOf(const absl::Status& status) {
