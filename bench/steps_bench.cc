@@ -95,6 +95,9 @@ class Steps {
   // In calls of `batch`, from entry `first` on.
   std::vector<crdt::Ref> Track(crdt::SessionId session, size_t first,
                                size_t count, size_t batch, const NameOf& name);
+  // One entry that its session may not have already; and it has not.
+  void TrackOnce(crdt::SessionId session, const std::string& topic,
+                 const std::string& key);
   void Untrack(crdt::SessionId session, const std::vector<crdt::Ref>& refs);
   void Close(int side, crdt::SessionId session);
   // Goes through the log and leaves nothing.
@@ -172,6 +175,14 @@ std::vector<crdt::Ref> Steps::Track(crdt::SessionId session, size_t first,
     refs.insert(refs.end(), reply.tracked.begin(), reply.tracked.end());
   }
   return refs;
+}
+
+void Steps::TrackOnce(crdt::SessionId session, const std::string& topic,
+                      const std::string& key) {
+  core::ApplyRequest request;
+  request.session = session;
+  request.track.push_back({topic, key, "m", false});
+  if (!Apply(request).track_errors.empty()) Die("a track was refused");
 }
 
 void Steps::Untrack(crdt::SessionId session,
@@ -342,6 +353,8 @@ void Steps::Crowds() {
   Close(0, of_key);
   const crdt::SessionId of_pair = Open({});
   Track(of_pair, 0, kLarge, kBatch, deep);
+  Case("tracks of that pair, no duplicates", {0},
+       [&] { TrackOnce(Open({}), "square", "everyone"); });
   Case("get of 100,000 entries of one pair", {0}, [&] {
     pair_.Step(0, [](core::Replica& a) { a.Get("square", "everyone"); });
   });

@@ -350,7 +350,11 @@ void Membership::Impl::LinkProgress(LinkId id, bool idle_or_acked, Now now) {
   if (idle_or_acked) {
     Member* member = table_.Find(link->hello.origin.life);
     if (member != nullptr && link->unacked != kNever) {
-      member->stalls = 0;
+      // Of a link that has just come up the first words, which are small, are
+      // acknowledged at once, however slow it is.
+      if (now.mono - link->up >= times_.link_stall * (1 << kMaxStalls)) {
+        member->stalls = 0;
+      }
       // While its beats did not arrive it was cut, not slow.
       PeerLinks::Acked(*link,
                        now.mono - std::max(link->unacked, member->resumed));

@@ -122,15 +122,12 @@ class Replication {
     Instant last_pull{0};
     uint64_t ahead = 0;   // What its link had brought by then, of any stream.
     int asked_again = 0;  // The same source, since anything came of it.
-    // How long nothing may come of it: twice what it took of late.
-    absl::Duration patience;
-    crdt::Seq told;      // The furthest that any peer ever was.
-    bool force = false;  // Rebase from 0: the digest did not match.
+    crdt::Seq told;       // The furthest that any peer ever was.
+    bool force = false;   // Rebase from 0: the digest did not match.
     std::unique_ptr<RebaseReceiver> rebase;
     std::optional<CheckpointFrame> checkpoint;  // To be passed on.
 
     void Progressed(Instant now) {
-      patience = std::max(2 * (now - since), patience / 2);
       since = now;
       asked_again = 0;
     }
@@ -153,7 +150,8 @@ class Replication {
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
   void CheckProgress(Stream& stream, Output& out);
   // Whether what was pulled may wait behind other streams of its link.
-  bool IsQueued(const Pulling& pulling, absl::Duration wait) const;
+  bool IsQueued(const Pulling& pulling) const;
+  bool Brings(const Pulling& pulling, const Stream& stream) const;
   void AbandonRebase(Stream& stream, Pulling& pulling);
   static void CountBulk(Link& link, size_t bytes, Instant now);
   void OnRebaseStep(Stream& stream, Pulling& pulling,

@@ -154,33 +154,44 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   bool behind = (pulling.told > stream.vv && Furthest(stream) > stream.vv) ||
                 stream.rebasing || pulling.force;
   if (!behind) return pulling.Progressed(now);
-  // What comes slowly would not come faster from the beginning.
   const absl::Duration longest = kLongestWait * options_.source_timeout;
-  const absl::Duration patience =
-      std::clamp(pulling.patience, options_.source_timeout, longest);
-  if (now - pulling.since < patience) return;
-  LinkId best = BestSource(stream, pulling.source);
-  // What was asked for before may still be on the way, and be longer on it.
-  const int longer = best == 0 ? std::min(pulling.asked_again, 4) : 0;
-  const absl::Duration wait = std::min(patience * (1 << longer), longest);
+  absl::Duration wait =
+      Brings(pulling, stream) ? longest : options_.source_timeout;
   if (now - pulling.since < wait) return;
+  LinkId best = BestSource(stream, pulling.source);
+  if (best == 0) {
+    // What was asked for before may still be on the way, and be longer on it.
+    wait = std::min(wait * (1 << std::min(pulling.asked_again, 4)), longest);
+    if (now - pulling.since < wait) return;
+  }
   if (best == 0 && !Holds(pulling.source, stream)) {
     // Nobody has it any more: it can be dropped here, too.
     AbandonRebase(stream, pulling);
     pulling.source = 0;
     return;
   }
-  if (best == 0 && IsQueued(pulling, wait)) return;
+  if (best == 0 && IsQueued(pulling)) return;
   if (best == 0) ++pulling.asked_again;
   SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
 }
 
+// A rebase that has begun would not come faster from its beginning, unless its
+// sender has lost the stream.
+bool Replication::Brings(const Pulling& pulling, const Stream& stream) const {
+  const Link& link = links_.at(pulling.source);
+  const auto position = link.positions.find(stream.id());
+  const bool lost =
+      position != link.positions.end() && position->second.rebasing;
+  return pulling.rebase != nullptr && !lost;
+}
+
 // A link is in order, and has a window of bulk on its way at most: what was
 // pulled comes behind that, if not at once.
-bool Replication::IsQueued(const Pulling& pulling, absl::Duration wait) const {
+bool Replication::IsQueued(const Pulling& pulling) const {
   const Link& link = links_.at(pulling.source);
   return link.received - pulling.ahead < options_.window_bytes &&
-         roll_.now().mono - link.brought < wait;
+         roll_.now().mono - link.brought <
+             kLongestWait * options_.source_timeout;
 }
 
 std::string Replication::SourceOf(const Stream& stream) const {

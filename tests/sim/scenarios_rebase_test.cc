@@ -142,5 +142,47 @@ TEST(Rebase, TwoLargeStreamsOverASlowLinkAreSentOnce) {
   cluster.Settle();
 }
 
+// Further apart than a source is waited for at first.
+TEST(Rebase, FramesThatComeSlowlyAreWaitedFor) {
+  constexpr int kEntries = 60;
+  Cluster cluster(2, SmallLog);
+  cluster.checks.Kill(cluster.node(1));
+  Session& session = cluster.Open(0, 60 * kSecond);
+  Batch batch;
+  for (int i = 0; i < kEntries; ++i) {
+    batch.track.push_back({"t", absl::StrCat("k", i), std::string(4000, 'x')});
+  }
+  cluster.clients.Apply(session, std::move(batch));
+  cluster.Run(5 * kSecond);
+  Network& network = cluster.world.network();
+  network.path(0, 1).bytes_per_second = 20'000;
+  const uint64_t before = network.BytesBetween(0, 1);
+  cluster.Start(1);
+  ASSERT_NE(cluster.TimeUntil([&] { return cluster.Count(1) == kEntries; },
+                              120 * kSecond),
+            -1);
+  // Links that seem to stall are dialled afresh, twice.
+  EXPECT_LE(network.BytesBetween(0, 1) - before, kEntries * 4000u * 3);
+  network.path(0, 1).bytes_per_second = 0;
+  cluster.Settle();
+}
+
+TEST(Rebase, ANodeServesThoughThePeerThatWasToBringItUpHasFrozen) {
+  Cluster cluster(2, SmallLog);
+  cluster.checks.Kill(cluster.node(1));
+  cluster.Open(0, 60 * kSecond, 5000);
+  cluster.Run(5 * kSecond);
+  cluster.world.network().path(0, 1).bytes_per_second = 20'000;
+  cluster.Start(1);
+  const auto serves = [&] { return cluster.node(1).replica().Serving().ok(); };
+  cluster.Run(2 * kSecond);
+  ASSERT_FALSE(serves());
+  cluster.checks.Freeze(cluster.node(0));
+  EXPECT_NE(cluster.TimeUntil(serves, 5 * kSecond), -1);
+  cluster.checks.Thaw(cluster.node(0));
+  cluster.world.network().path(0, 1).bytes_per_second = 0;
+  cluster.Settle();
+}
+
 }  // namespace
 }  // namespace muster::sim
