@@ -308,9 +308,9 @@ void Membership::Impl::StartCheck(Member& member, Step& step) {
 }
 
 // Whether each member that may have heard of this one could answer: one that is
-// alive and has no link to this node, or a link that has brought nothing since,
-// may be on the only way to it. Those whose addresses refuse as well are left
-// out, unless one is known to have lived on.
+// alive and has no link to this node, or one that has brought nothing since or
+// was not up when it was asked, may be on the only way to it. Those whose
+// addresses refuse as well are left out, unless one is known to have lived on.
 bool Membership::Impl::HeardAllButThoseGone(const Member& member) const {
   return std::all_of(judged_.begin(), judged_.end(), [&](crdt::LifeId life) {
     const Member* other = table_.Find(life);
@@ -319,7 +319,8 @@ bool Membership::Impl::HeardAllButThoseGone(const Member& member) const {
                        other->advanced <= member.check->since;
     if (other == &member || going) return true;
     const Link* link = links_.Used(life);
-    return link != nullptr && link->received > member.check->since;
+    return link != nullptr && link->up <= member.check->since &&
+           link->received > member.check->since;
   });
 }
 

@@ -257,6 +257,7 @@ RebaseReceiver::Outcome RebaseReceiver::PassRow(Seq seq) {
 
 RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
   left_ -= std::min(left_, frame.count * kPutSteps);
+  reorders_ = true;
   absl::string_view bytes = *frame.payload;
   Seq seq;
   Mutation mutation;

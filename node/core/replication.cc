@@ -171,6 +171,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     at->second.seq = position.seq;
     at->second.wanted = position.wanted;
     at->second.rebasing = position.rebasing;
+    if (!frame.full) at->second.unserved = roll_.now().mono;
     Stream& stream = *roll_.FindStream(stream_id);
     Pulling& pulling = pulling_[stream_id];
     pulling.told = std::max(pulling.told, position.seq);

@@ -86,6 +86,9 @@ class Replication {
     crdt::Seq first_seq;  // As the peer first told.
     bool wanted = false;
     bool rebasing = false;
+    // When it last told of it for its own sake, which it does of streams that
+    // it does not send to this node.
+    Instant unserved{0};
   };
   // A stream that a peer pulls from us.
   struct Serving {
@@ -150,7 +153,9 @@ class Replication {
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
   void CheckProgress(Stream& stream, Output& out);
   // Whether what was pulled may wait behind other streams of its link.
-  bool IsQueued(const Pulling& pulling) const;
+  bool IsQueued(const Pulling& pulling, const Stream& stream) const;
+  // Whether the source has stopped to send it, or never began.
+  bool Unserved(const Pulling& pulling, const Stream& stream) const;
   bool Brings(const Pulling& pulling, const Stream& stream) const;
   void AbandonRebase(Stream& stream, Pulling& pulling);
   static void CountBulk(Link& link, size_t bytes, Instant now);

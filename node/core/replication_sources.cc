@@ -122,10 +122,11 @@ void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
   if (pulling.rebase == nullptr) return;
   // What was put is kept: the next rebase names or puts it again. Further
   // frames of this one are not for anybody.
+  const bool reorders = pulling.rebase->reorders();
   pulling.rebase.reset();
   pulling.rebase_id = 0;
   ++counters_.rebase_restarts;
-  if (stream.applied > stream.vv) return;
+  if (stream.applied > stream.vv || reorders) return;
   stream.rebasing = false;
   roll_.Settle(stream);
 }
@@ -170,28 +171,32 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
     pulling.source = 0;
     return;
   }
-  if (best == 0 && IsQueued(pulling)) return;
+  if (best == 0 && IsQueued(pulling, stream)) return;
   if (best == 0) ++pulling.asked_again;
   SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
 }
 
-// A rebase that has begun would not come faster from its beginning, unless its
-// sender has lost the stream.
+// A rebase that has begun would not come faster from its beginning.
 bool Replication::Brings(const Pulling& pulling, const Stream& stream) const {
-  const Link& link = links_.at(pulling.source);
-  const auto position = link.positions.find(stream.id());
-  const bool lost =
-      position != link.positions.end() && position->second.rebasing;
-  return pulling.rebase != nullptr && !lost;
+  return pulling.rebase != nullptr && !Unserved(pulling, stream);
 }
 
 // A link is in order, and has a window of bulk on its way at most: what was
 // pulled comes behind that, if not at once.
-bool Replication::IsQueued(const Pulling& pulling) const {
+bool Replication::IsQueued(const Pulling& pulling, const Stream& stream) const {
   const Link& link = links_.at(pulling.source);
-  return link.received - pulling.ahead < options_.window_bytes &&
+  return !Unserved(pulling, stream) &&
+         link.received - pulling.ahead < options_.window_bytes &&
          roll_.now().mono - link.brought <
              kLongestWait * options_.source_timeout;
+}
+
+bool Replication::Unserved(const Pulling& pulling, const Stream& stream) const {
+  const Link& link = links_.at(pulling.source);
+  const auto position = link.positions.find(stream.id());
+  return position != link.positions.end() &&
+         (position->second.rebasing ||
+          position->second.unserved > pulling.since);
 }
 
 std::string Replication::SourceOf(const Stream& stream) const {

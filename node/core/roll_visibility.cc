@@ -187,13 +187,14 @@ RowIdx Roll::RowToReplace(RowIdx row) const {
       });
 }
 
-// The row of the copy in force that takes this row's place, or kNone.
+// The row of the copy in force that takes this row's place, or kNone: of one
+// that is not shown yet the rows may be old ones.
 RowIdx Roll::RowThatReplaces(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
   if (store_.Sole(session)) return kNone;
   SessionIdx winner = InForce(store_.session(session).session);
   if (winner == session || winner == kNone) return kNone;
-  if (Wanted(winner) == Want::kHide) return kNone;
+  if (Wanted(winner) != Want::kShow) return kNone;
   const crdt::EntryRoot root = store_.root(row);
   return store_.FindOfSession(
       store_.session(session).session, store_.topic(row), store_.key(row),

@@ -253,7 +253,13 @@ bool Checks::MissedEnd(const Process& at, const RefKey& ref) const {
   const Model::Made* made = model_.Find(ref);
   const std::set<int>& owners = model_.session(made->session).processes;
   return std::any_of(owners.begin(), owners.end(), [&](int owner) {
-    return missed_.contains({at.number, owner});
+    if (missed_.contains({at.number, owner})) return true;
+    // One that has begun since has it from others, with their ages.
+    const auto ended = ended_at_.find(owner);
+    return ended != ended_at_.end() && at.started > ended->second &&
+           std::any_of(missed_.begin(), missed_.end(), [&](const auto& missed) {
+             return missed.second == owner;
+           });
   });
 }
 

@@ -114,8 +114,8 @@ void Checks::CheckWhole(Process& process, const Watcher& audit) {
   }
   for (const auto& watcher : clients_.watchers()) {
     if (watcher->at != &process || watcher->request.counts_only ||
-        watcher->lagging || !watcher->mirror.complete() ||
-        watcher->unwritten >= process.options.watch.max_queued) {
+        watcher->lagging || !watcher->begun || !watcher->mirror.complete() ||
+        watcher->unwritten > 0) {
       continue;
     }
     const std::string wrong = WatcherDiffers(*watcher, list);

@@ -58,6 +58,7 @@ struct Watcher {
   bool audit = false;    // Sees everything, writes soon.
   bool lagging = false;  // Writes nothing.
   size_t unwritten = 0;
+  bool begun = false;    // Something has come since it began at this node.
   uint64_t resets = 0;   // Batches that began a fresh state;
   uint64_t batches = 0;  // all batches.
   std::unique_ptr<Mirror::Listener> listener;

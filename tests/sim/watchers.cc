@@ -40,6 +40,7 @@ void Clients::StartWatch(Watcher& watcher) {
     }
     watcher.id = *id;
     watcher.unwritten = 0;
+    watcher.begun = false;
     by_watch_[{at->number, *id}] = &watcher;
   });
 }
@@ -57,6 +58,7 @@ void Clients::WatchOn(Watcher& watcher, Process& to) {
   // Without a version it starts like a new one.
   if (watcher.mirror.version() == 0) watcher.mirror = Mirror();
   watcher.at = &to;
+  watcher.begun = false;
   watchers_at_[to.number].push_back(&watcher);
   watcher.id = 0;
   StartWatch(watcher);
@@ -87,6 +89,7 @@ void Clients::OnWatch(Process& from, const core::WatchEvent& event) {
   if (it == by_watch_.end()) return;  // Ended meanwhile.
   Watcher& watcher = *it->second;
   ++watcher.batches;
+  watcher.begun = true;
   watcher.resets += event.batch->reset;
   const std::string error =
       watcher.mirror.Apply(*event.batch, watcher.listener.get());
