@@ -114,6 +114,10 @@ TEST_F(InTheMiddle, TheLinkBreaks) {
 TEST_F(InTheMiddle, ThePairIsCut) {
   cluster_.checks.Cut(0, 2, false);
   BackToSpeed();
+  EXPECT_NE(cluster_.TimeUntil([&] { return cluster_.Count(2) == 20'000u; },
+                               3 * kSecond),
+            -1);
+  cluster_.checks.Mend(0, 2);
   cluster_.Settle();
   EXPECT_EQ(cluster_.Count(2), 20'000u);
 }
