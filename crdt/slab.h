@@ -40,7 +40,7 @@ class Slab {
   }
 
   bool full() const {
-    return pages_.size() - vacant_.size() > kMaxPages / 8 * 7;
+    return pages_.size() - vacant_.size() > size_t{kMaxPages} / 8 * 7;
   }
   // Memory held, free slots included.
   size_t bytes() const { return bytes_; }
