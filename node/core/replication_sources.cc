@@ -14,6 +14,8 @@ constexpr absl::Duration kSilent = absl::Seconds(1);
 constexpr absl::Duration kPicky = absl::Seconds(3);
 // What is asked for again is waited for up to so many source_timeouts.
 constexpr int kLongestWait = 16;
+// And what has begun to come, so many.
+constexpr int kBegunWait = 4;
 
 }  // namespace
 
@@ -157,7 +159,7 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   if (!behind) return pulling.Progressed(now);
   const absl::Duration longest = kLongestWait * options_.source_timeout;
   absl::Duration wait =
-      Brings(pulling, stream) ? longest : options_.source_timeout;
+      (Brings(pulling, stream) ? kBegunWait : 1) * options_.source_timeout;
   if (now - pulling.since < wait) return;
   LinkId best = BestSource(stream, pulling.source);
   if (best == 0) {

@@ -159,7 +159,7 @@ TEST(Rebase, FramesThatComeSlowlyAreWaitedFor) {
   cluster.clients.Apply(session, std::move(batch));
   cluster.Run(5 * kSecond);
   Network& network = cluster.world.network();
-  network.path(0, 1).bytes_per_second = 20'000;
+  network.path(0, 1).bytes_per_second = 40'000;
   const uint64_t before = network.BytesBetween(0, 1);
   cluster.Start(1);
   ASSERT_NE(cluster.TimeUntil([&] { return cluster.Count(1) == kEntries; },
