@@ -96,7 +96,9 @@ class Node:
       raise HarnessError(f"{self.name} has not ended within {PATIENCE:g} s "
                          f"of signal {number}") from None
     self.network.close(self.name)
-    self.channel.close()
+    # One that has not said that it is ready has none.
+    if self.channel is not None:
+      self.channel.close()
     self.process = None
     self.frozen = False
 
