@@ -218,6 +218,10 @@ Options LimitOptions() {
       Size("max-sessions", "sessions", 1, 10'000'000,
            "Sessions that this node holds.",
            MUSTER_FIELD(runtime.core.sessions.max_sessions)),
+      Size("max-ended-sessions", "sessions", 1, 10'000'000,
+           "Records that this node keeps of its sessions that ended or moved; "
+           "past it no new one is opened.",
+           MUSTER_FIELD(runtime.core.sessions.max_ended)),
       Size("max-entries-per-session", "entries", 1, 10'000'000,
            "Entries of one session.",
            MUSTER_FIELD(runtime.core.sessions.max_entries_per_session)),

@@ -58,10 +58,9 @@ absl::Status LocalSessions::MayResume(const ResumeRequest& request,
 void LocalSessions::Resume(RequestId id, ResumeRequest request, Output& out) {
   SessionIdx in_force = roll_.InForce(request.open.session);
   absl::Status may = MayResume(request, in_force);
-  if (may.ok() && in_force == kNone && live_ >= options_.max_sessions) {
-    may = absl::ResourceExhaustedError(absl::StrCat(
-        "sessions: this node holds ", live_, ", its limit (--max-sessions)"));
-  }
+  const bool own =
+      in_force != kNone && in_force == OwnCopy(request.open.session);
+  if (may.ok() && !own) may = MayAdd();
   if (!may.ok()) {
     out.replies.push_back({id, may});
     return;
@@ -191,6 +190,7 @@ void LocalSessions::FinishAdoption(Adoption& adoption, SessionIdx copy,
   content.state = SessionState::kConnected;
   own_.UpdateSession(copy, content);
   Touch(copy);
+  if (!adoption.own) DropOldRecords(open.session);
   bool gone = adoption.disconnected;
   crdt::SessionId session = open.session;
   ResumeReply reply{Info(copy), std::move(adoption.missing),

@@ -79,15 +79,26 @@ void LocalSessions::Touch(SessionIdx i) {
 
 // ------------------------------------------------------------ their lives
 
+absl::Status LocalSessions::MayAdd() const {
+  if (live_ >= options_.max_sessions) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "sessions: this node holds ", live_, ", its limit (--max-sessions)"));
+  }
+  const size_t ended = roll_.store().SessionCount(own_.stream().idx) - live_;
+  if (ended >= options_.max_ended) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("sessions: this node remembers ", ended,
+                     " that ended or moved, its limit (--max-ended-sessions)"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<SessionInfo> LocalSessions::Open(
     const OpenSessionRequest& request) {
   if (store().FirstCopy(request.session) != kNone) {
     return absl::AlreadyExistsError("token: a session of it is open already");
   }
-  if (live_ >= options_.max_sessions) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "sessions: this node holds ", live_, ", its limit (--max-sessions)"));
-  }
+  if (absl::Status may = MayAdd(); !may.ok()) return may;
   crdt::SessionContent content;
   content.session = request.session;
   content.epoch = request.epoch;
@@ -152,6 +163,26 @@ absl::Status LocalSessions::Heartbeat(crdt::SessionId session, uint64_t epoch) {
   return Live(session).status();
 }
 
+bool LocalSessions::InForceHere(crdt::SessionId session) const {
+  const SessionIdx i = roll_.InForce(session);
+  return i != kNone && roll_.store().session(i).stream == own_.stream().idx;
+}
+
+// Of a session that comes and goes no more is kept than a record a node, and
+// what may still be shown.
+void LocalSessions::DropOldRecords(crdt::SessionId session) {
+  for (SessionIdx i = store().FirstCopy(session); i != kNone;
+       i = store().NextCopy(i)) {
+    const auto& copy = store().session(i);
+    if (copy.stream == own_.stream().idx &&
+        copy.state() == SessionState::kMoved &&
+        (copy.flags & Roll::kExpired) != 0) {
+      roll_.SetDeadline(i, roll_.lived_us() +
+                               absl::ToInt64Microseconds(options_.leave_delay));
+    }
+  }
+}
+
 void LocalSessions::OnDeadline(crdt::ElementId id) {
   SessionIdx i = store().FindSession(own_.stream().idx, id);
   if (i == kNone) return;
@@ -166,8 +197,12 @@ void LocalSessions::OnDeadline(crdt::ElementId id) {
       return;
     case SessionState::kMoved:
       if (roll_.Expire(i)) {
-        roll_.SetDeadline(i, roll_.lived_us() + absl::ToInt64Microseconds(
-                                                    options_.record_keep));
+        // Where it is back here, the copy in force says all that this does.
+        roll_.SetDeadline(
+            i, roll_.lived_us() +
+                   absl::ToInt64Microseconds(InForceHere(session.session)
+                                                 ? options_.leave_delay
+                                                 : options_.record_keep));
         return;
       }
       [[fallthrough]];

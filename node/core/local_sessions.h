@@ -88,6 +88,10 @@ class LocalSessions {
   absl::Status NotHere(crdt::SessionId session) const;
   // The own copy, connected (again, if it was in grace); or why not.
   absl::StatusOr<crdt::SessionIdx> Live(crdt::SessionId session);
+  // Whether there is room for one more session.
+  absl::Status MayAdd() const;
+  bool InForceHere(crdt::SessionId session) const;
+  void DropOldRecords(crdt::SessionId session);
   void Rewrite(crdt::SessionIdx session, crdt::SessionState state);
   void Touch(crdt::SessionIdx session);
   SessionInfo Info(crdt::SessionIdx session) const;

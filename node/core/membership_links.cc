@@ -144,7 +144,7 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
   if (first && !links_.IsUsed(*link)) {
     Use(*link, step);
   } else if (links_.Used(peer.life) == nullptr) {
-    Close(id, "frames of it were lost", step);
+    Close(id, "it was taken for down meanwhile", step);
   }
   if (peer.node == self_.node) {
     names_.Beat(peer.life, beat, step.now.mono - stall_.InputDelay());

@@ -21,6 +21,8 @@ namespace {
 // How often peers are told of streams they do not pull from us.
 constexpr absl::Duration kPositionsInterval = absl::Milliseconds(50);
 constexpr absl::Duration kFullPositionsInterval = absl::Seconds(5);
+// Links times streams that one tick looks at.
+constexpr size_t kToldStreams = 4096;
 constexpr absl::Duration kPullAgain = absl::Milliseconds(100);
 
 bool IsHalf(const Stream& stream) {
@@ -124,6 +126,26 @@ void Replication::SendPositions(Link& link, bool full, Output& out) {
                              roll_.HasWanted(stream), IsHalf(stream)});
   });
   if (full || !frame.streams.empty()) Send(link, out, {0, std::move(frame)});
+}
+
+// One round each interval, over as many ticks as it takes.
+void Replication::TellPositions(Instant now, Output& out) {
+  if (next_told_ == 0) {
+    if (now < next_positions_) return;
+    next_positions_ = now + kPositionsInterval;
+    tell_all_ = now >= next_full_positions_;
+    if (tell_all_) next_full_positions_ = now + kFullPositionsInterval;
+    // By then nobody tells of it any more.
+    std::erase_if(lapsed_, [&](const auto& item) {
+      return now - item.second.advanced > options_.stale;
+    });
+  }
+  auto it = links_.lower_bound(next_told_);
+  for (size_t told = 0; it != links_.end() && told < kToldStreams; ++it) {
+    SendPositions(it->second, tell_all_, out);
+    told += roll_.stream_count();
+  }
+  next_told_ = it == links_.end() ? 0 : it->first;
 }
 
 // Whether the stream is one this node keeps, known before or new.
@@ -448,16 +470,7 @@ void Replication::Tick(Output& out) {
     if (!stream.own) streams.push_back(&stream);
   });
   for (Stream* stream : streams) CheckProgress(*stream, out);
-  if (now >= next_positions_) {
-    next_positions_ = now + kPositionsInterval;
-    bool full = now >= next_full_positions_;
-    if (full) next_full_positions_ = now + kFullPositionsInterval;
-    for (auto& [id, link] : links_) SendPositions(link, full, out);
-    // By then nobody tells of it any more.
-    std::erase_if(lapsed_, [&](const auto& item) {
-      return now - item.second.advanced > options_.stale;
-    });
-  }
+  TellPositions(now, out);
   for (auto& [id, link] : links_) {
     bool progress = link.sent == link.acked || link.acked != link.acked_before;
     link.acked_before = link.acked;

@@ -177,6 +177,7 @@ class Replication {
   // Sending.
   void Send(Link& link, Output& out, Frame frame) const;
   void SendPositions(Link& link, bool full, Output& out);
+  void TellPositions(Instant now, Output& out);
   void PumpLink(Link& link, Output& out);
   void StartRebase(Stream& stream, Serving& serving, crdt::Seq have);
   bool PumpStream(Link& link, Stream& stream, Serving& serving, Output& out);
@@ -210,6 +211,8 @@ class Replication {
   bool more_to_send_ = false;  // It could not send them all.
   Instant next_positions_{0};
   Instant next_full_positions_{0};
+  LinkId next_told_ = 0;   // Where the round goes on; 0: none is under way.
+  bool tell_all_ = false;  // In this round.
   struct {
     uint64_t deltas_in = 0, mutations_in = 0, duplicates = 0, gaps = 0;
     uint64_t deltas_out = 0, bulk_bytes_out = 0, bulk_bytes_in = 0;

@@ -58,7 +58,6 @@ void Roll::ForEachStream(absl::FunctionRef<void(Stream&)> visit) {
 void Roll::SetHidden(Stream& stream, bool hidden) {
   if (stream.hidden == hidden) return;
   stream.hidden = hidden;
-  stream.wanted_until_us = lived_us_ + 2'000'000;
   Settle(stream);
 }
 

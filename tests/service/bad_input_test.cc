@@ -316,6 +316,7 @@ class SmallLimitsTest : public ClientTest {
       : node_("a", {}, SmallLimits(), [](RuntimeOptions& options) {
           options.max_message_bytes = kMessage;
           options.core.sessions.max_sessions = 3;
+          options.core.sessions.max_ended = 4;
           options.core.sessions.max_entries_per_session = 2;
         }) {}
   void SetUp() override {
@@ -484,6 +485,19 @@ TEST_F(SmallLimitsTest, SessionsOverTheLimit) {
   close.set_token(second);
   Call(&Stub::CloseSession, close);
   Open();
+}
+
+TEST_F(SmallLimitsTest, EndedSessionsOverTheLimit) {
+  for (int i = 0; i < 4; ++i) {
+    v1::CloseSessionRequest close;
+    close.set_token(Open());
+    Call(&Stub::CloseSession, close);
+  }
+  EXPECT_EQ(Held(), before_);
+  Expect(&Stub::OpenSession, {}, grpc::RESOURCE_EXHAUSTED,
+         "sessions: this node remembers 4 that ended or moved, its limit "
+         "(--max-ended-sessions)");
+  EXPECT_EQ(Held(), before_);
 }
 
 TEST_F(SmallLimitsTest, EntriesOfASessionOverTheLimit) {

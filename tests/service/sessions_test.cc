@@ -30,6 +30,15 @@ class SessionsTest : public ::testing::Test {
     }
     return part;
   }
+  // The token of slot 1, which the first request opens with an entry "a".
+  static std::string OpenFirst(SessionsClient& stream) {
+    v1::SessionsRequest request;
+    request.set_number(1);
+    AddPart(&request, 1, true, "a");
+    v1::SessionsResponse response;
+    EXPECT_TRUE(stream.Ask(request, &response));
+    return response.results(0).opened().token();
+  }
 
   TestNode node_{"a"};
   std::unique_ptr<v1::Presence::Stub> stub_;
@@ -147,13 +156,9 @@ TEST_F(SessionsTest, ASessionTakenByAnotherStreamEndsItsSlotOnly) {
 
 TEST_F(SessionsTest, AResumeNumberThatNoNodeHasGivenIsRefused) {
   SessionsClient stream(stub_.get());
+  const std::string token = OpenFirst(stream);
   v1::SessionsRequest request;
-  request.set_number(1);
-  AddPart(&request, 1, true, "a");
   v1::SessionsResponse response;
-  ASSERT_TRUE(stream.Ask(request, &response));
-  const std::string token = response.results(0).opened().token();
-  request.Clear();
   request.set_number(2);
   v1::ResumeRequest* resume = AddPart(&request, 2, false, "")->mutable_resume();
   resume->set_token(token);
@@ -171,13 +176,9 @@ TEST_F(SessionsTest, AResumeNumberThatNoNodeHasGivenIsRefused) {
 
 TEST_F(SessionsTest, PartsForASlotWaitForItsResumeAndOthersDoNot) {
   SessionsClient stream(stub_.get());
+  const std::string token = OpenFirst(stream);
   v1::SessionsRequest request;
-  request.set_number(1);
-  AddPart(&request, 1, true, "a");
   v1::SessionsResponse response;
-  ASSERT_TRUE(stream.Ask(request, &response));
-  const std::string token = response.results(0).opened().token();
-  request.Clear();
   request.set_number(2);
   // A stale epoch would fail; this succeeds, and what follows it waits.
   v1::SessionPart* part = request.add_parts();

@@ -36,7 +36,8 @@
 //   C10 that is what the model says; counts and other views agree with it;
 //   C11 positions and digests of the streams of live nodes are equal;
 //   C12 every watcher's mirror equals the list;
-//   C13 no stream or member is kept for longer than forgetting takes.
+//   C13 no stream or member is kept for longer than forgetting takes; after a
+//       long silence, no record of a session but those that clients hold.
 #ifndef MUSTER_TESTS_SIM_CHECKS_H_
 #define MUSTER_TESTS_SIM_CHECKS_H_
 
@@ -91,6 +92,9 @@ class Checks : public Observer {
   std::string NotQuiet();
   // Fails the world if it does not get there within `limit`.
   bool BecomeQuiet(SimTime limit);
+  // After a silence longer than records are kept, in which no client called:
+  // fails the world if any is left.
+  void CheckNothingKept();
   // C4 and C5 apply again to all that live.
   void ClearTaint();
   SimTime slowest_quiet = 0;  // Of all calls of BecomeQuiet.

@@ -180,7 +180,7 @@ void Driver::LongSilence() {
   for (Process* process : world_.Alive()) {
     process->tick_period = 10 * kMillisecond;
   }
-  checks_.BecomeQuiet(kQuietWithin);
+  if (checks_.BecomeQuiet(kQuietWithin)) checks_.CheckNothingKept();
 }
 
 // ------------------------------------------------------------------- drawing

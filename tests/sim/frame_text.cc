@@ -114,6 +114,32 @@ std::string BatchText(const core::WatchBatch& batch) {
   return text;
 }
 
+// What clients, people and the runtime are told.
+void MixAnswers(const core::Output& output, Trace& trace) {
+  for (const core::LogLine& line : output.log) trace.Mix(line.text);
+  for (const core::ConnectProbe& probe : output.probes) {
+    trace.Mix(probe.address);
+  }
+  for (const core::HelloProbe& probe : output.hello_probes) {
+    trace.Mix(probe.address);
+  }
+  for (const core::AsyncReply& reply : output.replies) {
+    trace.Mix(reply.request);
+    trace.Mix(reply.resumed.status().message());
+    if (!reply.resumed.ok()) continue;
+    trace.Mix(reply.resumed->info.resume_number);
+    for (const crdt::Ref& ref : reply.resumed->missing) {
+      trace.Mix(ref.seq.value);
+    }
+  }
+  for (const core::SessionEnded& ended : output.ended) {
+    trace.Mix(ended.session.hi);
+    trace.Mix(ended.status.message());
+  }
+  trace.Mix((output.members_changed ? 1 : 0) + (output.ready_changed ? 2 : 0));
+  if (output.exit.has_value()) trace.Mix(output.exit->message());
+}
+
 }  // namespace
 
 std::string RefText(const crdt::Ref& ref) {
@@ -145,6 +171,7 @@ void MixOutput(const core::Output& output, Trace& trace) {
     trace.Mix(event.watch);
     trace.Mix(BatchText(*event.batch));
   }
+  MixAnswers(output, trace);
   trace.Mix(output.more_work ? 1 : 0);
 }
 

@@ -143,6 +143,24 @@ std::string Checks::KeptTooLong(Process& process) {
   return "";
 }
 
+void Checks::CheckNothingKept() {
+  std::map<crdt::LifeId, uint64_t> held;
+  for (const auto& session : clients_.sessions()) {
+    if (session->at != nullptr && !session->over) ++held[session->at->life];
+  }
+  for (Process* process : world_.Alive()) {
+    for (const core::StreamView& stream :
+         process->replica().Status(process->Now()).streams) {
+      const uint64_t sessions = held[stream.origin.life];
+      if (stream.sessions <= sessions) continue;
+      return world_.Fail(
+          absl::StrCat("C13: ", Where(*process), " still has ", stream.sessions,
+                       " records of sessions of ", stream.origin.node,
+                       ", where clients hold ", sessions));
+    }
+  }
+}
+
 // C10: the views that do not come from the list.
 std::string Checks::ViewsDiffer(Process& process, const Model::Entries& list) {
   core::Replica& replica = process.replica();
@@ -294,8 +312,7 @@ std::string Checks::NotQuietOf(Process& process, const Model::Entries& list) {
   }
   const std::string views = ViewsDiffer(process, list);
   if (!views.empty()) return views;
-  const std::string kept = KeptTooLong(process);
-  return kept.empty() ? process.replica().Audit() : kept;
+  return KeptTooLong(process);
 }
 
 std::string Checks::NotQuiet() {
@@ -323,7 +340,14 @@ std::string Checks::NotQuiet() {
     }
   }
   const std::string streams = StreamsDiffer();
-  return streams.empty() ? WatchersDiffer(lists) : streams;
+  if (!streams.empty()) return streams;
+  const std::string watchers = WatchersDiffer(lists);
+  if (!watchers.empty()) return watchers;
+  for (Process* process : alive) {
+    const std::string audit = process->replica().Audit();
+    if (!audit.empty()) return audit;
+  }
+  return "";
 }
 
 bool Checks::BecomeQuiet(SimTime limit) {

@@ -169,6 +169,30 @@ TEST(Adoption, OfManyEntriesAndFewKeptEnds) {
 }
 
 // What was due of its grace before the resume is no measure for what comes.
+TEST(Adoption, OfASessionThatComesAndGoesFewRecordsAreKept) {
+  Cluster cluster(3);
+  Session& session = cluster.Open(0, kSecond, 3);
+  cluster.Settle();
+  const uint64_t before = cluster.audit(2).mirror.diffs();
+  for (int i = 1; i <= 200; ++i) {
+    cluster.clients.Resume(session, cluster.node(i % 2), 0);
+    // Before the copy that it leaves has expired, and after.
+    cluster.Run(i % 20 < 10 ? 200 * kMillisecond : 8 * kSecond);
+  }
+  cluster.Run(8 * kSecond);
+  EXPECT_EQ(session.resumes, 200u);
+  EXPECT_EQ(cluster.audit(2).mirror.diffs(), before);
+  for (int node = 0; node < 3; ++node) {
+    Process& at = cluster.node(node);
+    size_t records = 0;
+    for (const core::StreamView& s : at.replica().Status(at.Now()).streams) {
+      records += s.sessions;
+    }
+    EXPECT_LE(records, 2u) << "at node " << node;
+  }
+  cluster.Settle();
+}
+
 TEST(Adoption, ATimeToLiveCountsAnewAfterAResumeInGrace) {
   constexpr SimTime kTtl = 2 * kSecond;
   constexpr SimTime kGrace = 10 * kSecond;

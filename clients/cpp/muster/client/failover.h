@@ -43,7 +43,8 @@ class Failover {
   absl::Time last_served_;
 };
 
-// A node's gRPC refused a message of this client for its size.
+// A node refused a message of this client for its size: gRPC, or the node
+// itself by --max-message-bytes.
 bool IsMessageTooLarge(const absl::Status& status);
 
 // The reason of `status`, for people; also of a stream that ended with OK.
