@@ -75,6 +75,13 @@ void PrintExplanation(const v1::ExplainResponse::Line& line,
   table.Print(out);
 }
 
+// What is cut short does not go unsaid.
+void SayMore(bool more, int told, const ClientCommand& command) {
+  if (!more) return;
+  command.err << "muster: there are more than these " << told
+              << " of this topic and key\n";
+}
+
 }  // namespace
 
 ExitCode RunList(const ClientCommand& command) {
@@ -94,6 +101,7 @@ ExitCode RunGet(const ClientCommand& command) {
       command.connection.Call(&Stub::Get, request, &response);
   if (!status.ok()) return Report(status, command.err);
   PrintEntries(command, command.line.topic, response.mutable_entries());
+  SayMore(response.more(), response.entries_size(), command);
   return kDone;
 }
 
@@ -163,6 +171,7 @@ ExitCode RunExplain(const ClientCommand& command) {
       PrintExplanation(line, command.out);
     }
   }
+  SayMore(response.more(), response.lines_size(), command);
   if (!response.lines().empty()) return kDone;
   command.err << "muster: nothing is known of \"" << Printable(command.line.key)
               << "\" in \"" << Printable(command.line.topic) << "\"\n";

@@ -103,6 +103,7 @@ std::string EncodeGetResponse(const core::ListReply& reply) {
   std::string bytes;
   WireWriter out(&bytes);
   WriteEntries(v1::GetResponse::kEntriesFieldNumber, reply.entries, true, out);
+  out.VarintIfSet(v1::GetResponse::kMoreFieldNumber, reply.next == 0 ? 0 : 1);
   return bytes;
 }
 

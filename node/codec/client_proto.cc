@@ -63,6 +63,7 @@ std::string EncodeExplainResponse(const core::ExplainReply& reply) {
   for (const core::ExplainLine& line : reply.lines) {
     ToProto(line, response.add_lines());
   }
+  response.set_more(reply.more);
   return response.SerializeAsString();
 }
 

@@ -137,7 +137,7 @@ struct WatchBatch {
 // One page of entries. `next` is opaque; 0 on the last page.
 struct ListReply {
   std::vector<EntryView> entries;
-  uint64_t next = 0;
+  uint64_t next = 0;  // Where the next page begins; of Get: there are more.
   crdt::ByteArena arena;
 };
 struct CountReply {
@@ -166,6 +166,7 @@ struct ExplainLine {
 };
 struct ExplainReply {
   std::vector<ExplainLine> lines;
+  bool more = false;
   crdt::ByteArena arena;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "crdt/mutant.h"
 
@@ -78,6 +79,7 @@ absl::Duration StallWatch::Step(Instant now) {
   absl::Duration gap = now - last_;
   last_ = now;
   const bool blind = crdt::Mutated(crdt::Mutant::kBlamesOthersAfterStall);
+  paused_ |= gap > kPause && !blind;
   if (gap <= kStall || blind) return absl::ZeroDuration();
   resumed_ = now;
   ticks_left_ = 2;
@@ -86,6 +88,8 @@ absl::Duration StallWatch::Step(Instant now) {
 }
 
 void StallWatch::Tick(Instant now) {
+  // Not twice in turn: the ticks may always be far apart.
+  unread_ = std::exchange(paused_, false) && !unread_;
   if (ticks_left_ == 0) return;
   if (ticks_left_ == 1 && now - resumed_ < kSettle) return;
   if (--ticks_left_ == 0) delay_ = absl::ZeroDuration();

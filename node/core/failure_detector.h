@@ -79,11 +79,13 @@ class FailureDetector {
 //
 // After a stall it is *settling* until two ticks and kSettle have passed: what
 // is read then may have waited for as long as the stall, so `InputDelay` is
-// added to its age, and nobody is judged.
+// added to its age, and nobody is judged. After a pause, which is shorter, what
+// waits is read before anybody is judged: the first tick judges nobody.
 class StallWatch {
  public:
   // Far above the tick period of 10 ms.
   static constexpr absl::Duration kStall = absl::Milliseconds(200);
+  static constexpr absl::Duration kPause = absl::Milliseconds(40);
   static constexpr absl::Duration kSettle = absl::Milliseconds(50);
 
   explicit StallWatch(Instant now) : last_(now) {}
@@ -91,13 +93,15 @@ class StallWatch {
   absl::Duration Step(Instant now);
   // At every tick, after Step.
   void Tick(Instant now);
-  bool settling() const { return ticks_left_ > 0; }
+  bool settling() const { return ticks_left_ > 0 || unread_; }
   absl::Duration InputDelay() const { return delay_; }
 
  private:
   Instant last_;
   Instant resumed_;
   int ticks_left_ = 0;
+  bool paused_ = false;  // Since the last tick.
+  bool unread_ = false;
   absl::Duration delay_;
 };
 

@@ -163,9 +163,10 @@ absl::Status LocalSessions::Heartbeat(crdt::SessionId session, uint64_t epoch) {
   return Live(session).status();
 }
 
-bool LocalSessions::InForceHere(crdt::SessionId session) const {
-  const SessionIdx i = roll_.InForce(session);
-  return i != kNone && roll_.store().session(i).stream == own_.stream().idx;
+bool LocalSessions::IsBack(SessionIdx moved) const {
+  const SessionIdx i = roll_.InForce(roll_.store().session(moved).session);
+  return i != kNone && i != moved &&
+         roll_.store().session(i).stream == own_.stream().idx;
 }
 
 // Of a session that comes and goes no more is kept than a record a node, and
@@ -200,9 +201,8 @@ void LocalSessions::OnDeadline(crdt::ElementId id) {
         // Where it is back here, the copy in force says all that this does.
         roll_.SetDeadline(
             i, roll_.lived_us() +
-                   absl::ToInt64Microseconds(InForceHere(session.session)
-                                                 ? options_.leave_delay
-                                                 : options_.record_keep));
+                   absl::ToInt64Microseconds(IsBack(i) ? options_.leave_delay
+                                                       : options_.record_keep));
         return;
       }
       [[fallthrough]];

@@ -90,7 +90,8 @@ class LocalSessions {
   absl::StatusOr<crdt::SessionIdx> Live(crdt::SessionId session);
   // Whether there is room for one more session.
   absl::Status MayAdd() const;
-  bool InForceHere(crdt::SessionId session) const;
+  // Whether a session that has moved away is in force here again.
+  bool IsBack(crdt::SessionIdx moved) const;
   void DropOldRecords(crdt::SessionId session);
   void Rewrite(crdt::SessionIdx session, crdt::SessionState state);
   void Touch(crdt::SessionIdx session);

@@ -68,6 +68,18 @@ std::vector<Member*> MemberTable::Earlier(const crdt::Origin& origin) {
   return earlier;
 }
 
+bool MemberTable::EarlierBeganSince(const crdt::Origin& origin, Instant heard,
+                                    Instant now) const {
+  auto it = names_.find(origin.node);
+  if (it == names_.end()) return false;
+  const std::vector<crdt::LifeId>& lives = it->second.lives;
+  return std::any_of(lives.begin(), lives.end(), [&](crdt::LifeId life) {
+    const Member& row = *Find(life);
+    return IsLater(origin, row.origin) && Shows(row, now) &&
+           row.first_heard != kNever && heard < row.first_heard;
+  });
+}
+
 template <typename Counts>
 bool MemberTable::AnyLater(const crdt::Origin& origin, Counts counts) const {
   auto it = names_.find(origin.node);

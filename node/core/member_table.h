@@ -5,7 +5,7 @@
 //
 // A life *shows* itself while it is alive or suspect, or was heard within
 // kShown. Told of alone, a later life may be long dead: a life that shows
-// itself is ended only by a later one that does so too.
+// itself is ended only by a later one that does so too, and since it began.
 //
 // Invariants:
 // 1. Of the lives of a name that show themselves at most one has not ended:
@@ -54,6 +54,7 @@ struct Member {
   std::optional<Instant> ended;
 
   uint64_t beat = 0;  // The highest number heard of; 0: none yet.
+  Instant first_heard = kNever;
   // When it advanced, as passed on to others: never moved by a stall here.
   Instant advanced = kLongAgo;
   bool late = false;  // It waited while this node stood still.
@@ -112,6 +113,11 @@ class MemberTable {
             Instant now);
   // The earlier lives of its name that have not ended.
   std::vector<Member*> Earlier(const crdt::Origin& origin);
+  // An earlier life of its name shows itself, and was first heard after
+  // `heard`: one that was last heard then is no longer at work. (A clock that
+  // was set back makes the earlier of the one that began later.)
+  bool EarlierBeganSince(const crdt::Origin& origin, Instant heard,
+                         Instant now) const;
   // A later life of its name shows itself.
   bool LaterShows(const crdt::Origin& origin, Instant now) const;
   Member* Find(crdt::LifeId life);

@@ -7,9 +7,10 @@
 //   clock_, sample_, asks_   beats, out and passed on   beats.h
 //   detector_, stall_        silence, and our own       failure_detector.h
 //
-// This class is the glue, in three files: membership.cc (identity, ticks, what
-// others see), membership_links.cc (links, members told and learnt, leaving)
-// and membership_liveness.cc (evidence, verdicts, beats, probes).
+// This class is the glue: membership.cc (identity, ticks, what others see),
+// membership_links.cc (links, members told and learnt, leaving),
+// membership_stalls.cc (links that bring nothing), membership_liveness.cc
+// (evidence, beats) and membership_verdicts.cc (suspicion, probes, down).
 //
 // Every input is a *step*: Begin (was this node stalled?), the input, End
 // (admission, name, dial set). Order of events of one life: kUnlinked before
@@ -157,6 +158,8 @@ class Membership::Impl {
   Member* Learn(const crdt::Origin& origin, const Learnt& learnt, Step& step);
   void MarkEnded(Member& member, Step& step);
   void MarkLeft(Member& member, Step& step);
+
+  // ---- membership_stalls.cc ----
   void CloseStalledLinks(Step& step);
   void AskWhoIsThere(Step& step);
   void WhoIsThere(uint64_t token, crdt::LifeId answered, Step& step);
@@ -170,6 +173,15 @@ class Membership::Impl {
   void Passed(const BeatReport& report, Step& step);
   void Revive(Member& member, crdt::Seq presence_seq, Step& step);
   void PassOn(const Member& member, Step& step);
+  void SendBeats(Step& step);
+  BeatDatagram OwnBeat() const;
+  BeatDatagram BeatWithSample(Instant now);
+  void AnswerEnded(const Member& member, Step& step);
+  void AddStall(absl::Duration stall, Instant now);
+
+  // ---- membership_verdicts.cc ----
+  // How often a refusal is looked into again after a later beat.
+  static constexpr int kMaxChecks = 3;
   void Judge(Step& step);
   void JudgeOne(Member& member, Step& step);
   void Suspect(Member& member, Step& step);
@@ -179,11 +191,6 @@ class Membership::Impl {
   absl::Duration AskAll(crdt::LifeId life, uint64_t number, Step& step);
   bool HeardAllButThoseGone(const Member& member) const;
   void AskAboutRivals(Step& step);
-  void SendBeats(Step& step);
-  BeatDatagram OwnBeat() const;
-  BeatDatagram BeatWithSample(Instant now);
-  void AnswerEnded(const Member& member, Step& step);
-  void AddStall(absl::Duration stall, Instant now);
 
   const Options options_;
   const DetectorOptions& times_ = options_.detector;

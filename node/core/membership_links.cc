@@ -9,14 +9,6 @@ namespace muster::core {
 
 using Kind = MembershipEvent::Kind;
 
-namespace {
-
-// How often it is asked who is where a silent peer was.
-constexpr absl::Duration kWhoPeriod = absl::Seconds(5);
-constexpr int kMaxStalls = 4;  // Sixteen times DetectorOptions::link_stall.
-
-}  // namespace
-
 void Membership::Impl::LinkUp(LinkId id, const PeerHello& hello, Step& step) {
   if (hello.origin.life == self_.life) {
     Add(Count::kLinksToSelf);
@@ -144,7 +136,7 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
   if (first && !links_.IsUsed(*link)) {
     Use(*link, step);
   } else if (links_.Used(peer.life) == nullptr) {
-    Close(id, "it was taken for down meanwhile", step);
+    Close(id, "this node had given it up", step);
   }
   if (peer.node == self_.node) {
     names_.Beat(peer.life, beat, step.now.mono - stall_.InputDelay());
@@ -196,9 +188,11 @@ void Membership::Impl::TakeInfo(Link& link, const MemberInfo& info,
     return;
   }
   const absl::Duration age = info.age + link.delay;
+  const Instant heard = step.now.mono - age - stall_.InputDelay();
   bool shown = own || (info.beat != 0 && age < MemberTable::kShown &&
                        (info.state == MemberState::kAlive ||
-                        info.state == MemberState::kSuspect));
+                        info.state == MemberState::kSuspect) &&
+                       !table_.EarlierBeganSince(origin, heard, step.now.mono));
   Member* member = Learn(origin, {info.address, age, shown}, step);
   if (member == nullptr) return;
   if (own && member->address != info.address) {
@@ -341,102 +335,6 @@ void Membership::Impl::SendChangedMembers(Step& step) {
       continue;
     }
     SendMembers(link, link.sent_version, step);
-  }
-}
-
-void Membership::Impl::LinkProgress(LinkId id, bool idle_or_acked, Now now) {
-  Link* link = links_.Find(id);
-  if (link == nullptr) return;
-  if (idle_or_acked) {
-    Member* member = table_.Find(link->hello.origin.life);
-    if (member != nullptr && link->unacked != kNever) {
-      // Of a link that has just come up the first words, which are small, are
-      // acknowledged at once, however slow it is.
-      if (now.mono - link->up >= times_.link_stall * (1 << kMaxStalls)) {
-        member->stalls = 0;
-      }
-      // While its beats did not arrive it was cut, not slow.
-      PeerLinks::Acked(*link,
-                       now.mono - std::max(link->unacked, member->resumed));
-    }
-    link->unacked = kNever;
-  } else if (link->unacked == kNever) {
-    link->unacked = now.mono;
-  }
-}
-
-absl::Duration Membership::Impl::DelayOf(LinkId id) const {
-  const Link* link = links_.Find(id);
-  return link == nullptr ? absl::ZeroDuration() : link->delay;
-}
-
-bool Membership::Impl::IsStalled(const Link& link, Now now) const {
-  const Member* member = table_.Find(link.hello.origin.life);
-  if (member == nullptr || !link.linked || !IsAlive(member->origin.life)) {
-    return false;
-  }
-  // A link may be slow and not dead: each fresh one that fares no better is
-  // given twice the time.
-  absl::Duration limit =
-      PeerLinks::StallAfter(link, times_.link_stall) * (1 << member->stalls);
-  auto long_since = [&](Instant t) {
-    return now.mono - std::max(t, member->resumed) >= limit;
-  };
-  absl::Duration lately = 3 * times_.beat_interval;
-  bool silent = long_since(link.received) && now.mono - member->udp < lately;
-  bool unacked = link.unacked != kNever && long_since(link.unacked) &&
-                 now.mono - member->heard < lately;
-  return silent || unacked;
-}
-
-// TCP tries again later and later. Meanwhile another life may have begun where
-// a silent one was, and know nothing of this node.
-void Membership::Impl::AskWhoIsThere(Step& step) {
-  for (auto& [life, member] : table_.rows()) {
-    const Link* link = links_.Used(life);
-    if (link == nullptr || IsAlive(life)) continue;
-    const Instant last = std::max(link->received, member.who_asked);
-    if (step.now.mono - last < kWhoPeriod) continue;
-    member.who_asked = step.now.mono;
-    member.who_token = ++token_;
-    Add(Count::kHelloProbes);
-    step.out.hello_probes.push_back({member.who_token, member.address});
-  }
-}
-
-void Membership::Impl::WhoIsThere(uint64_t token, crdt::LifeId answered,
-                                  Step& step) {
-  if (answered.IsZero()) return;
-  for (auto& [life, member] : table_.rows()) {
-    if (member.who_token != token || life == answered) continue;
-    while (const Link* link = links_.First(life)) {
-      Close(link->id, "another life is at its address", step);
-    }
-    return;
-  }
-}
-
-void Membership::Impl::CloseStalledLinks(Step& step) {
-  std::vector<LinkId> stalled;
-  std::vector<LinkId> unheard;
-  for (const auto& [id, link] : links_.all()) {
-    if (IsStalled(link, step.now)) stalled.push_back(id);
-    if (!links_.IsUsed(link) && PeerLinks::IsDead(link, step.now.mono)) {
-      unheard.push_back(id);
-    }
-  }
-  for (LinkId id : unheard) Close(id, "nothing has come on it", step);
-  AskWhoIsThere(step);
-  for (LinkId id : stalled) {
-    Member* member = table_.Find(links_.Find(id)->hello.origin.life);
-    Add(Count::kLinksStalled);
-    Log(LogLine::Level::kWarning,
-        absl::StrCat("link to ", member->origin.node,
-                     " stalls while its beats arrive: dialling afresh"),
-        step);
-    member->dial_now = true;
-    member->stalls = std::min(member->stalls + 1, kMaxStalls);
-    Close(id, "nothing was acknowledged for too long", step);
   }
 }
 

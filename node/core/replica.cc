@@ -1,6 +1,6 @@
+// The calls of a replica: each is one step (Begin, the work, End).
 #include "node/core/replica.h"
 
-#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -8,292 +8,8 @@
 #include "node/core/replica_impl.h"
 
 namespace muster::core {
-namespace {
 
-// A tick that comes later than this was not only slow: the process stood
-// still, and nobody else is to blame for the silence.
-constexpr absl::Duration kStall = absl::Milliseconds(200);
-constexpr absl::Duration kUpkeep = absl::Milliseconds(200);
-// How long a draining node goes on answering, so that its farewells arrive.
-constexpr absl::Duration kFarewell = absl::Milliseconds(150);
-// How long a node that came back by hearsay is given to say where it stands.
-constexpr absl::Duration kShowUnknown = absl::Seconds(1);
-// How long a stream that was just learnt of is given to say what is in it.
-constexpr absl::Duration kLearning = absl::Seconds(5);
-// Rows a slice of a job looks at.
-constexpr size_t kJobRows = 128;
-// Deadlines looked at in one step.
-constexpr size_t kDeadlines = 256;
-// Own sessions ended in one step since they have moved.
-constexpr size_t kLosers = 32;
-
-}  // namespace
-
-Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
-    : options(std::move(o)),
-      roll(options, seed),
-      membership(options, life, seed ^ 0x9e3779b97f4a7c15u, now),
-      replication(options, roll, membership),
-      hub(roll.store(), options.watch, life),
-      last_tick_(now.mono),
-      next_upkeep_(now.mono) {
-  roll.store().SetObserver(&hub);
-  roll.SetTime(now, absl::ZeroDuration());
-  HandleEvents();
-}
-
-void Replica::Impl::Begin(Now now) {
-  // What comes first after a stall need not be a tick.
-  absl::Duration stalled = now.mono - last_tick_;
-  if (stalled > kStall) {
-    last_tick_ = now.mono;
-  } else {
-    stalled = absl::ZeroDuration();
-  }
-  roll.SetTime(now, stalled);
-}
-
-void Replica::Impl::End() {
-  HandleEvents();
-  if (sessions.has_value()) {
-    sessions->OnLosers(roll.TakeLosers(kLosers), out);
-    membership.SetPresenceSeq(own->stream().vv);
-  }
-  replication.Pump(out);
-  hub.Flush(roll.now(), out);
-  out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
-                   replication.has_work() ||
-                   (sessions.has_value() && sessions->has_work());
-}
-
-void Replica::Impl::HandleEvents() {
-  for (const MembershipEvent& event : membership.TakeEvents()) {
-    HandleEvent(event);
-  }
-}
-
-void Replica::Impl::HandleEvent(const MembershipEvent& event) {
-  using Kind = MembershipEvent::Kind;
-  Stream* stream =
-      roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
-  out.members_changed = true;
-  switch (event.kind) {
-    case Kind::kAdmitted: {
-      Stream* mine = roll.AddStream(event.origin, true, roll.now().mono);
-      own.emplace(roll, *mine);
-      sessions.emplace(options.sessions, roll, *own,
-                       [this](crdt::LifeId life) { return Where(life); });
-      return;
-    }
-    case Kind::kJoined:
-      joined_ = true;
-      alone_ = event.alone;
-      return;
-    case Kind::kLinked:
-      replication.OnLinked(event.link, event.origin, out);
-      return;
-    case Kind::kUnlinked:
-      replication.OnUnlinked(event.link, out);
-      return;
-    case Kind::kAlive:
-      OnAlive(event);
-      return;
-    case Kind::kSuspect:
-      return;
-    case Kind::kEnded:
-      if (stream != nullptr) stream->ended = true;
-      [[fallthrough]];
-    case Kind::kDown:
-    case Kind::kLeft:
-      if (stream == nullptr) return;
-      stream->Heard(membership.LastBeatOf(stream->origin.life));
-      // What was kept until it is shown again is settled.
-      if (std::exchange(stream->waiting, false)) roll.Settle(*stream);
-      roll.SetHidden(*stream, true);
-      return;
-    case Kind::kForgotten:
-      if (stream == nullptr || stream->own) return;
-      replication.OnStreamGone(stream->id());
-      roll.Drop(*stream);
-      return;
-  }
-}
-
-void Replica::Impl::OnAlive(const MembershipEvent& event) {
-  Stream* stream =
-      roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
-  if (stream == nullptr || stream->own || stream->ended) return;
-  if (!stream->hidden) return;  // It was suspected.
-  stream->show_at = std::max(stream->show_at, event.presence_seq);
-  stream->show_known = event.presence_seq != crdt::Seq();
-  stream->waiting = true;
-  stream->waiting_since = roll.now().mono;
-  ShowWhenCaughtUp(*stream);
-}
-
-void Replica::Impl::OnPresenceSeq(const BeatDatagram& beat) {
-  Stream* stream =
-      roll.FindStream({beat.origin.life, crdt::StreamKind::kPresence});
-  if (stream == nullptr || !stream->waiting) return;
-  stream->show_at = std::max(stream->show_at, beat.presence_seq);
-  stream->show_known = true;
-}
-
-void Replica::Impl::ShowWhenCaughtUp(Stream& stream) {
-  if (!stream.waiting || stream.rebasing || stream.vv < stream.show_at) return;
-  // A beat that was passed on does not say how far its stream is: the node's
-  // own next words will, if it can be heard at all.
-  if (!stream.show_known &&
-      roll.now().mono - stream.waiting_since < kShowUnknown) {
-    return;
-  }
-  stream.waiting = false;
-  roll.SetHidden(stream, false);
-}
-
-// -------------------------------------------------------------------- time
-
-void Replica::Impl::Tick(Now now) {
-  Begin(now);
-  last_tick_ = now.mono;
-  membership.Tick(now, out);
-  HandleEvents();
-  RefreshAges();
-  replication.Tick(out);
-  hub.Tick(now, out);
-  out.more_work |= RunDeadlines();
-  if (now.mono >= next_upkeep_) {
-    next_upkeep_ = now.mono + kUpkeep;
-    Forget();
-  }
-  CheckReady();
-  if (now.mono >= exit_at_) out.exit = absl::OkStatus();
-  End();
-}
-
-bool Replica::Impl::RunDeadlines() {
-  if (!sessions.has_value()) return false;
-  std::vector<crdt::ElementId> due;
-  const bool more = roll.RunDeadlines(kDeadlines, due);
-  for (crdt::ElementId id : due) sessions->OnDeadline(id);
-  return more;
-}
-
-void Replica::Impl::RefreshAges() {
-  roll.ForEachStream([this](Stream& stream) {
-    // What a cut held back may come long after its sender has ended: no
-    // advance.
-    if (stream.own || stream.ended) return;
-    stream.Heard(membership.LastBeatOf(stream.origin.life));
-    ShowWhenCaughtUp(stream);
-  });
-}
-
-// Streams that cannot be shown any more: of ended lives, and those of the dead
-// that nobody has whole, once no session is within its grace; of the silent,
-// after DetectorOptions::forget.
-void Replica::Impl::Forget() {
-  std::vector<Stream*> gone;
-  roll.ForEachStream([&](Stream& stream) {
-    if (stream.own || membership.IsAlive(stream.origin.life)) return;
-    absl::Duration age = roll.now().mono - stream.advanced;
-    bool broken = stream.rebasing && replication.SourceOf(stream).empty();
-    bool coming =
-        stream.vv == crdt::Seq() && roll.now().mono - stream.learnt < kLearning;
-    bool over = (stream.ended || broken) && stream.hidden && !coming &&
-                !roll.HasWanted(stream);
-    if (over || age > options.detector.forget) gone.push_back(&stream);
-  });
-  for (Stream* stream : gone) {
-    replication.OnStreamLapsed(*stream);
-    roll.Drop(*stream);
-  }
-}
-
-void Replica::Impl::CheckReady() {
-  if (ready || draining || !joined_ || !own.has_value()) return;
-  if (!alone_ && !replication.CaughtUp()) return;
-  if (!roll.idle()) return;
-  ready = true;
-  out.ready_changed = true;
-}
-
-void Replica::Impl::RunJobs(Now now) {
-  Begin(now);
-  out.more_work = false;
-  // What this shows and hides is not faster than watchers can be told of it.
-  bool more = !roll.idle();
-  if (hub.waiting() < WatchHub::kMaxBehind / 4) more = roll.RunJob(kJobRows);
-  more |= hub.RunSlice(now, out);
-  more |= replication.RunJob(out);
-  if (sessions.has_value()) more |= sessions->RunJob(out);
-  more |= RunDeadlines();
-  End();
-  out.more_work |= more;
-}
-
-void Replica::Impl::OnFrame(LinkId link, Frame frame) {
-  Now now = roll.now();
-  membership.OnFrameBeat(link, frame.beat, now, out);
-  HandleEvents();
-  replication.OnHeard(link);
-  struct Visitor {
-    Impl& self;
-    LinkId link;
-    Now now;
-    void operator()(const PositionsFrame& f) {
-      self.replication.OnPositions(link, f, self.out);
-    }
-    void operator()(const PullFrame& f) {
-      self.replication.OnPull(link, f, self.out);
-    }
-    void operator()(const DeltaFrame& f) {
-      self.replication.OnDelta(link, f, self.out);
-    }
-    void operator()(const RebaseFrame& f) {
-      self.replication.OnRebase(link, f, self.out);
-    }
-    void operator()(const CheckpointFrame& f) {
-      self.replication.OnCheckpoint(link, f, self.out);
-    }
-    void operator()(const AckFrame& f) { self.replication.OnAck(link, f); }
-    void operator()(const MembersFrame& f) {
-      self.membership.OnMembers(link, f, now, self.out);
-    }
-    void operator()(const AskFrame& f) {
-      self.membership.OnAsk(link, f, now, self.out);
-    }
-    void operator()(const BeatReport& f) {
-      self.membership.OnBeatReport(link, f, now, self.out);
-    }
-    void operator()(const LeavingFrame&) {
-      self.membership.OnLeaving(link, now, self.out);
-    }
-  };
-  std::visit(Visitor{*this, link, now}, frame.body);
-}
-
-void Replica::Impl::Drain() {
-  if (draining) return;
-  draining = true;
-  ready = false;
-  out.ready_changed = true;
-  exit_at_ = roll.now().mono + kFarewell;
-  membership.Leave(roll.now(), out);
-}
-
-absl::Status Replica::Impl::Serving() const {
-  if (draining) {
-    return absl::UnavailableError("the node is draining; use another one");
-  }
-  if (!ready) {
-    return absl::UnavailableError(
-        "the node has not caught up with its peers yet");
-  }
-  return absl::OkStatus();
-}
-
-// ------------------------------------------------------------ Replica: world
+// ------------------------------------------------------------------- world
 
 Replica::Replica(Options options, crdt::LifeId life, uint64_t seed, Now now)
     : impl_(std::make_unique<Impl>(std::move(options), life, seed, now)) {}
@@ -359,7 +75,7 @@ absl::Status Replica::Serving() const { return impl_->Serving(); }
 const crdt::Origin& Replica::origin() const { return impl_->membership.self(); }
 std::string Replica::Audit() const { return impl_->roll.store().Audit(); }
 
-// --------------------------------------------------------- Replica: sessions
+// ---------------------------------------------------------------- sessions
 
 absl::StatusOr<SessionInfo> Replica::OpenSession(
     const OpenSessionRequest& request, Now now) {
@@ -423,7 +139,7 @@ absl::StatusOr<ApplyReply> Replica::Apply(const ApplyRequest& request,
   return reply;
 }
 
-// --------------------------------------------------------- Replica: watching
+// ---------------------------------------------------------------- watching
 
 absl::StatusOr<WatchId> Replica::Watch(WatchRequest request, Now now) {
   if (absl::Status s = impl_->Serving(); !s.ok()) return s;

@@ -1,5 +1,5 @@
 // The parts of a replica and the order in which they are told things.
-// Private to replica.cc and replica_reads.cc.
+// Private to replica_impl.cc, and to replica.cc and replica_reads.cc.
 #ifndef MUSTER_NODE_CORE_REPLICA_IMPL_H_
 #define MUSTER_NODE_CORE_REPLICA_IMPL_H_
 

@@ -62,6 +62,7 @@ ListReply Replica::Get(absl::string_view topic, absl::string_view key) {
   for (RowIdx row = store.FirstOfPair(topic, key);
        row != kNone && store.shown(row); row = store.NextOfPair(row)) {
     if (reply.entries.size() == kMaxOfPair || reply.arena.used() > kPageBytes) {
+      reply.next = store.stamp(row);
       break;
     }
     if (!roll.Visible(row)) continue;
@@ -182,6 +183,7 @@ ExplainReply Replica::Explain(absl::string_view topic, absl::string_view key,
   for (RowIdx row = store.FirstOfPair(topic, key); row != kNone;
        row = store.NextOfPair(row)) {
     if (reply.lines.size() == kMaxOfPair || reply.arena.used() > kPageBytes) {
+      reply.more = true;
       break;
     }
     const auto& session = store.session(store.session_of(row));

@@ -139,6 +139,8 @@ class Replication {
   Link* FindLink(LinkId link);
   bool LearnStream(const StreamPosition& position, absl::Duration delay);
   void ForgetUnnamed(Link& link, const PositionsFrame& full);
+  // In the middle of its rebase.
+  static bool IsHalf(const Stream& stream);
   bool MayServe(const Stream& stream) const;
 
   // Choosing sources.

@@ -48,13 +48,15 @@ Seq Replication::Furthest(const Stream& stream) const {
 }
 
 // The link to the origin, else the one that is furthest on. After a rebase that
-// broke off, for a while, only one that has all that it left here; then any:
-// what the origin told nobody else is gone with it, and all are to be equal.
+// broke off only one that has all that it left here, while the origin lives and
+// for a while; then any: what it told nobody else is gone with it, and all are
+// to be equal.
 LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
   auto pulling = pulling_.find(stream.id());
   Seq least = stream.vv;
   if (stream.rebasing && pulling != pulling_.end()) {
-    const bool picky = roll_.now().mono - pulling->second.since < kPicky;
+    const bool picky = roll_.now().mono - pulling->second.since < kPicky ||
+                       membership_.IsAlive(stream.origin.life);
     least = picky ? stream.applied : Seq();
   }
   LinkId direct = DirectLink(stream);

@@ -137,6 +137,10 @@ TEST(EncodeTest, AListIsReadByTheGeneratedCode) {
   v1::GetResponse get;
   ASSERT_TRUE(get.ParseFromString(EncodeGetResponse(reply)));
   EXPECT_EQ(get.entries(1).topic(), "t");
+  EXPECT_FALSE(get.more());
+  reply.next = 1;
+  ASSERT_TRUE(get.ParseFromString(EncodeGetResponse(reply)));
+  EXPECT_TRUE(get.more());
 }
 
 TEST(EncodeTest, ANestedMessageOfAnyLengthKeepsItsLength) {

@@ -105,13 +105,34 @@ TEST(StallWatchTest, AfterAStallInputIsReadBeforeAnybodyIsJudged) {
   EXPECT_TRUE(watch.settling());
   EXPECT_EQ(Milliseconds(5000), watch.InputDelay());
   watch.Tick(Ms(5000));
-  watch.Step(Ms(5010));
-  watch.Tick(Ms(5010));
-  EXPECT_TRUE(watch.settling()) << "one tick's worth is not 50 ms yet";
+  for (int ms = 5010; ms < 5050; ms += 10) {
+    watch.Step(Ms(ms));
+    watch.Tick(Ms(ms));
+    EXPECT_TRUE(watch.settling()) << "these are not 50 ms yet";
+  }
   watch.Step(Ms(5060));
   watch.Tick(Ms(5060));
   EXPECT_FALSE(watch.settling());
   EXPECT_EQ(absl::ZeroDuration(), watch.InputDelay());
+}
+
+TEST(StallWatchTest, AfterAPauseTheFirstTickJudgesNobody) {
+  StallWatch watch(Ms(0));
+  EXPECT_EQ(absl::ZeroDuration(), watch.Step(Ms(150)));
+  watch.Tick(Ms(150));
+  EXPECT_TRUE(watch.settling());
+  watch.Step(Ms(160));
+  watch.Tick(Ms(160));
+  EXPECT_FALSE(watch.settling());
+  // Input may come first.
+  watch.Step(Ms(310));
+  watch.Step(Ms(310));
+  watch.Tick(Ms(310));
+  EXPECT_TRUE(watch.settling());
+  // Nobody would ever be judged by one whose ticks are always far apart.
+  watch.Step(Ms(460));
+  watch.Tick(Ms(460));
+  EXPECT_FALSE(watch.settling());
 }
 
 TEST(StallWatchTest, ASecondStallIsCountedOnItsOwn) {

@@ -55,6 +55,22 @@ TEST(MemberTableTest, AnEarlierLifeThatShowsItselfIsTakenBesideADeadLaterOne) {
   EXPECT_EQ(6u, table.Highest("a").value);
 }
 
+TEST(MemberTableTest, WhoBeganAfterALaterLifeWasLastHeardIsNotEndedByIt) {
+  MemberTable table(10);
+  Member* first = table.Add(Life("a", 5, 1), "a:1", kShown, kNow).member;
+  const crdt::Origin later = Life("a", 6, 2);
+  const Instant before = kNow - absl::Seconds(1);
+  EXPECT_FALSE(table.EarlierBeganSince(later, before, kNow))
+      << "when it began is not known yet";
+  first->first_heard = kNow - absl::Milliseconds(500);
+  EXPECT_TRUE(table.EarlierBeganSince(later, before, kNow));
+  EXPECT_FALSE(table.EarlierBeganSince(later, kNow, kNow));
+  EXPECT_FALSE(table.EarlierBeganSince(Life("a", 4, 3), before, kNow));
+  EXPECT_FALSE(table.EarlierBeganSince(Life("b", 6, 2), before, kNow));
+  first->state = MemberState::kLeft;
+  EXPECT_FALSE(table.EarlierBeganSince(later, before, kNow));
+}
+
 TEST(MemberTableTest, OfOneIncarnationTheHigherLifeIsTheLaterOne) {
   MemberTable table(10);
   table.Add(Life("a", 5, 3), "a:1", kShown, kNow);

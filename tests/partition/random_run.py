@@ -219,12 +219,11 @@ class Run:
       self.do(f"expect all counter {name} = 0")
     for node in self.world.running():
       self.do(f"expect saw {node.name} {WATCHED} = +* ~* -*")
+    self.baseless += len(self.world.baseless())
     # One that is late itself makes some of its own.
     if self.fast or self.world.network.lag > LATE:
-      self.baseless += len(self.world.baseless())
       self.world.settle()
     else:
-      self.baseless += len(self.world.baseless())
       self.do("expect blameless")
 
   def is_held(self, client):

@@ -65,6 +65,43 @@ TEST_F(SessionTest, WhatAStreamTracksIsListedUntilItEnds) {
   EXPECT_TRUE(WaitFor([&] { return CountOf(stub_.get(), "room") == 0; }));
 }
 
+TEST_F(SessionTest, OfOneKeyAThousandEntriesAreToldAndThatThereAreMore) {
+  SessionClient session(stub_.get());
+  session.Open();
+  v1::SessionRequest request;
+  for (int i = 0; i < 256; ++i) {
+    v1::TrackOp* op = request.add_track();
+    op->set_topic("t");
+    op->set_key("k");
+    op->set_allow_duplicate(true);
+  }
+  v1::SessionResponse tracked;
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(session.Ask(request, &tracked));
+    EXPECT_EQ(tracked.track_errors_size(), 0);
+  }
+  for (const bool more : {false, true}) {
+    v1::GetRequest get;
+    get.set_topic("t");
+    get.set_key("k");
+    v1::GetResponse got;
+    Context asking;
+    ASSERT_TRUE(stub_->Get(&asking, get, &got).ok());
+    EXPECT_EQ(got.entries_size(), 1024);
+    EXPECT_EQ(got.more(), more);
+    v1::ExplainRequest explain;
+    explain.set_topic("t");
+    explain.set_key("k");
+    v1::ExplainResponse lines;
+    Context explaining;
+    ASSERT_TRUE(stub_->Explain(&explaining, explain, &lines).ok());
+    EXPECT_EQ(lines.lines_size(), 1024);
+    EXPECT_EQ(lines.more(), more);
+    request.mutable_track()->DeleteSubrange(1, request.track_size() - 1);
+    ASSERT_TRUE(session.Ask(request, &tracked));
+  }
+}
+
 TEST_F(SessionTest, AHalfClosedStreamAnswersAllAndEndsWell) {
   SessionClient session(stub_.get());
   v1::SessionRequest request;

@@ -59,6 +59,10 @@ Process& Checks::Start(Host& host, core::Options options) {
   if (++lives_[process.name()] > 1) {
     superseded_[process.name()] = process.number;
   }
+  // Of two that run at once their clocks decide which is to end.
+  for (const Process* other : world_.Alive()) {
+    if (other != &process && other->name() == process.name()) Taint(process);
+  }
   core::WatchRequest everything;
   everything.prefix = "t";
   auto listener = std::make_unique<AuditListener>(*this, process);
@@ -71,11 +75,14 @@ Process& Checks::Start(Host& host, core::Options options) {
 }
 
 void Checks::ClearTaint() {
+  model_.AllHeard();
   tainted_.clear();
   superseded_.clear();
   // None is in the middle of a rebase now; and what was to lapse when a life
   // ended has done so.
   halves_.clear();
+  moved_to_.clear();
+  unheard_.clear();
   std::erase_if(missed_, [this](const auto& missed) {
     const auto ended = ended_at_.find(missed.second);
     return ended != ended_at_.end() && world_.now() - ended->second > kLapsed;
@@ -186,7 +193,32 @@ void Checks::OnSessionEnded(Process& from, const core::SessionEnded& ended) {
   clients_.OnSessionEnded(from, ended);
 }
 void Checks::OnReply(Process& from, core::AsyncReply& reply) {
+  if (reply.resumed.ok()) NoteMove(from, reply.resumed->info.session);
   clients_.OnReply(from, reply);
+}
+
+void Checks::NoteMove(Process& to, const crdt::SessionId& id) {
+  const int session = clients_.NumberOf(id);
+  if (session < 0) return;
+  for (const auto& [process, copy] : model_.session(session).copies) {
+    const auto moved = moved_to_.find({process, session});
+    if (moved == moved_to_.end()) continue;
+    const Process& owner = *world_.processes()[static_cast<size_t>(process)];
+    for (Process* at : world_.Alive()) {
+      if (moved->second <= PositionOf(*at, owner)) continue;
+      auto [known, fresh] =
+          unheard_.try_emplace({at->number, session}, copy.since);
+      known->second = std::min(known->second, copy.since);
+    }
+  }
+  moved_to_[{to.number, session}] = PositionOf(to, to);
+}
+
+crdt::Seq Checks::PositionOf(Process& at, const Process& owner) {
+  for (const core::StreamView& s : at.replica().Status(at.Now()).streams) {
+    if (s.origin.life == owner.life && !s.rebasing) return s.seq;
+  }
+  return {};
 }
 
 void Checks::OnLog(Process& from, const core::LogLine& line) {
@@ -296,23 +328,24 @@ bool Checks::MayHide(const Process& at, const RefKey& ref) const {
 
 // What a session held elsewhere is kept until the copy that takes over is
 // there, and no longer than its grace, or 3 s; also if it moves on meanwhile.
+// Where it was held by heartbeats, it is until these are missed.
 bool Checks::MovedTooSlowly(Process& at, const RefKey& ref) {
   const Model::Session& session = model_.session(model_.Find(ref)->session);
-  const SimTime kept = std::max<SimTime>(session.grace, kKeptAtLeast);
+  SimTime kept = std::max<SimTime>(session.grace, kKeptAtLeast);
+  const SimTime ttl = clients_.TimeToLive(model_.Find(ref)->session);
+  if (ttl > 0) kept = std::min(kept, ttl - ttl / 3 + session.grace);
   SimTime opened = world_.now();
   for (const auto& [process, copy] : session.copies) {
     opened = std::min(opened, copy.since);
   }
-  const auto seq = [&](Process& p, crdt::LifeId life) {
-    for (const core::StreamView& s : p.replica().Status(p.Now()).streams) {
-      if (s.origin.life == life && !s.rebasing) return s.seq;
-    }
-    return crdt::Seq();
-  };
+  const auto unheard = unheard_.find({at.number, model_.Find(ref)->session});
   const auto slow = [&](const Model::Copy& copy) {
     Process& owner = *world_.processes()[static_cast<size_t>(copy.process)];
-    return copy.since != opened && copy.since + kept <= world_.now() + kEarly &&
-           owner.alive() && seq(at, owner.life) < seq(owner, owner.life);
+    const SimTime since = unheard == unheard_.end()
+                              ? copy.since
+                              : std::min(copy.since, unheard->second);
+    return copy.since != opened && since + kept <= world_.now() + kEarly &&
+           owner.alive() && PositionOf(at, owner) < PositionOf(owner, owner);
   };
   return std::any_of(session.copies.begin(), session.copies.end(),
                      [&](const auto& copy) { return slow(copy.second); });
@@ -325,11 +358,12 @@ void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
     if (MovedTooSlowly(at, ref)) return;
     return world_.Fail(absl::StrCat("C4: ", ToString(ref), " left at ",
                                     at.name(), "#", at.number,
-                                    ", and its client holds it"));
+                                    ", and the client of session ",
+                                    model_.Find(ref)->session, " holds it"));
   }
   if (MissedEnd(at, ref)) return;
   const SimTime earliest = model_.EarliestLeave(ref);
-  if (world_.now() + kEarly < earliest) {
+  if (world_.now() + kEarly < earliest && !MovedTooSlowly(at, ref)) {
     world_.Fail(absl::StrCat("C5: ", ToString(ref), " left at ", at.name(), "#",
                              at.number, " ", earliest - world_.now(),
                              " us before its grace was over"));

@@ -156,6 +156,10 @@ class Checks : public Observer {
   // and it has gone back to what others have whole.
   bool WentBack(const Process& at, const RefKey& ref) const;
   bool MayHide(const Process& at, const RefKey& ref) const;
+  // A session moves on: who had not heard yet where it was.
+  void NoteMove(Process& to, const crdt::SessionId& id);
+  // In the stream of `owner`; none in a rebase of it.
+  static crdt::Seq PositionOf(Process& at, const Process& owner);
   bool MovedTooSlowly(Process& at, const RefKey& ref);
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
@@ -163,6 +167,8 @@ class Checks : public Observer {
   void CheckLater(Process& from, Process& of);
   void CheckDown(Process& from, Process& of, bool was_living);
   void CheckSuspect(Process& from, Process& of);
+  // In whatever state, what runs on two hosts.
+  bool KnowsBoth(Process& process, int a, int b);
   // Since when it has run without a pause.
   SimTime SteadySince(const Process& process);
   void SpotCheck(Process& process);
@@ -201,6 +207,12 @@ class Checks : public Observer {
   // (process, life): cut off or standing still when that life ended, so that it
   // may have heard it last long before.
   std::set<std::pair<int, int>> missed_;
+  // (process, session of the model): where the stream of the process stood when
+  // the session had moved to it; since the last quiet point.
+  std::map<std::pair<int, int>, crdt::Seq> moved_to_;
+  // (process, session): since when it was at another one, which it left again
+  // before that was heard here.
+  std::map<std::pair<int, int>, SimTime> unheard_;
   // Of each (process, link, stream): the rebase id and number sent last.
   std::map<std::tuple<int, core::LinkId, crdt::LifeId>,
            std::pair<uint64_t, uint64_t>>

@@ -60,6 +60,19 @@ SimTime Checks::SteadySince(const Process& process) {
   return std::max({process.started, note.thawed_at, note.slow_until});
 }
 
+bool Checks::KnowsBoth(Process& process, int a, int b) {
+  const auto members = process.replica().Members(process.Now());
+  const auto knows = [&](int host) {
+    const Process* other = world_.hosts()[static_cast<size_t>(host)]->process;
+    return other == nullptr ||
+           std::any_of(members.begin(), members.end(),
+                       [&](const core::MemberView& member) {
+                         return member.origin.life == other->life;
+                       });
+  };
+  return knows(a) && knows(b);
+}
+
 bool Checks::Reachable(int from, int to, SimTime since) {
   Network& network = world_.network();
   const SimTime by = world_.now() - since;
@@ -74,6 +87,8 @@ bool Checks::Reachable(int from, int to, SimTime since) {
       if (host->process == nullptr || SteadySince(*host->process) > by)
         continue;
       if (!network.Open(at, other) || !network.Open(other, at)) continue;
+      // One that serves alone, as nobody has answered it, is no way.
+      if (other != to && !KnowsBoth(*host->process, from, to)) continue;
       auto open = open_since_.find(std::minmax(at, other));
       if (open != open_since_.end() && open->second > by) continue;
       if (seen.insert(other).second) next.push_back(other);

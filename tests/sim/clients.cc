@@ -49,6 +49,20 @@ bool Clients::Sure(const Session& session, const Process& at) const {
 
 // ------------------------------------------------------------------ sessions
 
+int Clients::NumberOf(const crdt::SessionId& id) const {
+  const auto found =
+      std::find_if(sessions_.begin(), sessions_.end(),
+                   [&id](const auto& session) { return session->id == id; });
+  return found == sessions_.end() ? -1 : (*found)->number;
+}
+
+SimTime Clients::TimeToLive(int number) const {
+  const auto found = std::find_if(
+      sessions_.begin(), sessions_.end(),
+      [number](const auto& session) { return session->number == number; });
+  return found == sessions_.end() ? 0 : (*found)->ttl;
+}
+
 Session& Clients::Open(Process& at, bool stream, SimTime ttl, SimTime grace,
                        uint64_t epoch) {
   sessions_.push_back(std::make_unique<Session>());
@@ -282,7 +296,8 @@ void Clients::Resume(Session& session, Process& to, uint64_t epoch) {
 
 void Clients::ResumeNow(Session& session, Process& to, core::Replica& replica,
                         core::Now now) {
-  if (!replica.Serving().ok()) {
+  // Who has closed it elsewhere meanwhile has cancelled this call.
+  if (session.over || !replica.Serving().ok()) {
     session.busy = false;
     return;
   }

@@ -81,6 +81,11 @@ class Clients {
   void Disconnect(Session& session);
   void Close(Session& session);
   std::vector<std::unique_ptr<Session>>& sessions() { return sessions_; }
+  // In the model; −1 if there is none.
+  int NumberOf(const crdt::SessionId& id) const;
+  // Of the session of that number in the model; a third of it is the longest
+  // time between two heartbeats. 0: it has a stream.
+  SimTime TimeToLive(int number) const;
 
   // ---- watchers ----
   // Keeps trying until the process serves.

@@ -58,11 +58,16 @@ void Model::Resumed(int session, int process, const Rank& rank, int64_t grace,
   Session& s = At(session);
   s.grace = grace;
   Copy& copy = s.copies[process];
+  if (!copy.connected) {
+    s.lapse = std::min(s.lapse, copy.disconnected_at + grace);
+  }
   copy = Copy{};
   copy.process = process;
   copy.rank = rank;
   copy.entries = entries;
   copy.since = now;
+  // It was under way when its process was told to drain.
+  if (Gone(process)) Disconnected(session, process, now);
 }
 
 void Model::Tracked(int session, int process, const RefKey& ref,
@@ -129,6 +134,10 @@ const Model::Made* Model::Find(const RefKey& ref) const {
   return it == made_.end() ? nullptr : &it->second;
 }
 
+void Model::AllHeard() {
+  for (Session& session : sessions_) session.lapse = INT64_MAX;
+}
+
 // Nothing of the copy may be shown after this.
 int64_t Model::Deadline(const Session& session, const Copy& copy) const {
   if (copy.closed) return 0;
@@ -193,7 +202,7 @@ bool Model::Dead(const RefKey& ref) const {
   if (made == nullptr) return false;
   for (const auto& [process, copy] : session(made->session).copies) {
     if (copy.pending) return false;
-    if (!copy.closed && copy.entries.contains(ref)) return false;
+    if (!copy.closed && Holds(copy, ref)) return false;
   }
   return true;
 }
@@ -204,15 +213,15 @@ const Model::Copy* Model::CertainTop(const Session& session) const {
     if (copy.pending) return nullptr;
     if (top == nullptr || top->rank < copy.rank) top = &copy;
   }
+  int64_t lapse = session.lapse;
   for (const auto& [process, copy] : session.copies) {
     if (&copy == top || copy.connected) continue;
-    // Without a grace nothing waits for those who come as it lapses.
-    const int64_t lapse = copy.disconnected_at + session.grace;
-    if (top->since + (session.grace > 0 ? 0 : kUnheard) >= lapse) {
-      return nullptr;
-    }
+    lapse = std::min(lapse, copy.disconnected_at + session.grace);
   }
-  return top;
+  if (top == nullptr) return nullptr;
+  // Without a grace nothing waits for those who come as it lapses.
+  const int64_t late = session.grace > 0 ? 0 : kUnheard;
+  return top->since + late < lapse ? top : nullptr;
 }
 
 bool Model::MayReturn(const RefKey& ref) const {
@@ -273,6 +282,18 @@ Model::Latest Model::LatestLeave(const RefKey& ref) const {
     latest.disconnected = std::max(latest.disconnected, copy.disconnected_at);
   }
   return latest;
+}
+
+bool Model::NeverTold(int session, int process) const {
+  if (session < 0) return false;
+  const auto& copies = sessions_[static_cast<size_t>(session)].copies;
+  const auto left = copies.find(process);
+  if (left == copies.end() || !left->second.connected || left->second.closed) {
+    return false;
+  }
+  return std::any_of(copies.begin(), copies.end(), [&](const auto& item) {
+    return left->second.rank < item.second.rank && Gone(item.first);
+  });
 }
 
 }  // namespace muster::sim

@@ -77,6 +77,9 @@ class Model {
     std::set<int> processes;     // That ever held one.
     uint64_t highest_epoch = 0;
     bool ended = false;  // Its client closed it, or was told so.
+    // The first at which a copy lapsed whose process has another now, since
+    // AllHeard.
+    int64_t lapse = INT64_MAX;
   };
 
   // ---- what clients did, and were told ----
@@ -95,6 +98,8 @@ class Model {
   void Closed(int session, int process);
   // The process stood still: what it counts, such as a time to live, waited.
   void StoodStill(int process, int64_t from, int64_t to);
+  // Every node has heard of all that was until now.
+  void AllHeard();
   // The process was killed, or told to drain.
   // `heard`: since long enough before that, others could hear it.
   void ProcessGone(int process, int64_t now, bool heard = true);
@@ -122,7 +127,9 @@ class Model {
   size_t made() const { return made_.size(); }
   // It was made from `old` by an update, or several.
   bool Updates(RefKey ref, const RefKey& old) const;
-  // No copy holds it: it must not come back where its end was seen.
+  // No copy holds it, nor a later version: it must not come back where its end
+  // was seen. Who sees a session lapse, and then taken up elsewhere, is shown
+  // there what the copy held first.
   bool Dead(const RefKey& ref) const;
   // Every copy that may be in force holds the entry, in this version or a
   // later one, and is connected: it must not leave.
@@ -143,6 +150,9 @@ class Model {
     int64_t disconnected = INT64_MAX;
   };
   Latest LatestLeave(const RefKey& ref) const;
+  // Its client has left the process without a word, for one that has gone since
+  // and may have told nobody.
+  bool NeverTold(int session, int process) const;
   bool Gone(int process) const { return gone_.contains(process); }
 
  private:

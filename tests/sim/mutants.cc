@@ -69,7 +69,7 @@ constexpr uint64_t kMostSeeds = 1000;
 constexpr uint64_t kSeedsWithout = 20;
 constexpr int kMostNodes = 7;
 // Of processor time, so that a busy machine finds as much.
-constexpr rlim_t kMostSeconds = 40;
+constexpr rlim_t kMostSeconds = 80;
 constexpr size_t kAtOnce = 2;
 
 // What a child says, through a pipe: each seed as it begins, and at last the

@@ -146,7 +146,12 @@ std::string Checks::KeptTooLong(Process& process) {
 void Checks::CheckNothingKept() {
   std::map<crdt::LifeId, uint64_t> held;
   for (const auto& session : clients_.sessions()) {
-    if (session->at != nullptr && !session->over) ++held[session->at->life];
+    for (Process* process : world_.Alive()) {
+      const bool here = session->at == process && !session->over;
+      if (here || model_.NeverTold(session->number, process->number)) {
+        ++held[process->life];
+      }
+    }
   }
   for (Process* process : world_.Alive()) {
     for (const core::StreamView& stream :

@@ -15,7 +15,9 @@
 //   2. One batch is on its way at a time; a batch is at most
 //      `operations_per_message` and, unless it is a single operation,
 //      `bytes_per_message`; less at a node that takes only smaller ones.
-//   3. After Stop the session is closed, at another node if its own does not
+//   3. Nobody else has its token: if its node says that it has moved, an
+//      attempt of its own that was late has won, and it resumes once more.
+//   4. After Stop the session is closed, at another node if its own does not
 //      answer: its entries leave at once.
 //
 // Errors: what a node answered to the opening, if trying elsewhere cannot
