@@ -355,7 +355,7 @@ void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
   if (MayHide(at, ref)) return;
   if (model_.Dead(ref)) seen_dead.insert(ref);
   if (model_.MustStay(ref)) {
-    if (MovedTooSlowly(at, ref)) return;
+    if (MovedTooSlowly(at, ref) || OutOfReach(at, ref)) return;
     return world_.Fail(absl::StrCat("C4: ", ToString(ref), " left at ",
                                     at.name(), "#", at.number,
                                     ", and the client of session ",
@@ -363,7 +363,8 @@ void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
   }
   if (MissedEnd(at, ref)) return;
   const SimTime earliest = model_.EarliestLeave(ref);
-  if (world_.now() + kEarly < earliest && !MovedTooSlowly(at, ref)) {
+  if (world_.now() + kEarly < earliest && !MovedTooSlowly(at, ref) &&
+      !OutOfReach(at, ref)) {
     world_.Fail(absl::StrCat("C5: ", ToString(ref), " left at ", at.name(), "#",
                              at.number, " ", earliest - world_.now(),
                              " us before its grace was over"));

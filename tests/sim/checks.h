@@ -167,6 +167,8 @@ class Checks : public Observer {
   void CheckLater(Process& from, Process& of);
   void CheckDown(Process& from, Process& of, bool was_living);
   void CheckSuspect(Process& from, Process& of);
+  // A process that has held the session of the entry, at least once lately.
+  bool OutOfReach(Process& at, const RefKey& ref);
   // In whatever state, what runs on two hosts.
   bool KnowsBoth(Process& process, int a, int b);
   // Since when it has run without a pause.

@@ -41,8 +41,10 @@ void Checks::ExpectDown(Process& process, SimTime since) {
 }
 
 void Checks::CheckNotLiving(Process& at, Process& of, SimTime since) {
-  const bool stalled = at.frozen() || at.step_cost > 0 ||
-                       NoteOf(at).thawed_at > since - kSettled;
+  const Note& note = NoteOf(at);
+  const bool stalled =
+      at.frozen() || at.step_cost > 0 ||
+      std::max(note.thawed_at, note.slow_until) > since - kSettled;
   if (stalled || at.started > since) return;
   const core::MemberState state = StateOf(at, of);
   if (state == core::MemberState::kDown || state == core::MemberState::kLeft) {
@@ -95,6 +97,16 @@ bool Checks::Reachable(int from, int to, SimTime since) {
     }
   }
   return false;
+}
+
+bool Checks::OutOfReach(Process& at, const RefKey& ref) {
+  const std::set<int>& owners =
+      model_.session(model_.Find(ref)->session).processes;
+  return std::any_of(owners.begin(), owners.end(), [&](int owner) {
+    Process& of = *world_.processes()[static_cast<size_t>(owner)];
+    return of.alive() && &of != &at &&
+           !Reachable(at.host.index, of.host.index, kSettled);
+  });
 }
 
 // C7
