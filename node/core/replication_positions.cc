@@ -16,7 +16,7 @@ namespace {
 constexpr absl::Duration kPositionsInterval = absl::Milliseconds(50);
 constexpr absl::Duration kFullPositionsInterval = absl::Seconds(5);
 // Links times streams that one tick looks at.
-constexpr size_t kToldStreams = 4096;
+constexpr size_t kToldStreams = 1024;
 
 }  // namespace
 

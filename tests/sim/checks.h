@@ -167,7 +167,7 @@ class Checks : public Observer {
   void CheckLater(Process& from, Process& of);
   void CheckDown(Process& from, Process& of, bool was_living);
   void CheckSuspect(Process& from, Process& of);
-  // A process that has held the session of the entry, at least once lately.
+  // Of a process that has held the session of the entry, at any time lately.
   bool OutOfReach(Process& at, const RefKey& ref);
   // In whatever state, what runs on two hosts.
   bool KnowsBoth(Process& process, int a, int b);

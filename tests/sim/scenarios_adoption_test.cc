@@ -168,7 +168,6 @@ TEST(Adoption, OfManyEntriesAndFewKeptEnds) {
   EXPECT_EQ(cluster.Count(1), 10u);
 }
 
-// What was due of its grace before the resume is no measure for what comes.
 TEST(Adoption, OfASessionThatComesAndGoesFewRecordsAreKept) {
   Cluster cluster(3);
   Session& session = cluster.Open(0, kSecond, 3);
@@ -193,6 +192,7 @@ TEST(Adoption, OfASessionThatComesAndGoesFewRecordsAreKept) {
   cluster.Settle();
 }
 
+// What was due of its grace before the resume is no measure for what comes.
 TEST(Adoption, ATimeToLiveCountsAnewAfterAResumeInGrace) {
   constexpr SimTime kTtl = 2 * kSecond;
   constexpr SimTime kGrace = 10 * kSecond;
