@@ -393,6 +393,12 @@ void Clients::ResumeRefused(Process& from, Session& session,
     case absl::StatusCode::kAborted:
     case absl::StatusCode::kUnavailable:
       return;
+    case absl::StatusCode::kResourceExhausted:
+      if (from.options.sessions.max_sessions <
+          core::SessionOptions().max_sessions) {
+        return;
+      }
+      [[fallthrough]];
     default:
       world_.Fail(absl::StrCat("a resume failed: ", status.ToString()));
   }

@@ -192,6 +192,33 @@ TEST(Adoption, OfASessionThatComesAndGoesFewRecordsAreKept) {
   cluster.Settle();
 }
 
+// Where a limit stands in its way a session stays what it was.
+TEST(Adoption, AtTheLimitOfSessionsIsRefused) {
+  Cluster cluster(2, [](core::Options& options) {
+    if (options.node == "b") options.sessions.max_sessions = 1;
+  });
+  Session& here = cluster.Open(1, 10 * kSecond, 1, "here");
+  Session& moving = cluster.Open(0, 10 * kSecond, 3, "moving");
+  cluster.Settle();
+  const uint64_t before = cluster.audit(1).mirror.diffs();
+  cluster.clients.Resume(moving, cluster.node(1), 0);
+  cluster.Run(20 * kSecond);
+  EXPECT_EQ(moving.last_error,
+            absl::ResourceExhaustedError(
+                "sessions: this node holds 1, its limit (--max-sessions)"));
+  EXPECT_EQ(moving.resumes, 0u);
+  EXPECT_EQ(cluster.audit(1).mirror.diffs(), before);
+  cluster.clients.Resume(moving, cluster.node(0), 0);
+  cluster.clients.Close(here);
+  cluster.Settle();
+  EXPECT_EQ(moving.resumes, 1u);
+  cluster.clients.Resume(moving, cluster.node(1), 0);
+  cluster.Settle();
+  EXPECT_EQ(moving.resumes, 2u);
+  EXPECT_EQ(moving.missing, 0u);
+  EXPECT_EQ(cluster.Count(1), 3u);
+}
+
 // What was due of its grace before the resume is no measure for what comes.
 TEST(Adoption, ATimeToLiveCountsAnewAfterAResumeInGrace) {
   constexpr SimTime kTtl = 2 * kSecond;
