@@ -54,8 +54,8 @@ std::string RateText(double change, absl::Duration time) {
   const double seconds = absl::ToDoubleSeconds(time);
   if (seconds <= 0) return kOpen;
   const double rate = change / seconds;
-  return absl::StrFormat(rate < 10 && rate > -10 && rate != 0 ? "%.1f" : "%.0f",
-                         rate);
+  const int decimals = rate < 10 && rate > -10 && rate != 0 ? 1 : 0;
+  return absl::StrFormat("%.*f", decimals, rate);
 }
 
 // Changes a second that the node makes, as its stream's position tells.
