@@ -60,6 +60,8 @@ struct RuntimeOptions {
   // TCP connections of clients and peers together. A further one is told so
   // and closed.
   size_t max_connections = 10'000;
+  // For the opening of HTTP/2 on a connection.
+  absl::Duration handshake_timeout = absl::Seconds(10);
   // Largest message of a client, in bytes. It is for the services to refuse a
   // larger one and say why; what is larger by 4 MiB is refused by gRPC.
   size_t max_message_bytes = 4 << 20;

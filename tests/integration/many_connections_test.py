@@ -52,5 +52,36 @@ class ManyConnectionsTest(cluster_case.ClusterCase):
     reader.Count(pb.CountRequest(), timeout=10)
 
 
+class SilentConnectionsTest(cluster_case.ClusterCase):
+  NAMES = "a"
+  FLAGS = ("--handshake-timeout-ms", "300")
+
+  def connect(self, opening):
+    host, port = self.nodes["a"].address.rsplit(":", 1)
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    self.addCleanup(connection.close)
+    connection.sendall(opening)
+    return connection
+
+  def read_to_end(self, connection):
+    try:
+      while connection.recv(4096):
+        pass
+    except ConnectionResetError:
+      pass
+
+  def test_are_closed_and_others_kept(self):
+    kept = self.connect(PREFACE)
+    for opening in (b"", PREFACE[:10], PREFACE[:-3]):
+      self.read_to_end(self.connect(opening))
+    ping = b"\0\0\x08\6\0" + bytes(4)
+    kept.sendall(ping + b"are here")
+    answer = b""
+    while b"are here" not in answer:
+      more = kept.recv(4096)
+      self.assertTrue(more, "the connection that was opened is kept")
+      answer += more
+
+
 if __name__ == "__main__":
   unittest.main()
