@@ -141,7 +141,7 @@ std::optional<RebaseFrame> RebaseSender::Next() {
 // ---------------------------------------------------------------- receiver
 
 RebaseReceiver::RebaseReceiver(Roll& roll, Stream& stream, uint64_t id)
-    : roll_(roll), stream_(stream), id_(id) {
+    : roll_(roll), stream_(stream), id_(id), reorders_(stream.rebasing) {
   cursor_.stream = stream.idx;
   roll_.AddCursor(&cursor_);
 }

@@ -79,6 +79,7 @@ class RebaseSender {
 
 class RebaseReceiver {
  public:
+  // `stream` is in rebase already if another one has broken off.
   RebaseReceiver(Roll& roll, Stream& stream, uint64_t id);
   ~RebaseReceiver();
   RebaseReceiver(const RebaseReceiver&) = delete;
@@ -98,7 +99,8 @@ class RebaseReceiver {
 
   uint64_t id() const { return id_; }
   bool ended() const { return ended_; }
-  // The elements are not in the order of their seqs until it has ended.
+  // The elements are not in the order of their seqs until it has ended: it has
+  // put some, or one before it that broke off had.
   bool reorders() const { return reorders_; }
   crdt::Seq final_seq() const { return final_seq_; }
   uint64_t final_digest() const { return final_digest_; }
@@ -135,7 +137,7 @@ class RebaseReceiver {
   size_t left_ = 0;  // Of kSteps.
   crdt::Seq at_;     // Mutations up to it are covered by the rounds so far.
   SeqCursor cursor_;
-  bool reorders_ = false;  // An element has been put, so that it is the last.
+  bool reorders_;  // An element has been put, so that it is the last.
   bool ended_ = false;
   crdt::Seq final_seq_;
   uint64_t final_digest_ = 0;

@@ -298,10 +298,11 @@ bool Checks::MissedEnd(const Process& at, const RefKey& ref) const {
 void Checks::NoteHalves(Process& at) {
   for (const core::StreamView& s : at.replica().Status(at.Now()).streams) {
     if (!s.rebasing) continue;
-    for (const auto& [ended, when] : ended_at_) {
-      if (world_.processes()[static_cast<size_t>(ended)]->life ==
-          s.origin.life) {
-        halves_.insert({at.number, ended});
+    for (const auto& of : world_.processes()) {
+      if (of->life != s.origin.life) continue;
+      if (ended_at_.contains(of->number) ||
+          StateOf(at, *of) == core::MemberState::kDown) {
+        halves_.insert({at.number, of->number});
       }
     }
   }

@@ -150,10 +150,11 @@ class Checks : public Observer {
   bool Tainted(int number) const;
   void NoteMissed(const Process& ended);
   bool MissedEnd(const Process& at, const RefKey& ref) const;
-  // The streams of ended lives that the process has in half.
+  // The streams that the process has in half, of lives that have ended or are
+  // down for it.
   void NoteHalves(Process& at);
-  // What the node had of an ended life was neither one state nor a later one,
-  // and it has gone back to what others have whole.
+  // What the node had of such a life was neither one state nor a later one, and
+  // it has gone back to what others have whole.
   bool WentBack(const Process& at, const RefKey& ref) const;
   bool MayHide(const Process& at, const RefKey& ref) const;
   // A session moves on: who had not heard yet where it was.
@@ -204,7 +205,8 @@ class Checks : public Observer {
   std::map<std::pair<int, int>, SimTime> open_since_;
   bool lossy_ = false;
   bool hostile_ = false;
-  // (process, life): in the middle of its rebase when that life ended.
+  // (process, life): in the middle of its rebase when that life had ended or
+  // was down for the process; since the last quiet point.
   std::set<std::pair<int, int>> halves_;
   // (process, life): cut off or standing still when that life ended, so that it
   // may have heard it last long before.

@@ -129,6 +129,7 @@ void Checks::OnMembersChanged(Process& from) {
       std::exchange(note.living, std::move(living));
   const std::set<crdt::LifeId> suspected =
       std::exchange(note.suspect, std::move(suspect));
+  if (!down.empty()) NoteHalves(from);
   for (auto& host : world_.hosts()) {
     Process* process = host->process;
     if (process == nullptr || process == &from) continue;
