@@ -4,6 +4,22 @@
 #include "crdt/presence_store.h"
 
 namespace muster::crdt {
+namespace {
+
+// Takes the rows found by a key off `left`.
+std::string AuditKey(const PresenceStore& store, absl::string_view key,
+                     uint64_t& left) {
+  bool hidden_seen = false;
+  for (RowIdx i = store.FirstOfKey(key); i != kNone; i = store.NextOfKey(i)) {
+    if (store.key(i) != key || left-- == 0) return "1: row found by a key";
+    if (store.shown(i) && hidden_seen)
+      return "5: hidden row before a shown one";
+    hidden_seen |= !store.shown(i);
+  }
+  return "";
+}
+
+}  // namespace
 
 size_t PresenceStore::bytes() const {
   // Nodes of the ordered containers, by their usual fill.
@@ -90,15 +106,6 @@ std::string PresenceStore::AuditRow(RowIdx row) const {
     hidden_seen |= !shown(i);
   }
   if (!found) return "1: row not found by pair";
-  RowIdx i = FirstOfKey(key(row));
-  hidden_seen = false;
-  found = false;
-  for (; i != kNone; i = NextOfKey(i)) {
-    found |= i == row;
-    if (shown(i) && hidden_seen) return "5: hidden row before a shown one";
-    hidden_seen |= !shown(i);
-  }
-  if (!found) return "1: row not found by key";
   bool crowded = (rows_[row].flags & kCrowded) != 0;
   bool next_is = (rows_[rows_[row].key_ring.next].flags & kCrowded) != 0;
   if (crowded != next_is || crowded != crowds_.contains(PlaceOf(row))) {
@@ -112,6 +119,7 @@ std::string PresenceStore::AuditTopics() const {
   uint64_t shown_total = 0;
   uint64_t keys_total = 0;
   absl::btree_set<Ref> refs;
+  absl::btree_set<absl::string_view> all_keys;
   for (const auto& [name, topic] : topics_by_name_) {
     uint32_t shown_here = 0;
     absl::btree_set<absl::string_view> keys;
@@ -119,6 +127,7 @@ std::string PresenceStore::AuditTopics() const {
     for (RowIdx i : orders_[topics_[topic].order]) {
       ++rows;
       if (std::string wrong = AuditRow(i); !wrong.empty()) return wrong;
+      all_keys.insert(key(i));
       if (!shown(i)) continue;
       ++shown_here;
       keys.insert(key(i));
@@ -132,7 +141,13 @@ std::string PresenceStore::AuditTopics() const {
   if (shown_total != shown_entries_ || keys_total != shown_keys_) {
     return "4: totals";
   }
-  return rows == rows_.size() ? "" : "1: a row is in no topic's order";
+  if (rows != rows_.size()) return "1: a row is in no topic's order";
+  for (absl::string_view name : all_keys) {
+    if (std::string wrong = AuditKey(*this, name, rows); !wrong.empty()) {
+      return wrong;
+    }
+  }
+  return rows == 0 ? "" : "1: row not found by key";
 }
 
 std::string PresenceStore::AuditCrowds() const {

@@ -181,7 +181,8 @@ class Checks : public Observer {
   void CheckOverdue(Process& at, const Model::Entries& shown);
   bool MayBeLate(Process& at, int owner, SimTime since);
   std::string Fresh(const RefKey& ref, const Content& entry) const;
-  std::string NotQuietOf(Process& process, const Model::Entries& list);
+  std::string NotQuietOf(Process& process, const Model::Expected& expected,
+                         const Model::Entries& list);
   std::string ViewsDiffer(Process& process, const Model::Entries& list);
   std::string MembersDiffer(Process& process);
   std::string StreamsDiffer();

@@ -301,8 +301,9 @@ std::string Checks::WatchersDiffer(const std::map<int, Model::Entries>& lists) {
   return "";
 }
 
-std::string Checks::NotQuietOf(Process& process, const Model::Entries& list) {
-  const Model::Expected expected = model_.ExpectedAt(world_.now());
+std::string Checks::NotQuietOf(Process& process,
+                               const Model::Expected& expected,
+                               const Model::Entries& list) {
   const std::string lost = Difference(expected.must, list);
   if (!lost.empty()) {
     return absl::StrCat(
@@ -332,9 +333,14 @@ std::string Checks::NotQuiet() {
     const std::string members = MembersDiffer(*process);
     if (!members.empty()) return members;
   }
+  // What costs little first: a large cluster is asked many times.
+  const std::string streams = StreamsDiffer();
+  if (!streams.empty()) return streams;
+  const Model::Expected expected = model_.ExpectedAt(world_.now());
   for (Process* process : alive) {
     lists[process->number] = ListAll(world_, *process);
-    const std::string error = NotQuietOf(*process, lists[process->number]);
+    const std::string error =
+        NotQuietOf(*process, expected, lists[process->number]);
     if (!error.empty()) return error;
     const Process& first = *alive.front();
     const std::string other =
@@ -344,8 +350,6 @@ std::string Checks::NotQuiet() {
                           Where(*process), " does not");
     }
   }
-  const std::string streams = StreamsDiffer();
-  if (!streams.empty()) return streams;
   const std::string watchers = WatchersDiffer(lists);
   if (!watchers.empty()) return watchers;
   for (Process* process : alive) {
