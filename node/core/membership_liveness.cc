@@ -175,7 +175,9 @@ void Membership::Impl::Datagram(const BeatDatagram& beat, Step& step) {
     Add(Count::kContradictions);
     return;
   }
+  const bool advanced = beat.number > member->beat;
   Evidence(*member, {beat.number, {}, Way::kDatagram, beat.presence_seq}, step);
+  if (member->ended && !advanced) return;
   if (member->ended) return AnswerEnded(*member, step);
   for (const BeatReport& report : beat.others) Passed(report, step);
 }
@@ -216,7 +218,8 @@ BeatDatagram Membership::Impl::BeatWithSample(Instant now) {
 
 // A life that beats on after it ended has not heard so. It is sent no beats,
 // and its links may still stall from the cut: left alone it would take all
-// others for down, until TCP moves again.
+// others for down, until TCP moves again. An answer to no more than its advance:
+// it may take this life for ended, too, and answer in its turn.
 void Membership::Impl::AnswerEnded(const Member& member, Step& step) {
   if (!admitted() || member.state == MemberState::kLeft) return;
   Add(Count::kDatagramsSent);

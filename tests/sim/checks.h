@@ -26,6 +26,9 @@
 //   C14 a stream in the middle of a rebase is served to nobody;
 //   C15 a link has one rebase of a stream at a time, its frames are numbered
 //      from 1 without a gap, and none has an id used before.
+// At every datagram:
+//   C17 no node sends more in a second than a hundred and, as each host may be
+//       told of each, twenty for each pair.
 // Between steps, where no job is left:
 //   C8 the mirror of each watcher that keeps up equals its node's list, and
 //      they are as many as the node counts;

@@ -2,6 +2,7 @@
 #include "tests/sim/network.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -12,6 +13,10 @@ constexpr SimTime kProbeLimit = 300 * kMillisecond;
 constexpr SimTime kHelloProbeLimit = 1200 * kMillisecond;
 // Datagrams that a socket of a process that does not read will hold.
 constexpr size_t kSocketDatagrams = 200;
+// What a process sends in a second at most: so many, and for each pair of
+// hosts.
+constexpr int64_t kDatagrams = 100;
+constexpr int64_t kDatagramsOfPair = 20;
 
 }  // namespace
 
@@ -49,8 +54,20 @@ SimTime Network::RoundTrip(int a, int b) {
 
 // ---------------------------------------------------------------- datagrams
 
-void Network::SendBeat(Process& from, const core::SendBeat& beat) {
+// C17
+void Network::CountDatagram(const Process& from) {
   ++datagrams_sent;
+  const auto hosts = static_cast<int64_t>(world_.hosts().size());
+  const int64_t now = world_.now() / kSecond;
+  auto& [second, sent] = datagrams_of_[from.number];
+  if (std::exchange(second, now) != now) sent = 0;
+  if (++sent <= kDatagrams + kDatagramsOfPair * hosts * hosts) return;
+  world_.Fail(absl::StrCat("C17: ", from.name(), "#", from.number, " sends ",
+                           sent, " datagrams within a second"));
+}
+
+void Network::SendBeat(Process& from, const core::SendBeat& beat) {
+  CountDatagram(from);
   Host* host = world_.HostAt(beat.address);
   if (host == nullptr) return;
   Rng& rng = world_.rng();

@@ -200,6 +200,7 @@ class Network {
   bool Established(const ConnRef& conn);
   void OnLinkLost(Process& process, crdt::LifeId life);
   void OnBeatFrom(Process& process, int host);
+  void CountDatagram(const Process& from);
   bool IsLinked(const Process& process, crdt::LifeId life) const;
   SimTime BackOff(int failures);
   void Enqueue(const ConnRef& conn, int side, Item item);
@@ -235,6 +236,8 @@ class Network {
   DialerMap aside_;  // Not wanted, but their back-off counts if they are again.
   uint64_t next_attempt_ = 1;
   std::map<int, SimTime> last_heard_;  // By the number of the process.
+  // Of each process: a second, and what it has sent in that.
+  std::map<int, std::pair<int64_t, int64_t>> datagrams_of_;
   std::map<std::pair<int, int>, uint64_t> bytes_between_;
   std::map<std::tuple<int, int, size_t>, size_t> sent_;
 };
