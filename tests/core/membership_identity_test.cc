@@ -435,5 +435,20 @@ TEST_F(LaterLifeTest, ThatFallsSilentDoesNotBringBackOneThatLeft) {
   EXPECT_EQ(0u, Seen(Kind::kForgotten, 2));
 }
 
+// It may take this one for ended, too: to answer answers would never end.
+TEST_F(LaterLifeTest, WhatItEndedIsAnsweredAtItsAdvanceOnly) {
+  LinkUp(1, "b", 2);
+  CTellsOfALaterB(MemberState::kAlive, {});
+  const crdt::Origin ended = Hello("b", 2).origin;
+  for (const uint64_t number : {7, 8}) {
+    out_.beats.clear();
+    for (int i = 0; i < 3; ++i) {
+      a_.OnDatagram({ended, number, {}, {}}, now(), out_);
+    }
+    ASSERT_EQ(1u, out_.beats.size());
+    EXPECT_EQ("b:1", out_.beats[0].address);
+  }
+}
+
 }  // namespace
 }  // namespace muster::core
