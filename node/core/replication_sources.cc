@@ -1,10 +1,13 @@
 // The choosing half of replication: from whom each stream is pulled.
 #include <algorithm>
 
+#include "crdt/mutant.h"
 #include "node/core/replication.h"
 
 namespace muster::core {
 
+using crdt::Mutant;
+using crdt::Mutated;
 using crdt::Seq;
 
 namespace {
@@ -130,7 +133,8 @@ void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
   pulling.rebase.reset();
   pulling.rebase_id = 0;
   ++counters_.rebase_restarts;
-  if (stream.applied > stream.vv || reorders) return;
+  const bool half = stream.applied > stream.vv || reorders;
+  if (half && !Mutated(Mutant::kMovesPositionInRebase)) return;
   stream.rebasing = false;
   roll_.Settle(stream);
 }
