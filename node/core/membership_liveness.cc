@@ -218,8 +218,8 @@ BeatDatagram Membership::Impl::BeatWithSample(Instant now) {
 
 // A life that beats on after it ended has not heard so. It is sent no beats,
 // and its links may still stall from the cut: left alone it would take all
-// others for down, until TCP moves again. An answer to no more than its advance:
-// it may take this life for ended, too, and answer in its turn.
+// others for down, until TCP moves again. An answer to no more than its
+// advance: it may take this life for ended, too, and answer in its turn.
 void Membership::Impl::AnswerEnded(const Member& member, Step& step) {
   if (!admitted() || member.state == MemberState::kLeft) return;
   Add(Count::kDatagramsSent);
