@@ -177,8 +177,10 @@ void Membership::Impl::Datagram(const BeatDatagram& beat, Step& step) {
   }
   const bool advanced = beat.number > member->beat;
   Evidence(*member, {beat.number, {}, Way::kDatagram, beat.presence_seq}, step);
-  if (member->ended && !advanced) return;
-  if (member->ended) return AnswerEnded(*member, step);
+  if (member->ended) {
+    if (advanced) AnswerEnded(*member, step);
+    return;
+  }
   for (const BeatReport& report : beat.others) Passed(report, step);
 }
 

@@ -151,7 +151,13 @@ void Checks::PowerOff(Process& process) {
   Kill(process);
 }
 
+void Checks::BreakLinks(int a, int b) {
+  Disturbed();
+  world_.network().BreakLinks(a, b);
+}
+
 void Checks::Slow(Process& process, SimTime step_cost) {
+  Disturbed();
   if (process.step_cost > 0) NoteOf(process).slow_until = world_.now();
   process.step_cost = step_cost;
 }

@@ -18,7 +18,9 @@
 //      owner lives out of its reach, or beats or link frames are lost beyond
 //      what the detector allows for.
 // At fixed times after a fault:
-//   C6 a dead or frozen node is down for the others within its bound;
+//   C6 a dead or frozen node is down for the others 3 s after it was last
+//      heard; where nothing else is wrong, 2.7 s, or, if its address refuses,
+//      650 ms;
 //   C7 one that beats, and is reachable by some path, never is; and a node
 //      that has just stood still does not even suspect it; not where beats or
 //      link frames are lost beyond what the detector allows for.
@@ -26,9 +28,10 @@
 //   C14 a stream in the middle of a rebase is served to nobody;
 //   C15 a link has one rebase of a stream at a time, its frames are numbered
 //      from 1 without a gap, and none has an id used before.
-// At every datagram:
+// At every datagram and control frame:
 //   C17 no node sends more in a second than a hundred and, as each host may be
-//       told of each, twenty for each pair.
+//       told of each, twenty for each pair; of frames, beside an ack and a pull
+//       for each frame of deltas or of a rebase that it hears.
 // Between steps, where no job is left:
 //   C8 the mirror of each watcher that keeps up equals its node's list, and
 //      they are as many as the node counts;
@@ -81,6 +84,9 @@ class Checks : public Observer {
   void Thaw(Process& process);
   void Kill(Process& process);
   void PowerOff(Process& process);
+  void BreakLinks(int a, int b);
+  // For what is done to the network itself.
+  void Disturbed() { disturbed_at_.insert(world_.now()); }
   // What each step costs; 0: not slow.
   void Slow(Process& process, SimTime step_cost);
   void Drain(Process& process);
@@ -147,7 +153,10 @@ class Checks : public Observer {
     bool killed = false;
   };
   Note& NoteOf(const Process& process) { return notes_[process.number]; }
-  void Changed() { changed_at_ = world_.now(); }
+  void Changed() {
+    changed_at_ = world_.now();
+    Disturbed();
+  }
   void Taint(const Process& process) { tainted_.insert(process.number); }
   void TaintHost(int host);
   bool Tainted(int number) const;
@@ -167,7 +176,11 @@ class Checks : public Observer {
   bool MovedTooSlowly(Process& at, const RefKey& ref);
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
-  void CheckNotLiving(Process& at, Process& of, SimTime since);
+  void ExpectDownBy(Process& process, SimTime since, SimTime bound);
+  void CheckNotLiving(Process& at, Process& of, SimTime since, SimTime bound);
+  // One thing at most was done to nodes and network in the last seconds, and
+  // what may last of older ones is mended.
+  bool IsUndisturbed();
   void CheckLater(Process& from, Process& of);
   void CheckDown(Process& from, Process& of, bool was_living);
   void CheckSuspect(Process& from, Process& of);
@@ -226,6 +239,7 @@ class Checks : public Observer {
            std::pair<uint64_t, uint64_t>>
       rebases_;
   SimTime changed_at_ = 0;
+  std::set<SimTime> disturbed_at_;  // Of the last seconds.
 };
 
 }  // namespace muster::sim

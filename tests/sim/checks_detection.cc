@@ -11,6 +11,10 @@ namespace {
 
 // After death or freezing: silence, confirmation, and a tick each.
 constexpr SimTime kDownBound = 3 * kSecond;
+// The same where nothing else is wrong; and where the address of the dead
+// refuses: 350 ms for others to object, and 300 for what asks them.
+constexpr SimTime kUndisturbedBound = 2700 * kMillisecond;
+constexpr SimTime kRefusedBound = 650 * kMillisecond;
 // How long a topology must have stood for C7 to apply.
 constexpr SimTime kSettled = 5 * kSecond;
 constexpr SimTime kFirstBeats = kSecond;
@@ -28,19 +32,43 @@ core::MemberState Checks::StateOf(Process& from, const Process& of) {
 
 // C6
 void Checks::ExpectDown(Process& process, SimTime since) {
-  world_.At(since + kDownBound, [this, &process, since] {
+  const bool refuses = !process.alive() && process.host.powered;
+  ExpectDownBy(process, since, refuses ? kRefusedBound : kUndisturbedBound);
+  ExpectDownBy(process, since, kDownBound);
+}
+
+void Checks::ExpectDownBy(Process& process, SimTime since, SimTime bound) {
+  world_.At(since + bound, [this, &process, since, bound] {
     // What ended after a thaw has its own bound.
     if (NoteOf(process).thawed_at >= since) return;
     if (process.alive() && !process.frozen()) return;
     const SimTime heard = world_.network().LastHeard(process);
-    if (heard > since) return ExpectDown(process, heard);
+    if (heard > since) return ExpectDownBy(process, heard, bound);
+    if (bound < kDownBound && !IsUndisturbed()) return;
     for (Process* other : world_.Alive()) {
-      if (other != &process) CheckNotLiving(*other, process, since);
+      if (other != &process) CheckNotLiving(*other, process, since, bound);
     }
   });
 }
 
-void Checks::CheckNotLiving(Process& at, Process& of, SimTime since) {
+bool Checks::IsUndisturbed() {
+  if (lossy_ || hostile_) return false;
+  std::erase_if(disturbed_at_, [this](SimTime at) {
+    return at < world_.now() - kSettled - kUndisturbedBound;
+  });
+  if (disturbed_at_.size() > 1) return false;
+  const auto& hosts = world_.hosts();
+  return std::all_of(hosts.begin(), hosts.end(), [&](const auto& a) {
+    if (a->process != nullptr && a->process->step_cost > 0) return false;
+    return std::all_of(hosts.begin(), hosts.end(), [&](const auto& b) {
+      const Path& path = world_.network().path(a->index, b->index);
+      return a == b || (!path.cut && path.bytes_per_second == 0);
+    });
+  });
+}
+
+void Checks::CheckNotLiving(Process& at, Process& of, SimTime since,
+                            SimTime bound) {
   const Note& note = NoteOf(at);
   const bool stalled =
       at.frozen() || at.step_cost > 0 ||
@@ -51,9 +79,9 @@ void Checks::CheckNotLiving(Process& at, Process& of, SimTime since) {
     return;
   }
   world_.Fail(absl::StrCat("C6: ", of.name(), "#", of.number,
-                           " was last heard 3 s ago, and is state ",
-                           static_cast<int>(state), " for ", at.name(), "#",
-                           at.number));
+                           " was last heard ", bound / kMillisecond,
+                           " ms ago, and is state ", static_cast<int>(state),
+                           " for ", at.name(), "#", at.number));
 }
 
 SimTime Checks::SteadySince(const Process& process) {

@@ -102,11 +102,12 @@ void Driver::EndHostility() {
   network.options.hostile_ppm = 0;
   const int hosts = static_cast<int>(world_.hosts().size());
   for (int a = 0; a < hosts; ++a) {
-    for (int b = a + 1; b < hosts; ++b) network.BreakLinks(a, b);
+    for (int b = a + 1; b < hosts; ++b) checks_.BreakLinks(a, b);
   }
 }
 
 void Driver::SetPath(int from, int to, bool slow) {
+  checks_.Disturbed();
   Path& path = world_.network().path(from, to);
   path.latency = plan_.latency * (slow ? 5 : 1);
   path.jitter = plan_.jitter;

@@ -66,6 +66,7 @@ void Driver::DoSecondPlan(Op op) {
   const int from = static_cast<int>(rng_.Below(hosts));
   const int to = static_cast<int>(rng_.Below(hosts));
   Say(op, absl::StrCat("h", from, " to h", to));
+  checks_.Disturbed();
   world_.network().path(from, to).bytes_per_second = rng_.Range(2'000, 20'000);
 }
 
@@ -186,7 +187,7 @@ void Driver::Spring(Process& sender, Process& receiver) {
     case 2:
       return checks_.Freeze(rng_.OneIn(2) ? sender : receiver);
     case 3:
-      return world_.network().BreakLinks(a, b);
+      return checks_.BreakLinks(a, b);
     case 4:
       return checks_.CutOneWay(a, b);
     default:

@@ -137,7 +137,7 @@ void Driver::DoNetworkFault(Op op) {
     case Op::kMend:
       return checks_.Mend(a, b);
     case Op::kBreak:
-      return world_.network().BreakLinks(a, b);
+      return checks_.BreakLinks(a, b);
     case Op::kSlowPath:
       return SetPath(a, b, rng_.OneIn(2));
     default:

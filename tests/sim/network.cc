@@ -15,8 +15,8 @@ constexpr SimTime kHelloProbeLimit = 1200 * kMillisecond;
 constexpr size_t kSocketDatagrams = 200;
 // What a process sends in a second at most: so many, and for each pair of
 // hosts.
-constexpr int64_t kDatagrams = 100;
-constexpr int64_t kDatagramsOfPair = 20;
+constexpr int64_t kSentASecond = 100;
+constexpr int64_t kSentOfPair = 20;
 
 }  // namespace
 
@@ -55,15 +55,34 @@ SimTime Network::RoundTrip(int a, int b) {
 // ---------------------------------------------------------------- datagrams
 
 // C17
+Network::Traffic& Network::TrafficOf(const Process& process) {
+  Traffic& traffic = traffic_[process.number];
+  const int64_t second = world_.now() / kSecond;
+  if (second != traffic.second) {
+    const bool next = second == traffic.second + 1;
+    traffic = {second, 0, 0, 0, next ? traffic.bulk : 0};
+  }
+  return traffic;
+}
+
+void Network::CheckTraffic(const Process& from, int64_t sent,
+                           absl::string_view what) {
+  const auto hosts = static_cast<int64_t>(world_.hosts().size());
+  if (sent <= kSentASecond + kSentOfPair * hosts * hosts) return;
+  world_.Fail(absl::StrCat("C17: ", from.name(), "#", from.number, " sends ",
+                           sent, " ", what, " within a second"));
+}
+
 void Network::CountDatagram(const Process& from) {
   ++datagrams_sent;
-  const auto hosts = static_cast<int64_t>(world_.hosts().size());
-  const int64_t now = world_.now() / kSecond;
-  auto& [second, sent] = datagrams_of_[from.number];
-  if (std::exchange(second, now) != now) sent = 0;
-  if (++sent <= kDatagrams + kDatagramsOfPair * hosts * hosts) return;
-  world_.Fail(absl::StrCat("C17: ", from.name(), "#", from.number, " sends ",
-                           sent, " datagrams within a second"));
+  CheckTraffic(from, ++TrafficOf(from).datagrams, "datagrams");
+}
+
+void Network::CountControl(const Process& from) {
+  Traffic& traffic = TrafficOf(from);
+  const int64_t answers = 2 * (traffic.bulk + traffic.bulk_before);
+  CheckTraffic(from, ++traffic.control - answers,
+               "control frames beside acks and pulls");
 }
 
 void Network::SendBeat(Process& from, const core::SendBeat& beat) {

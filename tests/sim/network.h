@@ -200,7 +200,12 @@ class Network {
   bool Established(const ConnRef& conn);
   void OnLinkLost(Process& process, crdt::LifeId life);
   void OnBeatFrom(Process& process, int host);
+  struct Traffic;
+  Traffic& TrafficOf(const Process& process);
+  // Fails the world if a process has sent too many for a second.
+  void CheckTraffic(const Process& from, int64_t sent, absl::string_view what);
   void CountDatagram(const Process& from);
+  void CountControl(const Process& from);
   bool IsLinked(const Process& process, crdt::LifeId life) const;
   SimTime BackOff(int failures);
   void Enqueue(const ConnRef& conn, int side, Item item);
@@ -236,8 +241,15 @@ class Network {
   DialerMap aside_;  // Not wanted, but their back-off counts if they are again.
   uint64_t next_attempt_ = 1;
   std::map<int, SimTime> last_heard_;  // By the number of the process.
-  // Of each process: a second, and what it has sent in that.
-  std::map<int, std::pair<int64_t, int64_t>> datagrams_of_;
+  // Of a process, within a second.
+  struct Traffic {
+    int64_t second = 0;
+    int64_t datagrams = 0;  // Sent.
+    int64_t control = 0;    // Frames sent, without one ack and one pull for
+    int64_t bulk = 0;       // each of these, heard in this second or the last.
+    int64_t bulk_before = 0;
+  };
+  std::map<int, Traffic> traffic_;  // By the number of the process.
   std::map<std::pair<int, int>, uint64_t> bytes_between_;
   std::map<std::tuple<int, int, size_t>, size_t> sent_;
 };

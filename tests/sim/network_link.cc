@@ -53,6 +53,7 @@ void Network::Send(Process& from, core::LinkId link, core::Frame frame) {
   if (it == links_.end()) return;
   auto [conn, side] = it->second;
   Lane& lane = conn->lanes[side];
+  if (Class(frame) == 0) CountControl(from);
   if (std::holds_alternative<core::DeltaFrame>(frame.body) &&
       lane.waiting_bytes > options.bulk_queue_bytes) {
     ++dropped_bulk;
@@ -234,6 +235,7 @@ void Network::DeliverToProcess(const ConnRef& conn, int to_side,
       [this, conn, to_side, item](core::Replica& replica, core::Now now) {
         End& end = conn->ends[to_side];
         if (!end.open) return;
+        if (Class(item.frame) != 0) ++TrafficOf(*end.process).bulk;
         switch (item.kind) {
           case Item::Kind::kFrame:
             if (end.link != 0) replica.OnFrame(end.link, item.frame, now);
