@@ -142,7 +142,6 @@ void Checks::Thaw(Process& process) {
 
 void Checks::Kill(Process& process) {
   NoteOf(process).killed = true;
-  Changed();
   process.Kill();
 }
 

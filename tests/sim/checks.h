@@ -239,7 +239,7 @@ class Checks : public Observer {
            std::pair<uint64_t, uint64_t>>
       rebases_;
   SimTime changed_at_ = 0;
-  std::set<SimTime> disturbed_at_;  // Of the last seconds.
+  std::multiset<SimTime> disturbed_at_;  // In the last seconds.
 };
 
 }  // namespace muster::sim

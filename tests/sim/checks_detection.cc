@@ -15,6 +15,8 @@ constexpr SimTime kDownBound = 3 * kSecond;
 // refuses: 350 ms for others to object, and 300 for what asks them.
 constexpr SimTime kUndisturbedBound = 2700 * kMillisecond;
 constexpr SimTime kRefusedBound = 650 * kMillisecond;
+// So long a link remembers how late its peer has answered, and a little more.
+constexpr SimTime kLinkMemory = 20 * kSecond;
 // How long a topology must have stood for C7 to apply.
 constexpr SimTime kSettled = 5 * kSecond;
 constexpr SimTime kFirstBeats = kSecond;
@@ -57,12 +59,18 @@ bool Checks::IsUndisturbed() {
     return at < world_.now() - kSettled - kUndisturbedBound;
   });
   if (disturbed_at_.size() > 1) return false;
+  for (const Process* process : world_.Alive()) {
+    const Note& note = NoteOf(*process);
+    const SimTime slow = std::max(note.thawed_at, note.slow_until);
+    if (process->step_cost > 0) return false;
+    if (slow > 0 && world_.now() - slow < kLinkMemory) return false;
+  }
   const auto& hosts = world_.hosts();
   return std::all_of(hosts.begin(), hosts.end(), [&](const auto& a) {
-    if (a->process != nullptr && a->process->step_cost > 0) return false;
     return std::all_of(hosts.begin(), hosts.end(), [&](const auto& b) {
       const Path& path = world_.network().path(a->index, b->index);
-      return a == b || (!path.cut && path.bytes_per_second == 0);
+      return a == b || (!path.cut && path.bytes_per_second == 0 &&
+                        path.segment_loss_ppm == 0);
     });
   });
 }
