@@ -154,16 +154,20 @@ SlowBytes::~SlowBytes() {
 }
 
 void SlowBytes::SendByte() {
+  size_t refused = 0;
   for (size_t i = 0; i < sockets_.size(); ++i) {
     const char byte = i % 2 == 0 ? preface_[at_ % preface_.size()] : 'x';
-    sent_ += SendAll(sockets_[i], absl::string_view(&byte, 1));
+    const bool sent = SendAll(sockets_[i], absl::string_view(&byte, 1));
+    sent_ += sent;
+    refused += !sent;
   }
+  refused_ = refused;
   ++at_;
 }
 
 std::string SlowBytes::Done() const {
   return absl::StrCat(sockets_.size(), " connections, ", sent_.load(),
-                      " bytes");
+                      " bytes, ", refused_.load(), " closed by the node");
 }
 
 // -------------------------------------------------------------------- links

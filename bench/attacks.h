@@ -58,6 +58,7 @@ class SlowBytes final : public Attack {
   std::string preface_;
   size_t at_ = 0;
   std::atomic<size_t> sent_{0};
+  std::atomic<size_t> refused_{0};  // Of the sockets, at the last byte.
   std::unique_ptr<Probe> sender_;
 };
 

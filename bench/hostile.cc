@@ -30,6 +30,8 @@ const absl::Duration kWarmUp = absl::Seconds(1);
 constexpr double kLatencyGoal = 20;
 
 constexpr size_t kSlow = 200;
+// Within the run.
+constexpr const char* kHandshakeLimit = "--handshake-timeout-ms=4000";
 constexpr size_t kIdle = 11'000;  // More than --max-connections.
 constexpr size_t kSessions = 100'000;
 constexpr size_t kLinkThreads = 4;
@@ -170,7 +172,9 @@ void ShowWarnings(const NodeProcess& node) {
 }
 
 void RunOnce(const Settings& settings, const Case& hostile, Report& report) {
-  const auto node = StartNode(settings, "a", {});
+  Settings limited = settings;
+  limited.flags.push_back(kHandshakeLimit);
+  const auto node = StartNode(limited, "a", {});
   WaitLinked({&node->client});
   Honest honest(node->client);
   const v1::StatusResponse before = node->client.Status();
