@@ -21,9 +21,10 @@
 //   C6 a dead or frozen node is down for the others 3 s after it was last
 //      heard; where nothing else is wrong, 2.7 s, or, if its address refuses,
 //      650 ms;
-//   C7 one that beats, and is reachable by some path, never is; and a node
-//      that has just stood still does not even suspect it; not where beats or
-//      link frames are lost beyond what the detector allows for.
+//   C7 one that beats, and is reachable by some path within the 1.5 s that the
+//      detector waits, never is; and a node that has just stood still does not
+//      even suspect it; not where beats or link frames are lost beyond what the
+//      detector allows for.
 // At every frame:
 //   C14 a stream in the middle of a rebase is served to nobody;
 //   C15 a link has one rebase of a stream at a time, its frames are numbered
@@ -132,7 +133,8 @@ class Checks : public Observer {
   void Moved(Process& at, const RefKey& ref, bool joined, Moment& moment);
 
   // Whether two hosts' processes can hear each other by any path that has
-  // stood for `since`, of others that have run as long.
+  // stood for `since`, of others that have run as long, and that word passes
+  // before the detector gives up: five hops where the network is fast.
   bool Reachable(int from, int to, SimTime since);
   // The state in which `from` sees the life of `of`; kDown if not at all.
   core::MemberState StateOf(Process& from, const Process& of);

@@ -1,5 +1,7 @@
 // Who must be down and who must not: C6 and C7.
 #include <algorithm>
+#include <deque>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +22,10 @@ constexpr SimTime kLinkMemory = 20 * kSecond;
 // How long a topology must have stood for C7 to apply.
 constexpr SimTime kSettled = 5 * kSecond;
 constexpr SimTime kFirstBeats = kSecond;
+// Each on the way passes a word on with its own next beat; the detector waits
+// as long as this for one.
+constexpr SimTime kBeat = 250 * kMillisecond;
+constexpr SimTime kLongestWord = 1500 * kMillisecond;
 // So long a node that stood still is new to what it sees.
 constexpr SimTime kAfterThaw = 300 * kMillisecond;
 
@@ -114,12 +120,11 @@ bool Checks::KnowsBoth(Process& process, int a, int b) {
 bool Checks::Reachable(int from, int to, SimTime since) {
   Network& network = world_.network();
   const SimTime by = world_.now() - since;
-  std::set<int> seen = {from};
-  std::vector<int> next = {from};
+  std::map<int, SimTime> word = {{from, 0}};  // At most so long on its way.
+  std::deque<int> next = {from};
   while (!next.empty()) {
-    const int at = next.back();
-    next.pop_back();
-    if (at == to) return true;
+    const int at = next.front();
+    next.pop_front();
     for (auto& host : world_.hosts()) {
       const int other = host->index;
       if (host->process == nullptr || SteadySince(*host->process) > by)
@@ -129,10 +134,16 @@ bool Checks::Reachable(int from, int to, SimTime since) {
       if (other != to && !KnowsBoth(*host->process, from, to)) continue;
       auto open = open_since_.find(std::minmax(at, other));
       if (open != open_since_.end() && open->second > by) continue;
-      if (seen.insert(other).second) next.push_back(other);
+      const Path& path = network.path(other, at);
+      const SimTime takes = word[at] + kBeat + path.latency + path.jitter;
+      if (takes > kLongestWord) continue;
+      auto [known, first] = word.try_emplace(other, takes);
+      if (!first && known->second <= takes) continue;
+      known->second = takes;
+      next.push_back(other);
     }
   }
-  return false;
+  return word.contains(to);
 }
 
 bool Checks::OutOfReach(Process& at, const RefKey& ref) {
