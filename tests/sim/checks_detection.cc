@@ -26,6 +26,8 @@ constexpr SimTime kFirstBeats = kSecond;
 // as long as this for one.
 constexpr SimTime kBeat = 250 * kMillisecond;
 constexpr SimTime kLongestWord = 1500 * kMillisecond;
+// Where the address refuses; and a round trip to whom it asks.
+constexpr SimTime kObjection = 350 * kMillisecond;
 // So long a node that stood still is new to what it sees.
 constexpr SimTime kAfterThaw = 300 * kMillisecond;
 
@@ -120,6 +122,8 @@ bool Checks::KnowsBoth(Process& process, int a, int b) {
 bool Checks::Reachable(int from, int to, SimTime since) {
   Network& network = world_.network();
   const SimTime by = world_.now() - since;
+  const Path& direct = network.path(from, to);
+  const bool refused = direct.cut && direct.reset;
   std::map<int, SimTime> word = {{from, 0}};  // At most so long on its way.
   std::deque<int> next = {from};
   while (!next.empty()) {
@@ -135,8 +139,10 @@ bool Checks::Reachable(int from, int to, SimTime since) {
       auto open = open_since_.find(std::minmax(at, other));
       if (open != open_since_.end() && open->second > by) continue;
       const Path& path = network.path(other, at);
-      const SimTime takes = word[at] + kBeat + path.latency + path.jitter;
-      if (takes > kLongestWord) continue;
+      const bool asked = refused && at == from;
+      const SimTime takes = word[at] + path.jitter +
+                            (asked ? -path.latency : kBeat + path.latency);
+      if (takes > (refused ? kObjection : kLongestWord)) continue;
       auto [known, first] = word.try_emplace(other, takes);
       if (!first && known->second <= takes) continue;
       known->second = takes;
