@@ -189,6 +189,8 @@ class Checks : public Observer {
   void CheckSuspect(Process& from, Process& of);
   // Of a process that has held the session of the entry, at any time lately.
   bool OutOfReach(Process& at, const RefKey& ref);
+  // Its connects were refused just now.
+  bool MayBeRefused(int from, int to);
   // In whatever state, what runs on two hosts.
   bool KnowsBoth(Process& process, int a, int b);
   // Since when it has run without a pause.
@@ -223,6 +225,8 @@ class Checks : public Observer {
   // Since when the way between two hosts, the lower first, is open both ways;
   // none: since the start.
   std::map<std::pair<int, int>, SimTime> open_since_;
+  // The same of ways that were cut with a reset: until then they were.
+  std::map<std::pair<int, int>, SimTime> refused_until_;
   bool lossy_ = false;
   bool hostile_ = false;
   // (process, life): in the middle of its rebase when that life had ended or

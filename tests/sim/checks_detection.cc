@@ -119,11 +119,18 @@ bool Checks::KnowsBoth(Process& process, int a, int b) {
   return knows(a) && knows(b);
 }
 
+bool Checks::MayBeRefused(int from, int to) {
+  const Path& direct = world_.network().path(from, to);
+  const auto until = refused_until_.find(std::minmax(from, to));
+  return (direct.cut && direct.reset) ||
+         (until != refused_until_.end() &&
+          world_.now() - until->second < kRefusedBound);
+}
+
 bool Checks::Reachable(int from, int to, SimTime since) {
   Network& network = world_.network();
   const SimTime by = world_.now() - since;
-  const Path& direct = network.path(from, to);
-  const bool refused = direct.cut && direct.reset;
+  const bool refused = MayBeRefused(from, to);
   std::map<int, SimTime> word = {{from, 0}};  // At most so long on its way.
   std::deque<int> next = {from};
   while (!next.empty()) {
@@ -131,8 +138,8 @@ bool Checks::Reachable(int from, int to, SimTime since) {
     next.pop_front();
     for (auto& host : world_.hosts()) {
       const int other = host->index;
-      if (host->process == nullptr || SteadySince(*host->process) > by)
-        continue;
+      if (other == from || host->process == nullptr) continue;
+      if (SteadySince(*host->process) > by) continue;
       if (!network.Open(at, other) || !network.Open(other, at)) continue;
       // One that serves alone, as nobody has answered it, is no way.
       if (other != to && !KnowsBoth(*host->process, from, to)) continue;
