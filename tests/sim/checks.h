@@ -134,8 +134,8 @@ class Checks : public Observer {
 
   // Whether two hosts' processes can hear each other by any path that has
   // stood for `since`, of others that have run as long, and that word passes
-  // before the detector gives up: five hops where the network is fast, two where
-  // the address refuses.
+  // before the detector gives up: five hops where the network is fast; two
+  // where the address refuses.
   bool Reachable(int from, int to, SimTime since);
   // The state in which `from` sees the life of `of`; kDown if not at all.
   core::MemberState StateOf(Process& from, const Process& of);
