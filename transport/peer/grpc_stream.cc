@@ -124,8 +124,28 @@ class ClientStream final : public FrameStream,
   Bytes write_buffer_;
 };
 
+// gRPC's callback threads end with the last channel or server that uses them,
+// and who lets go of that one waits for them. A stream may go on such a thread:
+// were it the last, gRPC would abort. So one call, which never starts, keeps
+// them for the life of the process.
+void KeepCallbackThreads() {
+  struct Keeper : grpc::ClientBidiReactor<Bytes, Bytes> {
+    Keeper()
+        : stub(grpc::CreateCustomChannel("ipv4:127.0.0.1:1",
+                                         grpc::InsecureChannelCredentials(),
+                                         DialArguments())) {
+      stub.PrepareBidiStreamingCall(&context, "/muster.v1.Peer/Link", {}, this);
+    }
+    grpc::GenericStub stub;
+    grpc::ClientContext context;
+  };
+  static Keeper* const keeper = new Keeper();
+  static_cast<void>(keeper);
+}
+
 class GrpcConnector final : public Connector {
  public:
+  GrpcConnector() { KeepCallbackThreads(); }
   std::shared_ptr<FrameStream> Connect(
       const asio::ip::tcp::endpoint& peer) override {
     std::string host = peer.address().to_string();
