@@ -146,6 +146,7 @@ bool Checks::Reachable(int from, int to, SimTime since) {
       auto open = open_since_.find(std::minmax(at, other));
       if (open != open_since_.end() && open->second > by) continue;
       const Path& path = network.path(other, at);
+      // Who is asked has a round trip more to answer than its answer takes.
       const bool asked = refused && at == from;
       const SimTime takes = word[at] + path.jitter +
                             (asked ? -path.latency : kBeat + path.latency);
