@@ -30,6 +30,7 @@ enum class Mutant {
   kSkipsGap,
   kUpdateLeavesAndJoins,
   kRefusalAloneIsProof,
+  kAsksWithoutEnd,
   kCount,
 };
 

@@ -49,7 +49,11 @@ core::BeatReport TakeReport(const char* list, int index,
   check.Life({list, index, "life"}, from.life_hi(), from.life_lo());
   check.Number({list, index, "number"}, from.number(), 0, kMaxNumber);
   check.Number({list, index, "age_ms"}, from.age_ms(), 0, kMaxAgeMs);
-  return {{from.life_hi(), from.life_lo()}, from.number(), Age(from.age_ms())};
+  check.Number({list, index, "rtt_ms"}, from.rtt_ms(), 0, kMaxAgeMs);
+  return {{from.life_hi(), from.life_lo()},
+          from.number(),
+          Age(from.age_ms()),
+          Age(from.rtt_ms())};
 }
 
 Hello Take(const v1::Hello& from, FieldCheck& check) {

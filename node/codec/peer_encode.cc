@@ -39,6 +39,7 @@ void Fill(const core::BeatReport& report, v1::BeatReport& out) {
   out.set_life_lo(report.life.lo);
   out.set_number(report.number);
   out.set_age_ms(AgeMs(report.age));
+  out.set_rtt_ms(AgeMs(report.rtt));
 }
 
 void FillBody(const core::PositionsFrame& from, v1::PeerFrame& out) {

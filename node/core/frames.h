@@ -101,6 +101,8 @@ struct BeatReport {
   crdt::LifeId life;
   uint64_t number = 0;
   absl::Duration age;
+  // Of the sender itself, on a link: the longest round trip of its links.
+  absl::Duration rtt;
 };
 enum class MemberState : uint8_t {
   kAlive = 1,

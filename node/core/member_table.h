@@ -75,7 +75,7 @@ struct Member {
 
   Instant suspected;
   Instant confirmed;  // When suspicion turns to down.
-  Instant asked;
+  Instant asked = kLongAgo;  // Others were, about this one.
   std::optional<RefusedCheck> check;
   int checks = 0;  // Since the link closed.
   // The last refusal was taken for death; older beats do not bring it back.

@@ -166,6 +166,8 @@ class Membership::Impl {
   bool IsStalled(const Link& link, Now now) const;
 
   // ---- membership_liveness.cc ----
+  // Who has sent nothing for this many is heard of through others, if at all.
+  static constexpr int kUnheardBeats = 2;
   void Evidence(Member& member, const HeardBeat& heard, Step& step);
   // An ended life was heard itself.
   void HeardOfEnded(Member& member, Step& step);
@@ -173,6 +175,11 @@ class Membership::Impl {
   void Passed(const BeatReport& report, Step& step);
   void Revive(Member& member, crdt::Seq presence_seq, Step& step);
   void PassOn(const Member& member, Step& step);
+  // It is heard of through others alone.
+  bool IsHearsay(const Member& member, Instant now) const;
+  // Asks about it, if that has not been done within `period`.
+  void AskFurther(Member& member, absl::Duration period, LinkId asker,
+                  Step& step);
   void SendBeats(Step& step);
   BeatDatagram OwnBeat() const;
   BeatDatagram BeatWithSample(Instant now);
@@ -188,7 +195,10 @@ class Membership::Impl {
   void MarkDown(Member& member, const std::string& why, Step& step);
   void Forget(crdt::LifeId life, Step& step);
   void StartCheck(Member& member, Step& step);
-  absl::Duration AskAll(crdt::LifeId life, uint64_t number, Step& step);
+  // All but `asker` (0: nobody) and the life itself.
+  void AskAll(crdt::LifeId life, uint64_t number, LinkId asker, Step& step);
+  // A round trip to those who are asked, and theirs to the life asked about.
+  absl::Duration AnswerTime() const;
   bool HeardAllButThoseGone(const Member& member) const;
   void AskAboutRivals(Step& step);
 

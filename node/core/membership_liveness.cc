@@ -77,6 +77,10 @@ void Membership::Impl::Evidence(Member& member, const HeardBeat& heard,
       dialing_.Afresh(member.address, step.now.mono);
     }
     Revive(member, heard.presence_seq, step);
+  } else if (!live && heard.way == Way::kPassedOn &&
+             true_age < BeatSample::kOldest) {
+    // It lived then, so there may be a younger word on a long way.
+    AskFurther(member, times_.confirm / 2, 0, step);
   }
   if (member.check && at > member.check->since) {
     // It lived after its link closed. The beat may have been its last one on
@@ -185,8 +189,11 @@ void Membership::Impl::Datagram(const BeatDatagram& beat, Step& step) {
 }
 
 void Membership::Impl::Report(LinkId id, const BeatReport& report, Step& step) {
-  const Link* link = links_.Find(id);
+  Link* link = links_.Find(id);
   if (link == nullptr || link->delay > absl::ZeroDuration()) return;
+  if (report.life == link->hello.origin.life) {
+    PeerLinks::ToldOfPeer(*link, report.rtt);
+  }
   Passed(report, step);
 }
 
@@ -196,14 +203,37 @@ void Membership::Impl::Ask(LinkId id, const AskFrame& frame, Step& step) {
   if (frame.life == self_.life) {
     report.number = clock_.number();
     report.age = step.now.mono - clock_.advanced();
-  } else if (const Member* member = table_.Find(frame.life)) {
+  } else if (Member* member = table_.Find(frame.life)) {
     if (!member->late) report.number = member->beat;
     report.age = step.now.mono - member->advanced;
     asks_.Add(id, frame, step.now.mono);
+    if (IsHearsay(*member, step.now.mono)) {
+      const bool endless = Mutated(Mutant::kAsksWithoutEnd);
+      AskFurther(*member, endless ? absl::ZeroDuration() : times_.confirm / 4,
+                 id, step);
+    }
   }
   if (report.number <= frame.number) return;
   Add(Count::kAsksAnswered);
   step.out.frames.push_back({id, {clock_.number(), report}});
+}
+
+bool Membership::Impl::IsHearsay(const Member& member, Instant now) const {
+  Instant last = member.udp;
+  if (const Link* link = links_.Used(member.origin.life)) {
+    last = std::max(last, link->received);
+  }
+  return now - last > kUnheardBeats * times_.beat_interval;
+}
+
+// Along a chain of nodes each would pass a word on with its own next beat;
+// asked for, it goes from end to end at once.
+void Membership::Impl::AskFurther(Member& member, absl::Duration period,
+                                  LinkId asker, Step& step) {
+  if (member.ended || member.state == MemberState::kLeft) return;
+  if (step.now.mono - member.asked < period) return;
+  member.asked = step.now.mono;
+  AskAll(member.origin.life, member.beat, asker, step);
 }
 
 // ------------------------------------------------------------------- beats
@@ -229,10 +259,10 @@ void Membership::Impl::AnswerEnded(const Member& member, Step& step) {
 }
 
 void Membership::Impl::SendBeats(Step& step) {
+  const BeatReport report{self_.life, clock_.number(), {}, links_.LongestRtt()};
   for (const auto& [id, link] : links_.all()) {
     if (!links_.IsUsed(link)) continue;
-    step.out.frames.push_back(
-        {id, {clock_.number(), BeatReport{self_.life, clock_.number()}}});
+    step.out.frames.push_back({id, {clock_.number(), report}});
   }
   if (!admitted()) return;
   const BeatDatagram beat = BeatWithSample(step.now.mono);

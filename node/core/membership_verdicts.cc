@@ -44,8 +44,13 @@ void Membership::Impl::Judge(Step& step) {
 void Membership::Impl::JudgeOne(Member& member, Step& step) {
   Instant now = step.now.mono;
   absl::Duration silence = now - member.heard;
-  if (member.state == MemberState::kAlive && silence >= member.suspect_after) {
-    Suspect(member, step);
+  if (member.state == MemberState::kAlive) {
+    if (silence >= member.suspect_after) {
+      Suspect(member, step);
+    } else if (IsHearsay(member, now) &&
+               silence >= kUnheardBeats * times_.beat_interval) {
+      AskFurther(member, times_.confirm / 2, 0, step);
+    }
   }
   if (member.state == MemberState::kSuspect) {
     if (now >= member.confirmed) {
@@ -54,7 +59,7 @@ void Membership::Impl::JudgeOne(Member& member, Step& step) {
                step);
     } else if (now - member.asked >= times_.confirm / 2) {
       member.asked = now;
-      AskAll(member.origin.life, member.beat, step);
+      AskAll(member.origin.life, member.beat, 0, step);
     }
   }
   if (!member.check) return;
@@ -78,7 +83,7 @@ void Membership::Impl::Suspect(Member& member, Step& step) {
   member.confirmed = now + times_.confirm;
   member.asked = now;
   Emit(Kind::kSuspect, member.origin, step);
-  AskAll(member.origin.life, member.beat, step);
+  AskAll(member.origin.life, member.beat, 0, step);
 }
 
 void Membership::Impl::MarkDown(Member& member, const std::string& why,
@@ -115,9 +120,10 @@ void Membership::Impl::Forget(crdt::LifeId life, Step& step) {
 void Membership::Impl::StartCheck(Member& member, Step& step) {
   Instant now = step.now.mono;
   ++member.checks;
+  AskAll(member.origin.life, member.beat, 0, step);
   // On slow links the answers take as much longer.
-  const absl::Duration rtt = AskAll(member.origin.life, member.beat, step);
-  member.check = RefusedCheck{now, now + times_.refused_wait + rtt, ++token_};
+  member.check =
+      RefusedCheck{now, now + times_.refused_wait + AnswerTime(), ++token_};
   Add(Count::kConnectProbes);
   step.out.probes.push_back({token_, member.address});
 }
@@ -162,11 +168,18 @@ void Membership::Impl::HelloProbed(uint64_t token, crdt::LifeId life,
   }
 }
 
-// In turns, if there are more links than may be asked. Returns the longest
-// round trip to those who were.
-absl::Duration Membership::Impl::AskAll(crdt::LifeId life, uint64_t number,
-                                        Step& step) {
-  absl::Duration rtt;
+absl::Duration Membership::Impl::AnswerTime() const {
+  absl::Duration longest;
+  for (const auto& [id, link] : links_.all()) {
+    if (links_.IsUsed(link))
+      longest = std::max(longest, link.rtt + link.peer_rtt);
+  }
+  return longest;
+}
+
+// In turns, if there are more links than may be asked.
+void Membership::Impl::AskAll(crdt::LifeId life, uint64_t number, LinkId asker,
+                              Step& step) {
   const auto& all = links_.all();
   auto it = all.upper_bound(asked_last_);
   size_t asked = 0;
@@ -177,14 +190,13 @@ absl::Duration Membership::Impl::AskAll(crdt::LifeId life, uint64_t number,
     crdt::LifeId peer = link.hello.origin.life;
     const Member* member = table_.Find(peer);
     bool dead = member != nullptr && !IsAlive(peer) && member->beat != 0;
-    if (peer == life || dead || !links_.IsUsed(link)) continue;
+    const bool out = peer == life || link.id == asker || dead;
+    if (out || !links_.IsUsed(link)) continue;
     ++asked;
     Add(Count::kAsksSent);
     step.out.frames.push_back(
         {link.id, {clock_.number(), AskFrame{life, number}}});
-    rtt = std::max(rtt, link.rtt);
   }
-  return rtt;
 }
 
 void Membership::Impl::AskAboutRivals(Step& step) {
@@ -200,7 +212,7 @@ void Membership::Impl::AskAboutRivals(Step& step) {
   rivals_asked_ = step.now.mono;
   for (const auto& [life, rival] : names_.rivals()) {
     if (rival.verdict != Rival::Verdict::kPending) continue;
-    AskAll(life, rival.beat, step);
+    AskAll(life, rival.beat, 0, step);
   }
 }
 

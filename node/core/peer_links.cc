@@ -19,6 +19,10 @@ void PeerLinks::Acked(Link& link, absl::Duration after) {
   link.rtt = std::max(after, link.rtt - (link.rtt - after) / 8);
 }
 
+void PeerLinks::ToldOfPeer(Link& link, absl::Duration rtt) {
+  link.peer_rtt = std::clamp(rtt, absl::ZeroDuration(), kLongestRtt);
+}
+
 bool PeerLinks::IsDead(const Link& link, Instant now) {
   return !link.heard && now - link.received >= kUnheard + 3 * link.rtt;
 }
@@ -98,6 +102,14 @@ void PeerLinks::Use(Link& link) {
 
 bool PeerLinks::IsUsed(const Link& link) const {
   return Used(link.hello.origin.life) == &link;
+}
+
+absl::Duration PeerLinks::LongestRtt() const {
+  absl::Duration longest;
+  for (const auto& [id, link] : all_) {
+    if (IsUsed(link)) longest = std::max(longest, link.rtt);
+  }
+  return longest;
 }
 
 bool PeerLinks::Any(crdt::LifeId life) const { return peers_.contains(life); }

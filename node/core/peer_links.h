@@ -46,6 +46,8 @@ struct Link {
   Instant unacked = kNever;  // Since when bulk waits for an ack.
   // What its round trips took, the longest of late.
   absl::Duration rtt;
+  // The same of its peer's slowest link, as the peer says.
+  absl::Duration peer_rtt;
   bool heard = false;          // A frame has come.
   bool heard_members = false;  // A MembersFrame has come.
   bool linked = false;         // kLinked has been told of it.
@@ -68,6 +70,8 @@ class PeerLinks {
   static absl::Duration StallAfter(const Link& link, absl::Duration stall);
   // An acknowledgement came after this long.
   static void Acked(Link& link, absl::Duration after);
+  // Its peer says that its slowest link takes this long.
+  static void ToldOfPeer(Link& link, absl::Duration rtt);
   // It is up, and nothing has come in time.
   static bool IsDead(const Link& link, Instant now);
   // A frame has come on it, with its sender's beat number; one a `beat`.
@@ -86,6 +90,8 @@ class PeerLinks {
   const Link* Used(crdt::LifeId life) const;
   void Use(Link& link);
   bool IsUsed(const Link& link) const;
+  // The round trip of the slowest link in use.
+  absl::Duration LongestRtt() const;
   // Any open link to a life, in use or not.
   bool Any(crdt::LifeId life) const;
   // The first of them, or null.

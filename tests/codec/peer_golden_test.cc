@@ -81,6 +81,8 @@ TEST(PeerGoldenTest, Ask) {
 TEST(PeerGoldenTest, BeatReport) {
   EXPECT_EQ(FrameHex(core::BeatReport{kLife, 40, absl::Milliseconds(3)}),
             "08296a1609080706050403020111181716151413121118282003");
+  EXPECT_EQ(FrameHex(core::BeatReport{kLife, 40, {}, absl::Milliseconds(300)}),
+            "08296a17090807060504030201111817161514131211182828ac02");
 }
 
 TEST(PeerGoldenTest, Leaving) {

@@ -107,6 +107,67 @@ TEST_F(MembershipEvidenceTest,
   EXPECT_TRUE(out_.frames.empty());
 }
 
+TEST_F(MembershipEvidenceTest, AnAskAboutOneHeardThroughOthersIsPassedOn) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnLinkUp(2, Hello("d", 4), now(), out_);
+  a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);
+  ASSERT_TRUE(a_.IsAlive(kC));
+  out_ = {};
+  a_.OnAsk(1, {kC, 70}, now(), out_);
+  ASSERT_EQ(1u, out_.frames.size());
+  EXPECT_EQ(2u, out_.frames[0].link) << "not back to who asks";
+  EXPECT_EQ(kC, std::get<AskFrame>(out_.frames[0].frame.body).life);
+  // Not again at once, whoever asks.
+  out_ = {};
+  a_.OnAsk(2, {kC, 70}, now(), out_);
+  EXPECT_TRUE(out_.frames.empty());
+  Run(Milliseconds(130));
+  out_ = {};
+  a_.OnAsk(2, {kC, 70}, now(), out_);
+  ASSERT_EQ(1u, out_.frames.size());
+  EXPECT_EQ(1u, out_.frames[0].link);
+  // What is heard itself needs no asking.
+  a_.OnDatagram({Hello("c", 3).origin, 71, {}, {}}, now(), out_);
+  Run(Milliseconds(130));
+  out_ = {};
+  a_.OnAsk(2, {kC, 71}, now(), out_);
+  EXPECT_TRUE(out_.frames.empty());
+}
+
+TEST_F(MembershipEvidenceTest, AWordTooOldToBeEvidenceIsAskedAfter) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  out_ = {};
+  a_.OnMembers(1, Members("c", 3, 70, Seconds(3)), now(), out_);
+  EXPECT_FALSE(a_.IsAlive(kC));
+  ASSERT_EQ(1u, out_.frames.size());
+  EXPECT_EQ(70u, std::get<AskFrame>(out_.frames[0].frame.body).number);
+  out_ = {};
+  a_.OnMembers(1, Members("d", 4, 70, Seconds(11)), now(), out_);
+  EXPECT_TRUE(out_.frames.empty()) << "older than what others pass on";
+}
+
+TEST_F(MembershipEvidenceTest, ARefusalWaitsForTheSlowestLinkOfWhoIsAsked) {
+  for (bool slow : {false, true}) {
+    const LinkId link = slow ? 12 : 2;
+    uint64_t b = slow ? 100 : 1;
+    if (!slow) a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+    const absl::Duration rtt = Milliseconds(slow ? 800 : 0);
+    a_.OnBeatReport(1, {kB, b, {}, rtt}, now(), out_);
+    a_.OnLinkUp(link, Hello("c", 3), now(), out_);
+    a_.OnFrameBeat(link, slow ? 20 : 10, now(), out_);
+    RunWithBeats(1, b, Milliseconds(250));
+    ASSERT_TRUE(a_.IsAlive(kC));
+    out_ = {};
+    a_.OnLinkDown(link, now(), out_);
+    ASSERT_EQ(1u, out_.probes.size());
+    a_.OnProbe(out_.probes[0].token, /*refused=*/true, now(), out_);
+    RunWithBeats(1, b, Milliseconds(500));
+    EXPECT_EQ(slow, a_.IsAlive(kC));
+    RunWithBeats(1, b, Milliseconds(750));
+    EXPECT_FALSE(a_.IsAlive(kC));
+  }
+}
+
 TEST_F(MembershipEvidenceTest,
        ABeatFromBeforeTheLinkClosedDoesNotUndoARefusal) {
   uint64_t b = 1;

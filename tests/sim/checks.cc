@@ -112,11 +112,8 @@ void Checks::CutOneWay(int from, int to) {
 }
 
 void Checks::Mend(int a, int b) {
-  const auto pair = std::minmax(a, b);
-  const Path& path = world_.network().path(a, b);
-  if (path.cut && path.reset) refused_until_[pair] = world_.now();
   world_.network().Mend(a, b);
-  open_since_[pair] = world_.now();
+  open_since_[std::minmax(a, b)] = world_.now();
   Changed();
 }
 

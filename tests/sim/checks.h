@@ -133,9 +133,8 @@ class Checks : public Observer {
   void Moved(Process& at, const RefKey& ref, bool joined, Moment& moment);
 
   // Whether two hosts' processes can hear each other by any path that has
-  // stood for `since`, of others that have run as long, and that word passes
-  // before the detector gives up: five hops where the network is fast; two
-  // where the address refuses.
+  // stood for `since`, of others that have run as long, and that takes less
+  // than a second.
   bool Reachable(int from, int to, SimTime since);
   // The state in which `from` sees the life of `of`; kDown if not at all.
   core::MemberState StateOf(Process& from, const Process& of);
@@ -184,13 +183,12 @@ class Checks : public Observer {
   // One thing at most was done to nodes and network in the last seconds, and
   // what may last of older ones is mended.
   bool IsUndisturbed();
+  SimTime LongestRoundTrip();
   void CheckLater(Process& from, Process& of);
   void CheckDown(Process& from, Process& of, bool was_living);
   void CheckSuspect(Process& from, Process& of);
   // Of a process that has held the session of the entry, at any time lately.
   bool OutOfReach(Process& at, const RefKey& ref);
-  // Its connects were refused just now.
-  bool MayBeRefused(int from, int to);
   // In whatever state, what runs on two hosts.
   bool KnowsBoth(Process& process, int a, int b);
   // Since when it has run without a pause.
@@ -226,7 +224,6 @@ class Checks : public Observer {
   // none: since the start.
   std::map<std::pair<int, int>, SimTime> open_since_;
   // The same of ways that were cut with a reset: until then they were.
-  std::map<std::pair<int, int>, SimTime> refused_until_;
   bool lossy_ = false;
   bool hostile_ = false;
   // (process, life): in the middle of its rebase when that life had ended or

@@ -14,7 +14,8 @@ namespace {
 // After death or freezing: silence, confirmation, and a tick each.
 constexpr SimTime kDownBound = 3 * kSecond;
 // The same where nothing else is wrong; and where the address of the dead
-// refuses: 350 ms for others to object, and 300 for what asks them.
+// refuses: 350 ms for others to object, 300 for what asks them, and what their
+// own links take.
 constexpr SimTime kUndisturbedBound = 2700 * kMillisecond;
 constexpr SimTime kRefusedBound = 650 * kMillisecond;
 // So long a link remembers how late its peer has answered, and a little more.
@@ -22,12 +23,8 @@ constexpr SimTime kLinkMemory = 20 * kSecond;
 // How long a topology must have stood for C7 to apply.
 constexpr SimTime kSettled = 5 * kSecond;
 constexpr SimTime kFirstBeats = kSecond;
-// Each on the way passes a word on with its own next beat; the detector waits
-// as long as this for one.
-constexpr SimTime kBeat = 250 * kMillisecond;
-constexpr SimTime kLongestWord = 1500 * kMillisecond;
-// Where the address refuses; and a round trip to whom it asks.
-constexpr SimTime kObjection = 350 * kMillisecond;
+// A way that takes longer than the shortest silence that is suspected is none.
+constexpr SimTime kLongestWay = kSecond;
 // So long a node that stood still is new to what it sees.
 constexpr SimTime kAfterThaw = 300 * kMillisecond;
 
@@ -40,10 +37,23 @@ core::MemberState Checks::StateOf(Process& from, const Process& of) {
   return core::MemberState::kDown;
 }
 
+SimTime Checks::LongestRoundTrip() {
+  SimTime longest = 0;
+  for (const auto& a : world_.hosts()) {
+    for (const auto& b : world_.hosts()) {
+      const Path& path = world_.network().path(a->index, b->index);
+      longest = std::max(longest, 2 * (path.latency + path.jitter));
+    }
+  }
+  return longest;
+}
+
 // C6
 void Checks::ExpectDown(Process& process, SimTime since) {
   const bool refuses = !process.alive() && process.host.powered;
-  ExpectDownBy(process, since, refuses ? kRefusedBound : kUndisturbedBound);
+  ExpectDownBy(
+      process, since,
+      refuses ? kRefusedBound + LongestRoundTrip() : kUndisturbedBound);
   ExpectDownBy(process, since, kDownBound);
 }
 
@@ -119,19 +129,10 @@ bool Checks::KnowsBoth(Process& process, int a, int b) {
   return knows(a) && knows(b);
 }
 
-bool Checks::MayBeRefused(int from, int to) {
-  const Path& direct = world_.network().path(from, to);
-  const auto until = refused_until_.find(std::minmax(from, to));
-  return (direct.cut && direct.reset) ||
-         (until != refused_until_.end() &&
-          world_.now() - until->second < kRefusedBound);
-}
-
 bool Checks::Reachable(int from, int to, SimTime since) {
   Network& network = world_.network();
   const SimTime by = world_.now() - since;
-  const bool refused = MayBeRefused(from, to);
-  std::map<int, SimTime> word = {{from, 0}};  // At most so long on its way.
+  std::map<int, SimTime> way = {{from, 0}};  // What the network takes at most.
   std::deque<int> next = {from};
   while (!next.empty()) {
     const int at = next.front();
@@ -146,18 +147,15 @@ bool Checks::Reachable(int from, int to, SimTime since) {
       auto open = open_since_.find(std::minmax(at, other));
       if (open != open_since_.end() && open->second > by) continue;
       const Path& path = network.path(other, at);
-      // Who is asked has a round trip more to answer than its answer takes.
-      const bool asked = refused && at == from;
-      const SimTime takes = word[at] + path.jitter +
-                            (asked ? -path.latency : kBeat + path.latency);
-      if (takes > (refused ? kObjection : kLongestWord)) continue;
-      auto [known, first] = word.try_emplace(other, takes);
+      const SimTime takes = way[at] + path.latency + path.jitter;
+      if (takes > kLongestWay) continue;
+      auto [known, first] = way.try_emplace(other, takes);
       if (!first && known->second <= takes) continue;
       known->second = takes;
       next.push_back(other);
     }
   }
-  return word.contains(to);
+  return way.contains(to);
 }
 
 bool Checks::OutOfReach(Process& at, const RefKey& ref) {

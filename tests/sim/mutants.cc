@@ -63,6 +63,8 @@ constexpr std::array<Row, static_cast<size_t>(Mutant::kCount)> kRows = {{
      "an update is shown as a leave and a join"},
     {Mutant::kRefusalAloneIsProof, "refusal-alone",
      "a refused connect is proof without asking others"},
+    {Mutant::kAsksWithoutEnd, "asks-without-end",
+     "a question is passed on however lately it was"},
 }};
 
 constexpr uint64_t kMostSeeds = 1000;

@@ -113,6 +113,44 @@ void NobodyIsDown(bool reset) {
 TEST(Detection, NobodyIsDownWhileOnePairIsCutInSilence) { NobodyIsDown(false); }
 TEST(Detection, NobodyIsDownWhileOnePairIsCutByResets) { NobodyIsDown(true); }
 
+// Each hears all but its neighbours through up to ten others.
+TEST(Detection, InAChainOfTwelveNobodyIsDown) {
+  for (SimTime latency : {Path().latency, 40 * kMillisecond}) {
+    Cluster cluster(12, nullptr, 1, latency);
+    cluster.Settle(20 * kSecond);
+    for (int a = 0; a < 12; ++a) {
+      for (int b = a + 2; b < 12; ++b) cluster.checks.Cut(a, b, false);
+    }
+    for (int second = 0; second < 60; ++second) {
+      cluster.Run(kSecond);
+      for (int node = 0; node < 12; ++node) {
+        ASSERT_EQ(cluster.Living(node), 12u) << "at " << node << ", " << second;
+      }
+    }
+  }
+}
+
+// The one who knows better hears the node later than others wait on a fast
+// network.
+TEST(Detection, ARefusalWaitsForAWitnessThatHearsLate) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Cluster cluster(3, nullptr, seed);
+    for (auto [from, to] : {std::pair(1, 2), std::pair(2, 1)}) {
+      Path& path = cluster.world.network().path(from, to);
+      path.latency = 400 * kMillisecond;
+    }
+    cluster.Open(1, 0, 3);
+    cluster.Settle();
+    cluster.Run(10 * kSecond);
+    cluster.checks.Cut(0, 2, true);
+    for (int step = 0; step < 50; ++step) {
+      cluster.Run(100 * kMillisecond);
+      ASSERT_EQ(cluster.Living(0), 3u) << seed;
+      ASSERT_EQ(cluster.Living(2), 3u) << seed;
+    }
+  }
+}
+
 TEST(Detection, ADrainedNodeIsGoneAtOnce) {
   Cluster cluster(3);
   cluster.Open(0, 0, 10);
