@@ -74,7 +74,7 @@ struct Member {
   bool dial_now = false;
 
   Instant suspected;
-  Instant confirmed;  // When suspicion turns to down.
+  Instant confirmed;         // When suspicion turns to down.
   Instant asked = kLongAgo;  // Others were, about this one.
   std::optional<RefusedCheck> check;
   int checks = 0;  // Since the link closed.
