@@ -70,6 +70,9 @@ std::string Explained(Process& process, const Content& entry);
 // Whether a watch request covers an entry.
 bool Covers(const core::WatchRequest& request, const Content& entry);
 
+// Clock differences and a step's own granularity.
+inline constexpr SimTime kEarly = 30 * kMillisecond;
+
 class Checks : public Observer {
  public:
   Checks(World& world, Model& model, Clients& clients);
@@ -176,6 +179,8 @@ class Checks : public Observer {
   // In the stream of `owner`; none in a rebase of it.
   static crdt::Seq PositionOf(Process& at, const Process& owner);
   bool MovedTooSlowly(Process& at, const RefKey& ref);
+  // Of a copy of its session it has not heard, and hides it for an earlier one.
+  bool MoveUnheard(Process& at, const RefKey& ref);
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
   void ExpectDownBy(Process& process, SimTime since, SimTime bound);
