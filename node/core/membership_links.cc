@@ -96,7 +96,9 @@ void Membership::Impl::LinkDown(LinkId id, Step& step) {
   crdt::LifeId life = link->hello.origin.life;
   Drop(*link, step);
   Member* member = table_.Find(life);
-  if (member == nullptr || !IsAlive(life) || links_.Any(life)) return;
+  // One that its peer has long closed may stay open here.
+  const bool linked = links_.Used(life) != nullptr;
+  if (member == nullptr || !IsAlive(life) || linked) return;
   member->checks = 0;
   if (times_.refused_is_proof) StartCheck(*member, step);
 }

@@ -285,10 +285,11 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
          absl::StrCat("digest of the stream of ", stream.origin.node,
                       " differs after a rebase: a bug; repairing from 0")});
   }
-  if (links_.contains(pulling.source)) {
+  const LinkId best = BestSource(stream, 0);
+  if (best != 0) {
+    SendPull(stream, pulling, best, out);
+  } else if (links_.contains(pulling.source)) {
     SendPull(stream, pulling, pulling.source, out);
-  } else {
-    ChooseSource(stream, out);
   }
 }
 

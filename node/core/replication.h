@@ -152,6 +152,7 @@ class Replication {
   bool Holds(LinkId link, const Stream& stream) const;
   crdt::Seq Furthest(const Stream& stream) const;
   bool GoesBack(const Stream& stream, const Link& link) const;
+  bool Helps(const Stream& stream, const Pulling& pulling, LinkId link) const;
   void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
   void CheckProgress(Stream& stream, Output& out);
   // Whether what was pulled may wait behind other streams of its link.

@@ -144,6 +144,17 @@ bool Replication::Holds(LinkId link, const Stream& stream) const {
          links_.at(link).positions.contains(stream.id());
 }
 
+// Whether a source that brings nothing may be left for it. Of two that have
+// nothing yet each would take the other for a source.
+bool Replication::Helps(const Stream& stream, const Pulling& pulling,
+                        LinkId link) const {
+  if (DirectLink(stream) == link || pulling.force) return true;
+  // What a broken rebase has left is to be mended by whoever has it all.
+  const bool half = stream.rebasing && pulling.rebase == nullptr;
+  if (half || stream.applied > stream.vv) return true;
+  return links_.at(link).positions.at(stream.id()).seq > stream.vv;
+}
+
 // A source that does not bring what another peer has is given up.
 void Replication::CheckProgress(Stream& stream, Output& out) {
   auto it = pulling_.find(stream.id());
@@ -168,6 +179,7 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
       (Brings(pulling, stream) ? kBegunWait : 1) * options_.source_timeout;
   if (now - pulling.since < wait) return;
   LinkId best = BestSource(stream, pulling.source);
+  if (best != 0 && !Helps(stream, pulling, best)) best = 0;
   if (best == 0) {
     // What was asked for before may still be on the way, and be longer on it.
     wait = std::min(wait * (1 << std::min(pulling.asked_again, 4)), longest);

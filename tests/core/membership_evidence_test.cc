@@ -188,6 +188,21 @@ TEST_F(MembershipEvidenceTest,
   EXPECT_TRUE(a_.IsAlive(kC));
 }
 
+TEST_F(MembershipEvidenceTest, AnOldLinkThatStaysOpenHidesNoEnd) {
+  // The peer decides, and has closed the first one; that is not heard here.
+  a_.OnLinkUp(2, Hello("0", 3), now(), out_);
+  a_.OnFrameBeat(2, 10, now(), out_);
+  a_.OnLinkUp(5, Hello("0", 3), now(), out_);
+  a_.OnFrameBeat(5, 11, now(), out_);
+  out_ = {};
+  a_.OnLinkDown(5, now(), out_);
+  ASSERT_EQ(1u, out_.probes.size());
+  EXPECT_EQ("0:1", out_.probes[0].address);
+  a_.OnProbe(out_.probes[0].token, /*refused=*/true, now(), out_);
+  Run(Milliseconds(360));
+  EXPECT_FALSE(a_.IsAlive(kC));
+}
+
 TEST_F(MembershipEvidenceTest, AConnectThatIsAcceptedIsNoProofOfAnything) {
   a_.OnLinkUp(2, Hello("c", 3), now(), out_);
   a_.OnFrameBeat(2, 10, now(), out_);

@@ -188,5 +188,27 @@ TEST(Rebase, ANodeServesThoughThePeerThatWasToBringItUpHasFrozen) {
   cluster.Settle();
 }
 
+// What c has of d comes first, and takes long: neither may take the other, who
+// has no more, for a source of c's own.
+TEST(Rebase, TwoNewcomersWaitForWhoHasItAndNotForEachOther) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    Cluster cluster(
+        4, [](core::Options& o) { o.replication.window_bytes = 2048; }, seed,
+        80 * kMillisecond);
+    for (int newcomer : {0, 1}) cluster.checks.Kill(cluster.node(newcomer));
+    cluster.Open(2, 60 * kSecond, 300, "c");
+    cluster.Open(3, 60 * kSecond, 1000, "d");
+    cluster.Run(20 * kSecond);
+    ASSERT_EQ(cluster.Count(2), 1300u);
+    cluster.checks.Kill(cluster.node(3));
+    cluster.Run(3 * kSecond);
+    for (int newcomer : {0, 1}) cluster.Start(newcomer);
+    const SimTime took = cluster.TimeUntil(
+        [&] { return cluster.Count(0) == 1300 && cluster.Count(1) == 1300; },
+        30 * kSecond);
+    EXPECT_GE(took, 0) << seed;
+  }
+}
+
 }  // namespace
 }  // namespace muster::sim
