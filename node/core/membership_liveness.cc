@@ -286,7 +286,8 @@ void Membership::Impl::AddStall(absl::Duration stall, Instant now) {
     member.heard = later(member.heard);
     member.asked = later(member.asked);
     member.resumed = later(member.resumed);
-    member.confirmed = member.confirmed + stall;
+    // What was asked before is not answered any more, or to nobody.
+    member.confirmed = std::max(member.confirmed + stall, now + times_.confirm);
     // What it asked may have been answered into the stall: once more.
     if (member.check) member.check->again = now;
   }

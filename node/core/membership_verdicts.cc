@@ -200,7 +200,7 @@ void Membership::Impl::AskAll(crdt::LifeId life, uint64_t number, LinkId asker,
 }
 
 void Membership::Impl::AskAboutRivals(Step& step) {
-  if (const Rival* rival = names_.Stirring()) {
+  if (const Rival* rival = names_.Stirring(step.now.mono)) {
     MemberInfo info{.origin = rival->origin,
                     .address = rival->address,
                     .state = MemberState::kAlive,

@@ -10,8 +10,10 @@ bool SaysGone(const MemberInfo& info) {
   return info.state == MemberState::kDown || info.state == MemberState::kLeft;
 }
 
-bool Stirs(const Rival& rival) {
-  return rival.verdict == Rival::Verdict::kSilent && rival.advances >= 2;
+bool Stirs(const Rival& rival, Instant now) {
+  const bool later = rival.told && now - rival.until >= NameCheck::kAgain;
+  return rival.verdict == Rival::Verdict::kSilent &&
+         (rival.advances >= 2 || later);
 }
 
 }  // namespace
@@ -22,9 +24,8 @@ bool NameCheck::Told(const MemberInfo& info, uint64_t token, Instant now) {
     Rival& known = it->second;
     Beat(info.origin.life, info.beat, now - info.age);
     if (!SaysGone(info)) known.gone = false;
-    bool again = known.verdict == Rival::Verdict::kSilent && !SaysGone(info) &&
-                 (Stirs(known) || now - known.until >= kAgain);
-    if (!again) return false;
+    known.told |= known.verdict == Rival::Verdict::kSilent && !SaysGone(info);
+    if (SaysGone(info) || !Stirs(known, now)) return false;
   } else if (rivals_.size() >= kMaxRivals) {
     return false;
   }
@@ -109,9 +110,9 @@ const Rival* NameCheck::AtWork() const {
   return nullptr;
 }
 
-const Rival* NameCheck::Stirring() const {
+const Rival* NameCheck::Stirring(Instant now) const {
   for (const auto& [life, rival] : rivals_) {
-    if (Stirs(rival)) return &rival;
+    if (Stirs(rival, now)) return &rival;
   }
   return nullptr;
 }

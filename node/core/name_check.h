@@ -13,10 +13,10 @@
 //     beat 91, beat 92          -> at work
 //     1.5 s pass                -> silent
 //
-// Limits: 16 rivals; one that was found silent is checked again when told of
-// after kAgain or once it *stirs* (its number has advanced twice since), and
-// not remembered beyond kForget. Internal to membership. Cost: O(rivals) a
-// call.
+// Limits: 16 rivals; one that was found silent is checked again if it was told
+// of since, but not before kAgain, or once it *stirs* (its number has advanced
+// twice since), and not remembered beyond kForget. Internal to membership.
+// Cost: O(rivals) a call.
 #ifndef MUSTER_NODE_CORE_NAME_CHECK_H_
 #define MUSTER_NODE_CORE_NAME_CHECK_H_
 
@@ -43,6 +43,7 @@ struct Rival {
   uint64_t token = 0;   // Of the hello probe.
   bool absent = false;  // The probe found somebody else, or nobody.
   bool gone = true;     // Everybody says it is down or has left.
+  bool told = false;    // Somebody says that it is not, since it was silent.
 };
 
 class NameCheck {
@@ -68,9 +69,8 @@ class NameCheck {
 
   bool Pending() const;
   const Rival* AtWork() const;
-  // A rival that was found silent and has stirred, or null: it is to be told of
-  // again.
-  const Rival* Stirring() const;
+  // A rival that was found silent and is to be told of again, or null.
+  const Rival* Stirring(Instant now) const;
   // A rival that was found silent, or null.
   const Rival* Silent() const;
   const std::map<crdt::LifeId, Rival>& rivals() const { return rivals_; }

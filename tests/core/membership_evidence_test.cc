@@ -69,6 +69,21 @@ TEST_F(MembershipEvidenceTest, AStallMovesVerdictsButNotTheAgesPassedOn) {
   EXPECT_EQ(1u, Seen(Kind::kDown, 2)) << "but it is judged in the end";
 }
 
+TEST_F(MembershipEvidenceTest, WhoWasSuspectBeforeAStallIsAskedAboutAnew) {
+  uint64_t b = 1;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  Run(Milliseconds(1400));
+  ASSERT_EQ(1u, Seen(Kind::kSuspect, 2));
+  ASSERT_EQ(0u, Seen(Kind::kDown, 2));
+  at_ = at_ + Seconds(60);
+  Tick();
+  Run(Milliseconds(450));
+  EXPECT_EQ(0u, Seen(Kind::kDown, 2));
+  Run(Milliseconds(150));
+  EXPECT_EQ(1u, Seen(Kind::kDown, 2));
+}
+
 TEST_F(MembershipEvidenceTest, WhatWasReadAfterAStallMayBeAsOldAsTheStall) {
   uint64_t b = 1;
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);

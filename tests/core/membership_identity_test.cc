@@ -318,6 +318,30 @@ TEST_F(MembershipClaimsTest, ASilentRivalThatBeatsAgainIsCheckedAgain) {
   EXPECT_EQ(absl::StatusCode::kAborted, out_.exit->code());
 }
 
+TEST_F(MembershipClaimsTest, ASilentRivalThatIsToldOfAgainIsCheckedInTheEnd) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  uint64_t b = 0;
+  RunWithBeats(1, b, Seconds(1));
+  MembersFrame told;
+  told.members.push_back({.origin = {"a", crdt::Incarnation(1 << 30), {9, 9}},
+                          .address = "other:1",
+                          .beat = 3});
+  out_ = {};
+  a_.OnMembers(1, told, now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  // Too soon after it was found silent; and nobody says it twice.
+  told.members[0].beat = 33;
+  a_.OnMembers(1, told, now(), out_);
+  RunWithBeats(1, b, Seconds(4));
+  EXPECT_EQ(1u, out_.hello_probes.size());
+  RunWithBeats(1, b, Seconds(1));
+  ASSERT_EQ(2u, out_.hello_probes.size());
+  // Once.
+  RunWithBeats(1, b, Seconds(30));
+  EXPECT_EQ(2u, out_.hello_probes.size());
+  EXPECT_FALSE(out_.exit.has_value());
+}
+
 TEST_F(MembershipClaimsTest,
        APeerThatIsNotAdmittedIsNobodyUntilItAnnouncesItself) {
   PeerHello hello = Hello("b", 2);
