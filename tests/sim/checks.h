@@ -203,7 +203,7 @@ class Checks : public Observer {
   void CheckNumber(const Process& from, core::LinkId link,
                    const core::RebaseFrame& frame);
   void CheckOverdue(Process& at, const Model::Entries& shown);
-  bool MayBeLate(Process& at, int owner, SimTime since);
+  bool MayBeLate(Process& at, int owner, SimTime since, SimTime late);
   std::string Fresh(const RefKey& ref, const Content& entry) const;
   std::string NotQuietOf(Process& process, const Model::Expected& expected,
                          const Model::Entries& list);

@@ -49,9 +49,12 @@ void Checks::OnFrame(Process& from, const core::SendFrame& send) {
 }
 
 // Deadlines of one that stood still have moved; and of one that lives, but out
-// of reach, the node may have heard late, and may still hear beats.
-bool Checks::MayBeLate(Process& at, int owner, SimTime since) {
+// of reach, the node may have heard late, and may still hear beats. What the
+// dead had sent into a cut may come so long after they were gone.
+bool Checks::MayBeLate(Process& at, int owner, SimTime since, SimTime late) {
   Process& of = *world_.processes()[static_cast<size_t>(owner)];
+  if (!of.alive() && late <= world_.network().LastHeard(of) - since)
+    return true;
   if (SteadySince(of) > since) return true;
   return of.alive() &&
          !Reachable(at.host.index, of.host.index, world_.now() - since);
@@ -67,7 +70,8 @@ void Checks::CheckOverdue(Process& at, const Model::Entries& shown) {
     const std::set<int>& owners = model_.session(made->session).processes;
     if (SteadySince(at) > latest.disconnected ||
         std::any_of(owners.begin(), owners.end(), [&](int owner) {
-          return MayBeLate(at, owner, latest.disconnected);
+          return MayBeLate(at, owner, latest.disconnected,
+                           world_.now() - latest.leave);
         })) {
       continue;
     }
