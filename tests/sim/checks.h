@@ -89,6 +89,8 @@ class Checks : public Observer {
   void Kill(Process& process);
   void PowerOff(Process& process);
   void BreakLinks(int a, int b);
+  // A path: links remember it, those that are idle for ever.
+  void Slowed() { slowed_ = true; }
   // For what is done to the network itself.
   void Disturbed() { disturbed_at_.insert(world_.now()); }
   // What each step costs; 0: not slow.
@@ -188,6 +190,8 @@ class Checks : public Observer {
   // One thing at most was done to nodes and network in the last seconds, and
   // what may last of older ones is mended.
   bool IsUndisturbed();
+  // Whoever lives, or a path, at any time: refusals wait for what links took.
+  bool WasSlow();
   SimTime LongestRoundTrip();
   void CheckLater(Process& from, Process& of);
   void CheckDown(Process& from, Process& of, bool was_living);
@@ -228,7 +232,6 @@ class Checks : public Observer {
   // Since when the way between two hosts, the lower first, is open both ways;
   // none: since the start.
   std::map<std::pair<int, int>, SimTime> open_since_;
-  // The same of ways that were cut with a reset: until then they were.
   bool lossy_ = false;
   bool hostile_ = false;
   // (process, life): in the middle of its rebase when that life had ended or
@@ -249,6 +252,7 @@ class Checks : public Observer {
       rebases_;
   SimTime changed_at_ = 0;
   std::multiset<SimTime> disturbed_at_;  // In the last seconds.
+  bool slowed_ = false;
 };
 
 }  // namespace muster::sim

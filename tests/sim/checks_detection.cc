@@ -65,6 +65,7 @@ void Checks::ExpectDownBy(Process& process, SimTime since, SimTime bound) {
     const SimTime heard = world_.network().LastHeard(process);
     if (heard > since) return ExpectDownBy(process, heard, bound);
     if (bound < kDownBound && !IsUndisturbed()) return;
+    if (bound < kUndisturbedBound && WasSlow()) return;
     for (Process* other : world_.Alive()) {
       if (other != &process) CheckNotLiving(*other, process, since, bound);
     }
@@ -91,6 +92,14 @@ bool Checks::IsUndisturbed() {
                         path.segment_loss_ppm == 0);
     });
   });
+}
+
+bool Checks::WasSlow() {
+  const auto alive = world_.Alive();
+  return slowed_ || std::any_of(alive.begin(), alive.end(), [&](Process* p) {
+           const Note& note = NoteOf(*p);
+           return p->frozen() || std::max(note.thawed_at, note.slow_until) > 0;
+         });
 }
 
 void Checks::CheckNotLiving(Process& at, Process& of, SimTime since,

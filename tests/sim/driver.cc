@@ -108,6 +108,7 @@ void Driver::EndHostility() {
 
 void Driver::SetPath(int from, int to, bool slow) {
   checks_.Disturbed();
+  if (slow) checks_.Slowed();
   Path& path = world_.network().path(from, to);
   path.latency = plan_.latency * (slow ? 5 : 1);
   path.jitter = plan_.jitter;

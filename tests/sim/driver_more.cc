@@ -67,6 +67,7 @@ void Driver::DoSecondPlan(Op op) {
   const int to = static_cast<int>(rng_.Below(hosts));
   Say(op, absl::StrCat("h", from, " to h", to));
   checks_.Disturbed();
+  checks_.Slowed();
   world_.network().path(from, to).bytes_per_second = rng_.Range(2'000, 20'000);
 }
 
