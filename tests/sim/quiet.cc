@@ -346,8 +346,12 @@ std::string Checks::NotQuiet() {
     const std::string other =
         Difference(lists[first.number], lists[process->number]);
     if (!other.empty()) {
-      return absl::StrCat("C9: ", Where(first), " lists ", other, ", ",
-                          Where(*process), " does not");
+      return absl::StrCat(
+          "C9: ", Where(first), " lists ", other, ", ", Where(*process),
+          " does not",
+          Explained(*process,
+                    FirstMissing(lists[first.number], lists[process->number])
+                        ->second));
     }
   }
   const std::string watchers = WatchersDiffer(lists);
