@@ -1,5 +1,7 @@
 #include "node/core/beats.h"
 
+#include <algorithm>
+
 namespace muster::core {
 namespace {
 
@@ -21,6 +23,11 @@ bool BeatClock::Advance(Instant now) {
   next_ = next_ + wait;
   if (next_ <= now) next_ = now + wait;
   return true;
+}
+
+void BeatClock::AdvanceAtOnce(Instant now) {
+  next_ = std::min(next_, now);
+  Advance(now);
 }
 
 std::vector<BeatReport> BeatSample::Next(const MemberTable& table,

@@ -25,6 +25,8 @@ class BeatClock {
 
   // Advances the number if it is time.
   bool Advance(Instant now);
+  // Advances it now, whenever it was due.
+  void AdvanceAtOnce(Instant now);
   uint64_t number() const { return number_; }
   Instant advanced() const { return advanced_; }
 

@@ -298,6 +298,8 @@ void Membership::Impl::Leave(Step& step) {
   leaving_ = true;
   dialing_.Stop();
   dialing_.Changed();
+  // Graces count from its last beat that was heard: that is this one.
+  clock_.AdvanceAtOnce(step.now.mono);
   for (const auto& [id, link] : links_.all()) {
     step.out.frames.push_back({id, {clock_.number(), LeavingFrame{}}});
   }

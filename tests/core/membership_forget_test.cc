@@ -201,10 +201,12 @@ TEST_F(MembershipForgetTest, LeavingTellsAllAndStopsDialling) {
   a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);
   EXPECT_THAT(*out_.dial, Contains("c:1"));
   out_ = {};
+  const uint64_t beat = a_.beat();
   a_.Leave(now(), out_);
   ASSERT_TRUE(out_.dial.has_value());
   EXPECT_THAT(*out_.dial, IsEmpty());
   ASSERT_EQ(1u, out_.frames.size());
+  EXPECT_EQ(beat + 1, out_.frames[0].frame.beat) << "it lived until now";
   EXPECT_TRUE(std::holds_alternative<LeavingFrame>(out_.frames[0].frame.body));
 }
 
