@@ -323,7 +323,8 @@ Options DetectorOptions() {
              "Turn it off behind proxies.",
              MUSTER_FIELD(runtime.core.detector.refused_is_proof)),
       Millis("refused-wait-ms", 0, 60'000,
-             "How long the others have to name a later beat.",
+             "How long the others have to name a later beat, beside what their "
+             "round trips take.",
              MUSTER_FIELD(runtime.core.detector.refused_wait)),
       Millis("link-stall-ms", 100, 600'000,
              "A link that acknowledges nothing for at least this long, and for "
