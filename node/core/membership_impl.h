@@ -197,8 +197,6 @@ class Membership::Impl {
   void StartCheck(Member& member, Step& step);
   // All but `asker` (0: nobody) and the life itself.
   void AskAll(crdt::LifeId life, uint64_t number, LinkId asker, Step& step);
-  // A round trip to those who are asked, and theirs to the life asked about.
-  absl::Duration AnswerTime() const;
   bool HeardAllButThoseGone(const Member& member) const;
   void AskAboutRivals(Step& step);
 

@@ -47,8 +47,8 @@ void Membership::Impl::JudgeOne(Member& member, Step& step) {
   if (member.state == MemberState::kAlive) {
     if (silence >= member.suspect_after) {
       Suspect(member, step);
-    } else if (IsHearsay(member, now) &&
-               silence >= kUnheardBeats * times_.beat_interval) {
+    } else if (silence >= kUnheardBeats * times_.beat_interval &&
+               IsHearsay(member, now)) {
       AskFurther(member, times_.confirm / 2, 0, step);
     }
   }
@@ -122,8 +122,8 @@ void Membership::Impl::StartCheck(Member& member, Step& step) {
   ++member.checks;
   AskAll(member.origin.life, member.beat, 0, step);
   // On slow links the answers take as much longer.
-  member.check =
-      RefusedCheck{now, now + times_.refused_wait + AnswerTime(), ++token_};
+  member.check = RefusedCheck{
+      now, now + times_.refused_wait + links_.AnswerTime(), ++token_};
   Add(Count::kConnectProbes);
   step.out.probes.push_back({token_, member.address});
 }
@@ -166,15 +166,6 @@ void Membership::Impl::HelloProbed(uint64_t token, crdt::LifeId life,
   } else {
     WhoIsThere(token, life, step);
   }
-}
-
-absl::Duration Membership::Impl::AnswerTime() const {
-  absl::Duration longest;
-  for (const auto& [id, link] : links_.all()) {
-    if (links_.IsUsed(link))
-      longest = std::max(longest, link.rtt + link.peer_rtt);
-  }
-  return longest;
 }
 
 // In turns, if there are more links than may be asked.

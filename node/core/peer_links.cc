@@ -112,6 +112,15 @@ absl::Duration PeerLinks::LongestRtt() const {
   return longest;
 }
 
+absl::Duration PeerLinks::AnswerTime() const {
+  absl::Duration longest;
+  for (const auto& [id, link] : all_) {
+    if (!IsUsed(link)) continue;
+    longest = std::max(longest, link.rtt + link.peer_rtt);
+  }
+  return longest;
+}
+
 bool PeerLinks::Any(crdt::LifeId life) const { return peers_.contains(life); }
 
 const Link* PeerLinks::First(crdt::LifeId life) const {

@@ -92,6 +92,8 @@ class PeerLinks {
   bool IsUsed(const Link& link) const;
   // The round trip of the slowest link in use.
   absl::Duration LongestRtt() const;
+  // Of all that are asked about another: a round trip, and theirs to that one.
+  absl::Duration AnswerTime() const;
   // Any open link to a life, in use or not.
   bool Any(crdt::LifeId life) const;
   // The first of them, or null.

@@ -268,7 +268,18 @@ TEST_F(Newcomer, AsksItsPeersForTheRivalsBeatsWhileItChecks) {
   EXPECT_GE(asks, 4u);
 }
 
-class MembershipClaimsTest : public LoneMember {};
+class MembershipClaimsTest : public LoneMember {
+ protected:
+  // A later life of our name.
+  static MembersFrame OtherLife(uint64_t beat) {
+    MembersFrame frame;
+    frame.members.push_back(
+        {.origin = {"a", crdt::Incarnation(1 << 30), {9, 9}},
+         .address = "other:1",
+         .beat = beat});
+    return frame;
+  }
+};
 
 TEST_F(MembershipClaimsTest,
        AClaimOfALaterLifeOfOurNameIsNotBelievedWithoutProof) {
@@ -295,12 +306,8 @@ TEST_F(MembershipClaimsTest, ASilentRivalThatBeatsAgainIsCheckedAgain) {
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   uint64_t b = 0;
   RunWithBeats(1, b, Seconds(1));
-  MembersFrame told;
-  told.members.push_back({.origin = {"a", crdt::Incarnation(1 << 30), {9, 9}},
-                          .address = "other:1",
-                          .beat = 3});
   out_ = {};
-  a_.OnMembers(1, told, now(), out_);
+  a_.OnMembers(1, OtherLife(3), now(), out_);
   ASSERT_EQ(1u, out_.hello_probes.size());
   RunWithBeats(1, b, Seconds(2));
   // The cut that kept it from being heard is over.
@@ -322,16 +329,11 @@ TEST_F(MembershipClaimsTest, ASilentRivalThatIsToldOfAgainIsCheckedInTheEnd) {
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   uint64_t b = 0;
   RunWithBeats(1, b, Seconds(1));
-  MembersFrame told;
-  told.members.push_back({.origin = {"a", crdt::Incarnation(1 << 30), {9, 9}},
-                          .address = "other:1",
-                          .beat = 3});
   out_ = {};
-  a_.OnMembers(1, told, now(), out_);
+  a_.OnMembers(1, OtherLife(3), now(), out_);
   RunWithBeats(1, b, Seconds(2));
   // Too soon after it was found silent; and nobody says it twice.
-  told.members[0].beat = 33;
-  a_.OnMembers(1, told, now(), out_);
+  a_.OnMembers(1, OtherLife(33), now(), out_);
   RunWithBeats(1, b, Seconds(4));
   EXPECT_EQ(1u, out_.hello_probes.size());
   RunWithBeats(1, b, Seconds(1));
