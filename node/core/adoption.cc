@@ -32,7 +32,7 @@ bool LocalSessions::BeingResumed(crdt::SessionId session) const {
 }
 
 absl::Status LocalSessions::MayResume(const ResumeRequest& request,
-                                      SessionIdx in_force) const {
+                                      SessionIdx highest) const {
   if (BeingResumed(request.open.session)) {
     return absl::AbortedError(
         "resume: another resume of this session is under way here");
@@ -42,8 +42,8 @@ absl::Status LocalSessions::MayResume(const ResumeRequest& request,
         absl::StrCat("resume_number: ", request.resume_number,
                      " is none that a node has given"));
   }
-  if (in_force == kNone) return absl::OkStatus();
-  const auto& record = roll_.store().session(in_force);
+  if (highest == kNone) return absl::OkStatus();
+  const auto& record = roll_.store().session(highest);
   if (record.state() == SessionState::kEnded) {
     return absl::NotFoundError("token: its session has ended");
   }
@@ -57,7 +57,7 @@ absl::Status LocalSessions::MayResume(const ResumeRequest& request,
 
 void LocalSessions::Resume(RequestId id, ResumeRequest request, Output& out) {
   SessionIdx in_force = roll_.InForce(request.open.session);
-  absl::Status may = MayResume(request, in_force);
+  absl::Status may = MayResume(request, roll_.Highest(request.open.session));
   const bool own =
       in_force != kNone && in_force == OwnCopy(request.open.session);
   if (may.ok() && !own) may = MayAdd();
@@ -87,7 +87,7 @@ void LocalSessions::StartAdoption(Adoption adoption, SessionIdx in_force) {
     crdt::SessionContent content;
     content.session = adoption.wish.open.session;
     content.state = SessionState::kPending;
-    adoption.lapsed = in_force != kNone && roll_.GraceOver(in_force);
+    adoption.lapsed = in_force == kNone || roll_.GraceOver(in_force);
     adoption.id = store().session(own_.AddSession(content)).id;
     ++live_;
   }

@@ -30,7 +30,7 @@ SessionIdx LocalSessions::OwnCopy(crdt::SessionId session) const {
 }
 
 absl::Status LocalSessions::NotHere(crdt::SessionId session) const {
-  SessionIdx best = roll_.InForce(session);
+  SessionIdx best = roll_.Highest(session);
   if (best == kNone) {
     return absl::NotFoundError(
         "token: this node knows no session of it; open or resume one");

@@ -157,7 +157,8 @@ std::string Replica::Impl::HiddenBecause(RowIdx row) const {
     return "its session is being adopted";
   }
   if (session.state() == SessionState::kEnded) return "its session has ended";
-  if (roll.InForce(session.session) != roll.store().session_of(row)) {
+  const crdt::SessionIdx in_force = roll.InForce(session.session);
+  if (in_force != kNone && in_force != roll.store().session_of(row)) {
     return "another copy of its session is in force";
   }
   if ((session.flags & Roll::kExpired) != 0) {

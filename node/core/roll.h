@@ -3,10 +3,11 @@
 //
 // Mutations come in one at a time (Apply) and change the store; the roll
 // decides what that shows. A session may have several *copies*, one an origin;
-// the highest (epoch, resume, origin) is in force. An entry is shown if its
-// copy is in force and not expired, and its stream is not hidden (or the
-// session's grace is not over). What a mutation changes for one entry is done
-// at once; what it changes for a whole session or stream is a job:
+// the highest (epoch, resume, origin) that has not lapsed is in force: it has
+// not expired, and its stream is not hidden (or the session's grace is not
+// over). An entry is shown if its copy is in force. What a mutation changes for
+// one entry is done at once; what it changes for a whole session or stream is a
+// job:
 //
 //   Apply(put session) --copies changed--> jobs: winner, then losers
 //   SetHidden(stream) ------------------> job: every session of the stream
@@ -102,7 +103,9 @@ class Roll {
   bool Sweep(Stream& stream, SeqCursor& at);
 
   // ---- sessions ----
-  // The copy in force: the highest that is not pending, or kNone.
+  // The highest copy that is not pending, or kNone: what a resume must exceed.
+  crdt::SessionIdx Highest(crdt::SessionId session) const;
+  // The copy in force: the highest that has not lapsed either, or kNone.
   crdt::SessionIdx InForce(crdt::SessionId session) const;
   // The copy of one stream, or kNone.
   crdt::SessionIdx CopyOf(crdt::SessionId session,
@@ -170,6 +173,8 @@ class Roll {
   void RemoveRow(crdt::RowIdx row);
   void RemoveSessionRecord(crdt::SessionIdx session);
 
+  // Nothing of it is shown any more, unless its owner is heard again.
+  bool Lapsed(crdt::SessionIdx session) const;
   void OnCopiesChanged(crdt::SessionId session);
   int64_t GraceDeadline(const crdt::PresenceStore::Session& session,
                         const Stream& stream) const;

@@ -28,7 +28,7 @@ bool Roll::HigherCopy(SessionIdx a, SessionIdx b) const {
          std::tie(y.shared->epoch, y.shared->resume, oy.incarnation, oy.life);
 }
 
-SessionIdx Roll::InForce(crdt::SessionId session) const {
+SessionIdx Roll::Highest(crdt::SessionId session) const {
   SessionIdx best = kNone;
   for (SessionIdx i = store_.FirstCopy(session); i != kNone;
        i = store_.NextCopy(i)) {
@@ -37,6 +37,26 @@ SessionIdx Roll::InForce(crdt::SessionId session) const {
     if (best == kNone || HigherCopy(i, best)) best = i;
   }
   return best;
+}
+
+// The owner of a lower copy may never hear of a higher one that has lapsed:
+// nobody learns a stream of which nothing is wanted.
+SessionIdx Roll::InForce(crdt::SessionId session) const {
+  SessionIdx best = kNone;
+  for (SessionIdx i = store_.FirstCopy(session); i != kNone;
+       i = store_.NextCopy(i)) {
+    if (store_.session(i).state() == SessionState::kPending) continue;
+    if (Lapsed(i)) continue;
+    if (best == kNone || HigherCopy(i, best)) best = i;
+  }
+  return best;
+}
+
+bool Roll::Lapsed(SessionIdx i) const {
+  const crdt::PresenceStore::Session& session = store_.session(i);
+  const Stream& stream = *by_idx_[session.stream];
+  return (session.flags & kExpired) != 0 || stream.dropping ||
+         (stream.hidden && session.shared->grace_ms == 0);
 }
 
 SessionIdx Roll::CopyOf(crdt::SessionId session, crdt::StreamIdx stream) const {
@@ -60,10 +80,9 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
     if (state == SessionState::kPending) return Want::kShow;
   }
   if (state == SessionState::kPending || state == SessionState::kEnded ||
-      (session.flags & kExpired) != 0 || stream.dropping) {
+      Lapsed(i)) {
     return Want::kHide;
   }
-  if (stream.hidden && session.shared->grace_ms == 0) return Want::kHide;
   bool sole = store_.Sole(i);
   SessionIdx winner = sole ? i : InForce(session.session);
   if (winner == kNone) return Want::kHide;
@@ -80,7 +99,9 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
   }
   // Until then, what it held before and holds no more is still there, too.
   if (stream.rebasing && !sole) return Want::kKeep;
-  return state == SessionState::kMoved ? Want::kKeep : Want::kShow;
+  if (state != SessionState::kMoved) return Want::kShow;
+  // What it has moved to has come, and has lapsed.
+  return sole || Highest(session.session) == i ? Want::kKeep : Want::kHide;
 }
 
 bool Roll::GraceOver(SessionIdx i) const {
@@ -151,7 +172,7 @@ int64_t Roll::GraceDeadline(const crdt::PresenceStore::Session& session,
 void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
   crdt::PresenceStore::Session& session = store_.session(i);
   const SessionState state = session.state();
-  if (state == SessionState::kPending || state == SessionState::kEnded) return;
+  if (state == SessionState::kPending) return;
   const int64_t deadline = GraceDeadline(session, stream);
   SetDeadline(i, deadline);
   if (deadline == 0) return;

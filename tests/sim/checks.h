@@ -183,6 +183,9 @@ class Checks : public Observer {
   bool MovedTooSlowly(Process& at, const RefKey& ref);
   // Of a copy of its session it has not heard, and hides it for an earlier one.
   bool MoveUnheard(Process& at, const RefKey& ref);
+  // A copy holds it that nothing hides but copies of processes that are gone,
+  // or count as that here: an update made by one of these may be taken back.
+  bool HigherLapsed(Process& at, const RefKey& ref);
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
   void ExpectDownBy(Process& process, SimTime since, SimTime bound);

@@ -14,8 +14,8 @@ namespace {
 // After death or freezing: silence, confirmation, and a tick each.
 constexpr SimTime kDownBound = 3 * kSecond;
 // The same where nothing else is wrong; and where the address of the dead
-// refuses: 350 ms for others to object, 300 for what asks them, and what their
-// own links take.
+// refuses: 350 ms for others to object, 300 for what asks them, and two round
+// trips: that of the ask, and that of the slowest link of who is asked.
 constexpr SimTime kUndisturbedBound = 2700 * kMillisecond;
 constexpr SimTime kRefusedBound = 650 * kMillisecond;
 // So long a link remembers how late its peer has answered, and a little more.
@@ -53,7 +53,7 @@ void Checks::ExpectDown(Process& process, SimTime since) {
   const bool refuses = !process.alive() && process.host.powered;
   ExpectDownBy(
       process, since,
-      refuses ? kRefusedBound + LongestRoundTrip() : kUndisturbedBound);
+      refuses ? kRefusedBound + 2 * LongestRoundTrip() : kUndisturbedBound);
   ExpectDownBy(process, since, kDownBound);
 }
 

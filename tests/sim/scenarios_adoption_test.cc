@@ -219,6 +219,37 @@ TEST(Adoption, AtTheLimitOfSessionsIsRefused) {
   EXPECT_EQ(cluster.Count(1), 3u);
 }
 
+// The node that held the session before never hears of the copy that lapsed:
+// nobody learns what nobody shows.
+TEST(Adoption, ACopyThatHasLapsedHidesNothing) {
+  for (SimTime grace : {SimTime{0}, kSecond}) {
+    Cluster cluster(3);
+    Session& session = cluster.Open(0, grace, 2);
+    cluster.Settle();
+    cluster.checks.Cut(0, 1, false);
+    cluster.checks.Cut(0, 2, false);
+    cluster.checks.Kill(cluster.node(1));
+    cluster.Start(1);
+    cluster.Run(4 * kSecond);
+    cluster.clients.Resume(session, cluster.node(1), 1);
+    cluster.Run(kSecond);
+    ASSERT_EQ(session.resumes, 1u);
+    ASSERT_EQ(cluster.Count(2), 2u);
+    cluster.checks.Kill(cluster.node(1));
+    cluster.Run(8 * kSecond);
+    ASSERT_EQ(cluster.Count(2), 0u);
+    cluster.checks.Mend(0, 2);
+    cluster.Settle();
+    EXPECT_EQ(cluster.Count(0), 2u);
+    EXPECT_EQ(cluster.Count(2), 2u);
+    // Nor is the epoch of it forgotten.
+    cluster.clients.Resume(session, cluster.node(2), 0);
+    cluster.Settle();
+    EXPECT_EQ(session.resumes, 2u);
+    EXPECT_EQ(cluster.Count(0), 2u);
+  }
+}
+
 // What was due of its grace before the resume is no measure for what comes.
 TEST(Adoption, ATimeToLiveCountsAnewAfterAResumeInGrace) {
   constexpr SimTime kTtl = 2 * kSecond;
