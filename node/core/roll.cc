@@ -121,7 +121,7 @@ Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation,
   }
   i = store_.PutSession(stream.idx, mutation.id, mutation.seq, content);
   crdt::PresenceStore::Session& session = store_.session(i);
-  session.flags &= ~kExpired;
+  session.flags &= ~(kExpired | kBuried);
   store_.set_session_round(i, stream.round);
   if (!stream.own) SetGraceDeadline(i, stream);
   if (!store_.Sole(i)) {
@@ -318,6 +318,12 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
       continue;
     }
     if (!stream.hidden && session.state() != SessionState::kMoved) continue;
+    if (Lapsed(i)) {
+      if (store_.Sole(i)) continue;
+      session.flags |= kBuried;
+      OnCopiesChanged(session.session);
+      continue;
+    }
     // Others may have heard its owner later than we had.
     session.deadline_us = GraceDeadline(session, stream);
     if (session.deadline_us > lived_us_) {

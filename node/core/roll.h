@@ -3,11 +3,12 @@
 //
 // Mutations come in one at a time (Apply) and change the store; the roll
 // decides what that shows. A session may have several *copies*, one an origin;
-// the highest (epoch, resume, origin) that has not lapsed is in force: it has
-// not expired, and its stream is not hidden (or the session's grace is not
-// over). An entry is shown if its copy is in force. What a mutation changes for
-// one entry is done at once; what it changes for a whole session or stream is a
-// job:
+// the highest (epoch, resume, origin) is in force. An entry is shown if its
+// copy is in force and has not lapsed: it is not expired, and its stream is not
+// hidden (or the session's grace is not over). What has lapsed while there is
+// another copy is *buried* 3 s later, and in force no more. What a mutation
+// changes for one entry is done at once; what it changes for a whole session or
+// stream is a job:
 //
 //   Apply(put session) --copies changed--> jobs: winner, then losers
 //   SetHidden(stream) ------------------> job: every session of the stream
@@ -105,7 +106,7 @@ class Roll {
   // ---- sessions ----
   // The highest copy that is not pending, or kNone: what a resume must exceed.
   crdt::SessionIdx Highest(crdt::SessionId session) const;
-  // The copy in force: the highest that has not lapsed either, or kNone.
+  // The copy in force: the highest that is not buried either, or kNone.
   crdt::SessionIdx InForce(crdt::SessionId session) const;
   // The copy of one stream, or kNone.
   crdt::SessionIdx CopyOf(crdt::SessionId session,
@@ -148,6 +149,7 @@ class Roll {
   static constexpr uint32_t kArmed = kExpired << 1;
   static constexpr uint32_t kQueued = kExpired << 2;
   static constexpr uint32_t kLost = kExpired << 3;
+  static constexpr uint32_t kBuried = kExpired << 4;
 
  private:
   struct Job {
@@ -175,6 +177,7 @@ class Roll {
 
   // Nothing of it is shown any more, unless its owner is heard again.
   bool Lapsed(crdt::SessionIdx session) const;
+  void BuryLater(crdt::SessionIdx session);
   void OnCopiesChanged(crdt::SessionId session);
   int64_t GraceDeadline(const crdt::PresenceStore::Session& session,
                         const Stream& stream) const;

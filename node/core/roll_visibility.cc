@@ -39,14 +39,16 @@ SessionIdx Roll::Highest(crdt::SessionId session) const {
   return best;
 }
 
-// The owner of a lower copy may never hear of a higher one that has lapsed:
-// nobody learns a stream of which nothing is wanted.
+// The owner of a lower copy may never hear of a higher one that has lapsed, as
+// nobody learns a stream of which nothing is wanted. What it says is believed
+// once it has had the time to say that the session has moved.
 SessionIdx Roll::InForce(crdt::SessionId session) const {
   SessionIdx best = kNone;
   for (SessionIdx i = store_.FirstCopy(session); i != kNone;
        i = store_.NextCopy(i)) {
     if (store_.session(i).state() == SessionState::kPending) continue;
-    if (Lapsed(i)) continue;
+    if (by_idx_[store_.session(i).stream]->dropping) continue;
+    if ((store_.session(i).flags & kBuried) != 0) continue;
     if (best == kNone || HigherCopy(i, best)) best = i;
   }
   return best;
@@ -132,6 +134,7 @@ void Roll::OnCopiesChanged(crdt::SessionId sid) {
   if (winner != kNone) QueueSession(winner);
   for (SessionIdx i = store_.FirstCopy(sid); i != kNone;
        i = store_.NextCopy(i)) {
+    BuryLater(i);
     if (i == winner) continue;
     QueueSession(i);
     crdt::PresenceStore::Session& session = store_.session(i);
@@ -144,6 +147,16 @@ void Roll::OnCopiesChanged(crdt::SessionId sid) {
       losers_.push_back(i);
     }
   }
+}
+
+void Roll::BuryLater(SessionIdx i) {
+  const crdt::PresenceStore::Session& session = store_.session(i);
+  const bool waits = session.deadline_us > lived_us_;
+  if (waits || store_.Sole(i) || by_idx_[session.stream]->own || !Lapsed(i) ||
+      (session.flags & kBuried) != 0) {
+    return;
+  }
+  SetDeadline(i, lived_us_ + absl::ToInt64Microseconds(options_.leave_delay));
 }
 
 // From when on a session of another node may be let go although its owner says
@@ -302,7 +315,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
     SessionIdx i = job.cursor->session;
     job.cursor->session = store_.NextSessionBySeq(i);
     crdt::PresenceStore::Session& session = store_.session(i);
-    if (!stream->hidden) session.flags &= ~kExpired;
+    if (!stream->hidden) session.flags &= ~(kExpired | kBuried);
     if (!stream->own) SetGraceDeadline(i, *stream);
     if (!store_.Sole(i)) {
       OnCopiesChanged(session.session);

@@ -239,9 +239,10 @@ void Checks::Updated(Process& at, const RefKey& old, const RefKey& ref,
   if (!error.empty()) return world_.Fail(error);
   // Some updates in between may have been skipped.
   if (model_.Updates(ref, old) || WentBack(at, ref)) return;
-  if (HigherLapsed(at, ref) || MoveUnheard(at, ref)) return;
+  if (model_.MayReturn(ref) || MoveUnheard(at, ref)) return;
   world_.Fail(absl::StrCat("C1: ", ToString(ref), " is shown as an update of ",
-                           ToString(old), ", and was not made from it"));
+                           ToString(old), ", and was not made from it",
+                           Explained(at, entry)));
 }
 
 void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {

@@ -150,6 +150,7 @@ class Checks : public Observer {
     SimTime thawed_at = 0;
     SimTime stalled_at = 0;  // Thawed after a stall that it can notice.
     SimTime slow_until = 0;
+    SimTime met_at = 0;                // Until then it saw nobody else alive.
     uint64_t spots = 0;                // Spot checks so far.
     std::set<crdt::LifeId> at_freeze;  // That it saw alive when it last froze.
     // The lives it knew, saw alive and suspected when its members last changed.
@@ -183,9 +184,6 @@ class Checks : public Observer {
   bool MovedTooSlowly(Process& at, const RefKey& ref);
   // Of a copy of its session it has not heard, and hides it for an earlier one.
   bool MoveUnheard(Process& at, const RefKey& ref);
-  // A copy holds it that nothing hides but copies of processes that are gone,
-  // or count as that here: an update made by one of these may be taken back.
-  bool HigherLapsed(Process& at, const RefKey& ref);
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
   void ExpectDownBy(Process& process, SimTime since, SimTime bound);

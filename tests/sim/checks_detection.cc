@@ -197,6 +197,10 @@ void Checks::OnMembersChanged(Process& from) {
       std::exchange(note.living, std::move(living));
   const std::set<crdt::LifeId> suspected =
       std::exchange(note.suspect, std::move(suspect));
+  const auto alone = [&from](const std::set<crdt::LifeId>& lives) {
+    return lives.size() <= (lives.contains(from.life) ? 1 : 0);
+  };
+  if (alone(alive) && !alone(note.living)) note.met_at = world_.now();
   if (!down.empty()) NoteHalves(from);
   for (auto& host : world_.hosts()) {
     Process* process = host->process;

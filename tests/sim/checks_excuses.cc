@@ -133,20 +133,4 @@ bool Checks::MoveUnheard(Process& at, const RefKey& ref) {
   });
 }
 
-bool Checks::HigherLapsed(Process& at, const RefKey& ref) {
-  const auto& copies = model_.session(model_.Find(ref)->session).copies;
-  return std::any_of(copies.begin(), copies.end(), [&](const auto& low) {
-    const Model::Copy& copy = low.second;
-    return !copy.closed && copy.entries.contains(ref) &&
-           std::all_of(copies.begin(), copies.end(), [&](const auto& high) {
-             if (!(copy.rank < high.second.rank)) return true;
-             if (model_.Gone(high.first)) return true;
-             const auto number = static_cast<size_t>(high.first);
-             const auto state = StateOf(at, *world_.processes()[number]);
-             return state == core::MemberState::kDown ||
-                    state == core::MemberState::kLeft;
-           });
-  });
-}
-
 }  // namespace muster::sim

@@ -68,7 +68,7 @@ void Checks::CheckOverdue(Process& at, const Model::Entries& shown) {
     if (world_.now() <= latest.leave) continue;
     const Model::Made* made = model_.Find(ref);
     const std::set<int>& owners = model_.session(made->session).processes;
-    if (SteadySince(at) > latest.disconnected ||
+    if (std::max(SteadySince(at), NoteOf(at).met_at) > latest.disconnected ||
         std::any_of(owners.begin(), owners.end(), [&](int owner) {
           return MayBeLate(at, owner, latest.disconnected,
                            world_.now() - latest.leave);

@@ -11,12 +11,19 @@ namespace {
 // How long a healed cluster may take to be equal. Back-off is 2 s, a link that
 // stands still is redialled after 1 s, a name is checked for 1.5 s.
 constexpr SimTime kQuietWithin = 15 * kSecond;
+// What a node may hold, and goes through a window a round trip.
+constexpr SimTime kHeldBytes = 256 << 10;
 constexpr SimTime kDrainWithin = 5 * kSecond;
 constexpr SimTime kHostileStart = 3 * kSecond;
 // In a long silence, where nothing is to be found in between.
 constexpr SimTime kSlowTick = 100 * kMillisecond;
 constexpr SimTime kLongSilence = 22 * 60 * kSecond;
 constexpr uint64_t kDriverSalt = 0x5eed;
+
+SimTime QuietWithin(const Plan& plan) {
+  const auto windows = kHeldBytes / static_cast<SimTime>(plan.window_bytes);
+  return kQuietWithin + windows * 2 * (plan.latency + plan.jitter);
+}
 
 }  // namespace
 
@@ -45,7 +52,7 @@ RunResult Driver::Run() {
     Phase();
     working_ = false;
     Heal();
-    if (!checks_.BecomeQuiet(kQuietWithin)) break;
+    if (!checks_.BecomeQuiet(QuietWithin(plan_))) break;
     checks_.ClearTaint();
     if (done_ >= max_ops_) break;
   }
@@ -90,7 +97,7 @@ void Driver::StartAll() {
     world_.RunFor(kHostileStart);
     EndHostility();
   }
-  checks_.BecomeQuiet(kQuietWithin);
+  checks_.BecomeQuiet(QuietWithin(plan_));
   checks_.ClearTaint();
   network.options.hostile_ppm = plan_.hostile_ppm;
 }
@@ -182,7 +189,7 @@ void Driver::LongSilence() {
   for (Process* process : world_.Alive()) {
     process->tick_period = 10 * kMillisecond;
   }
-  if (checks_.BecomeQuiet(kQuietWithin)) checks_.CheckNothingKept();
+  if (checks_.BecomeQuiet(QuietWithin(plan_))) checks_.CheckNothingKept();
 }
 
 // ------------------------------------------------------------------- drawing

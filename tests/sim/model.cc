@@ -224,6 +224,20 @@ const Model::Copy* Model::CertainTop(const Session& session) const {
   return top->since + late < lapse ? top : nullptr;
 }
 
+bool Model::MayReturn(const RefKey& ref) const {
+  const Made* made = Find(ref);
+  if (made == nullptr) return false;
+  const auto& copies = session(made->session).copies;
+  return std::any_of(copies.begin(), copies.end(), [&](const auto& low) {
+    const Copy& copy = low.second;
+    return !copy.closed && copy.entries.contains(ref) &&
+           std::all_of(copies.begin(), copies.end(), [&](const auto& high) {
+             return !(copy.rank < high.second.rank) ||
+                    gone_.contains(high.second.process);
+           });
+  });
+}
+
 const Model::Copy* Model::Holder(const RefKey& ref) const {
   const Made* made = Find(ref);
   if (made == nullptr) return nullptr;

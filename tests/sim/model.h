@@ -134,6 +134,9 @@ class Model {
   // Every copy that may be in force holds the entry, in this version or a
   // later one, and is connected: it must not leave.
   bool MustStay(const RefKey& ref) const;
+  // A copy holds it that nothing but copies of ended processes hide: an update
+  // made by one of these may be taken back.
+  bool MayReturn(const RefKey& ref) const;
   // The copy whose client holds the entry, if MustStay.
   const Copy* Holder(const RefKey& ref) const;
   // The earliest moment at which the entry may leave, if its session is
