@@ -376,7 +376,7 @@ void Clients::ResumeRefused(Process& from, Session& session,
   const Model::Session& s = model_.session(session.number);
   switch (status.code()) {
     case absl::StatusCode::kNotFound: {
-      bool may_have_ended = s.ended;
+      bool may_have_ended = s.ended || s.lapse <= world_.now();
       for (const auto& [process, copy] : s.copies) {
         may_have_ended |= !copy.connected || copy.pending;
       }
