@@ -95,6 +95,7 @@ void Checks::TaintHost(int host) {
 
 void Checks::Cut(int a, int b, bool reset) {
   world_.network().Cut(a, b, reset);
+  Slowed();
   TaintHost(a);
   TaintHost(b);
   Changed();
@@ -103,6 +104,7 @@ void Checks::Cut(int a, int b, bool reset) {
 void Checks::CutOneWay(int from, int to) {
   world_.network().path(from, to).cut = true;
   world_.network().path(from, to).reset = false;
+  Slowed();
   TaintHost(from);
   TaintHost(to);
   Changed();

@@ -89,7 +89,8 @@ class Checks : public Observer {
   void Kill(Process& process);
   void PowerOff(Process& process);
   void BreakLinks(int a, int b);
-  // A path: links remember it, those that are idle for ever.
+  // A path, or it was cut, and what was sent had to wait: links remember it,
+  // those that are idle for ever.
   void Slowed() { slowed_ = true; }
   // For what is done to the network itself.
   void Disturbed() { disturbed_at_.insert(world_.now()); }
