@@ -256,8 +256,12 @@ class PresenceStore {
   bool key_changed() const { return key_changed_; }
   uint64_t shown_entries() const { return shown_entries_; }
   uint64_t shown_keys() const { return shown_keys_; }  // (topic, key) pairs.
-  // Fetches into the cache what an AddEntry of this key will read.
+  // Fetch into the cache: what an AddEntry of this key will read; the rows of a
+  // session, which mostly were added one after another; and, once those have
+  // come, their keys and metas.
   void PrefetchKey(absl::string_view key) const;
+  void PrefetchRows(SessionIdx session) const;
+  void PrefetchContents(SessionIdx session) const;
 
   // ---- rebase: elements in seq order, marks ----
   SessionIdx FirstSessionBySeq(StreamIdx stream) const;

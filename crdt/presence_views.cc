@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -7,6 +8,11 @@
 #include "crdt/presence_store.h"
 
 namespace muster::crdt {
+namespace {
+
+constexpr uint32_t kAhead = 16;  // Rows of a session that are fetched.
+
+}  // namespace
 
 // ------------------------------------------------------------------- shown
 
@@ -218,6 +224,22 @@ void PresenceStore::LeaveKey(RowIdx i) {
 
 void PresenceStore::PrefetchKey(absl::string_view key) const {
   by_key_.Prefetch(KeySlotHash(HashName(key)));
+}
+
+void PresenceStore::PrefetchRows(SessionIdx i) const {
+  const Session& session = sessions_[i];
+  if (session.first_row == kNone) return;
+  rows_.PrefetchDown(session.first_row, std::min(session.entries, kAhead));
+}
+
+void PresenceStore::PrefetchContents(SessionIdx i) const {
+  RowIdx row = sessions_[i].first_row;
+  for (uint32_t n = 0; n < kAhead && row != kNone; ++n) {
+    const char* blob = slab_.Data(rows_[row].blob);
+    __builtin_prefetch(blob);
+    __builtin_prefetch(blob + 64);
+    row = rows_[row].session_next;
+  }
 }
 
 // The first row of (topic, key) in a ring from `i` on; `first` ends it.

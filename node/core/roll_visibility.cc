@@ -314,6 +314,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
   for (size_t n = 0; n < rows && job.cursor->session != kNone; ++n) {
     SessionIdx i = job.cursor->session;
     job.cursor->session = store_.NextSessionBySeq(i);
+    if (job.cursor->session != kNone) store_.PrefetchRows(job.cursor->session);
     crdt::PresenceStore::Session& session = store_.session(i);
     if (!stream->hidden) session.flags &= ~(kExpired | kBuried);
     if (!stream->own) SetGraceDeadline(i, *stream);
@@ -327,6 +328,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
       continue;
     }
     n += session.entries;
+    store_.PrefetchContents(i);
     for (RowIdx row = session.first_row; row != kNone;) {
       RowIdx next = store_.NextRowOf(row);
       ReconcileRow(row);

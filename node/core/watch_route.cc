@@ -29,15 +29,16 @@ void WatchHub::Record(Change::Kind kind, RowIdx row,
     return;
   }
   const TopicIdx topic = store_.topic_of(row);
-  Change change;
-  change.kind = kind;
-  change.topic = store_.topic_name(topic);
-  change.key = store_.key(row);
-  change.meta = store_.meta(row);
-  change.ref = store_.ref(row);
-  change.ref_prev = previous;
-  change.stamp = store_.stamp(row);
-  change.key_changed = kind != Change::Kind::kUpdate && store_.key_changed();
+  const Change change = {
+      .kind = kind,
+      .topic = store_.topic_name(topic),
+      .key = store_.key(row),
+      .meta = store_.meta(row),
+      .ref = store_.ref(row),
+      .ref_prev = previous,
+      .stamp = store_.stamp(row),
+      .key_changed = kind != Change::Kind::kUpdate && store_.key_changed(),
+  };
   const uint64_t counter = ring_.Append(change);
   if (routed_ + 1 == counter) {
     const WatchIndex::Lists lists = index_.Of(topic, change.key);
