@@ -272,6 +272,7 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
   stream.applied = stream.vv;
   uint64_t digest = pulling.rebase->final_digest();
   pulling.rebase.reset();
+  pulling.rebased = true;
   stream.rebasing = false;
   roll_.Settle(stream);
   roll_.log().Reset(stream.idx, stream.vv);

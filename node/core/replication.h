@@ -123,10 +123,11 @@ class Replication {
     uint64_t rebase_id = 0;
     Instant since{0};  // Of the pull or the last progress.
     Instant last_pull{0};
-    uint64_t ahead = 0;   // What its link had brought by then, of any stream.
-    int asked_again = 0;  // The same source, since anything came of it.
-    crdt::Seq told;       // The furthest that any peer ever was.
-    bool force = false;   // Rebase from 0: the digest did not match.
+    uint64_t ahead = 0;    // What its link had brought by then, of any stream.
+    int asked_again = 0;   // The same source, since anything came of it.
+    crdt::Seq told;        // The furthest that any peer ever was.
+    bool force = false;    // Rebase from 0: the digest did not match.
+    bool rebased = false;  // Once, at least, and to its end.
     std::unique_ptr<RebaseReceiver> rebase;
     std::optional<CheckpointFrame> checkpoint;  // To be passed on.
 

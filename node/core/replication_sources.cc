@@ -119,7 +119,10 @@ void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
   pull.rebase_id = pulling.rebase_id;
   // Where nothing is known of a stream its past is not replayed: what has left
   // since would be shown once more.
-  const bool anew = stream.vv == Seq() && Furthest(stream) > Seq();
+  const bool anew =
+      stream.vv == Seq() &&
+      (Furthest(stream) > Seq() ||
+       (!pulling.rebased && !links_.at(to).positions.contains(stream.id())));
   pull.force_rebase = pulling.force || stream.rebasing || anew;
   ++counters_.pulls;
   Send(links_.at(to), out, {0, pull});
