@@ -210,5 +210,35 @@ TEST(Rebase, TwoNewcomersWaitForWhoHasItAndNotForEachOther) {
   }
 }
 
+// b stands still and is taken for overtaken by another life of its name, which
+// dies: c has dropped b's stream, and hears of it again from a newcomer first.
+TEST(Rebase, ThePastOfAStreamThatWasDroppedIsNotReplayed) {
+  Cluster cluster(4, nullptr, 1, 20 * kMillisecond);
+  cluster.checks.Kill(cluster.node(3));
+  Session& past = cluster.Open(1, 60 * kSecond, 20, "past");
+  cluster.Run(5 * kSecond);
+  cluster.clients.Close(past);
+  cluster.Open(1, 60 * kSecond, 5, "kept");
+  cluster.Settle();
+  Process& b = cluster.node(1);
+  cluster.checks.Freeze(b);
+  cluster.Run(kSecond);
+  Process& twin = cluster.Start(1, 4);
+  ASSERT_GE(cluster.TimeUntil([&] { return twin.replica().Serving().ok(); },
+                              5 * kSecond),
+            0);
+  cluster.checks.PowerOff(twin);
+  cluster.Run(2 * kSecond);
+  ASSERT_EQ(cluster.Count(2), 5u);
+  cluster.checks.Thaw(b);
+  EXPECT_GE(cluster.TimeUntil([&] { return cluster.Count(2) == 0; }, kSecond),
+            0);
+  const uint64_t diffs = cluster.audit(2).mirror.diffs();
+  cluster.Start(3);
+  EXPECT_GE(cluster.TimeUntil([&] { return cluster.Count(2) == 5; }, kSecond),
+            0);
+  EXPECT_EQ(cluster.audit(2).mirror.diffs() - diffs, 5u);
+}
+
 }  // namespace
 }  // namespace muster::sim
