@@ -35,7 +35,7 @@ struct DetectorOptions {
   // A silent member and its stream are forgotten after this.
   absl::Duration forget = absl::Minutes(20);
   // The higher name dials if the lower one has not within this.
-  absl::Duration dial_wait = absl::Seconds(2);
+  absl::Duration dial_wait = absl::Milliseconds(500);
   // A name is in use if another life of it shows itself within this.
   absl::Duration name_check = absl::Milliseconds(1500);
   // Serve alone if no join address has answered within this.

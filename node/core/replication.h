@@ -124,7 +124,7 @@ class Replication {
     Instant since{0};  // Of the pull or the last progress.
     Instant last_pull{0};
     uint64_t ahead = 0;    // What its link had brought by then, of any stream.
-    int asked_again = 0;   // The same source, since anything came of it.
+    int asked_again = 0;   // Since anything came of it.
     crdt::Seq told;        // The furthest that any peer ever was.
     bool force = false;    // Rebase from 0: the digest did not match.
     bool rebased = false;  // Once, at least, and to its end.

@@ -178,16 +178,14 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
                 stream.rebasing || pulling.force;
   if (!behind) return pulling.Progressed(now);
   const absl::Duration longest = kLongestWait * options_.source_timeout;
-  absl::Duration wait =
-      (Brings(pulling, stream) ? kBegunWait : 1) * options_.source_timeout;
-  if (now - pulling.since < wait) return;
+  // What was asked for before may still be on the way, and be longer on it,
+  // from whomever: of two slow sources neither would be waited for else.
+  const absl::Duration wait = (Brings(pulling, stream) ? kBegunWait : 1) *
+                              options_.source_timeout *
+                              (1 << std::min(pulling.asked_again, 4));
+  if (now - pulling.since < std::min(wait, longest)) return;
   LinkId best = BestSource(stream, pulling.source);
   if (best != 0 && !Helps(stream, pulling, best)) best = 0;
-  if (best == 0) {
-    // What was asked for before may still be on the way, and be longer on it.
-    wait = std::min(wait * (1 << std::min(pulling.asked_again, 4)), longest);
-    if (now - pulling.since < wait) return;
-  }
   if (best == 0 && !Holds(pulling.source, stream)) {
     // Nobody has it any more: it can be dropped here, too.
     AbandonRebase(stream, pulling);
@@ -195,8 +193,9 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
     return;
   }
   if (best == 0 && IsQueued(pulling, stream)) return;
-  if (best == 0) ++pulling.asked_again;
+  const int asked_again = pulling.asked_again + 1;
   SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
+  pulling.asked_again = asked_again;
 }
 
 // A rebase that has begun would not come faster from its beginning.

@@ -31,7 +31,7 @@ ROOT = HERE.parent.parent
 FAST = [f"--{name}-ms={milliseconds // 5}" for name, milliseconds in (
     ("beat-interval", 250), ("min-sigma", 100), ("min-silence", 1000),
     ("max-silence", 2000), ("max-silence-stream-only", 4000), ("confirm", 500),
-    ("refused-wait", 350), ("link-stall", 1000), ("dial-wait", 2000),
+    ("refused-wait", 350), ("link-stall", 1000), ("dial-wait", 500),
     ("name-check", 1500), ("join-wait", 2000), ("source-timeout", 500))]
 
 

@@ -240,5 +240,19 @@ TEST(Rebase, ThePastOfAStreamThatWasDroppedIsNotReplayed) {
   EXPECT_EQ(cluster.audit(2).mirror.diffs() - diffs, 5u);
 }
 
+// What takes longer on its way than a source is given: of two such sources one
+// must be waited for.
+TEST(Rebase, TwoFarSourcesAreWaitedFor) {
+  Cluster cluster(3, SmallLog, 1, 300 * kMillisecond);
+  cluster.checks.Kill(cluster.node(2));
+  cluster.Open(0, 60 * kSecond, 500);
+  cluster.Run(10 * kSecond);
+  cluster.Start(2);
+  const SimTime took =
+      cluster.TimeUntil([&] { return cluster.Count(2) == 500; }, 10 * kSecond);
+  EXPECT_GE(took, 0);
+  EXPECT_LE(took, 6 * kSecond);
+}
+
 }  // namespace
 }  // namespace muster::sim
