@@ -24,6 +24,9 @@ double SigmasOf(double threshold) {
   return high;
 }
 
+// Whether the node takes no notice that it did not run, as a mutant does not.
+bool IsBlind() { return crdt::Mutated(crdt::Mutant::kBlamesOthersAfterStall); }
+
 }  // namespace
 
 void GapWindow::Add(absl::Duration gap) {
@@ -76,11 +79,13 @@ absl::Duration FailureDetector::SuspectAfter(const GapWindow& gaps,
 }
 
 absl::Duration StallWatch::Step(Instant now) {
-  absl::Duration gap = now - last_;
-  last_ = now;
-  const bool blind = crdt::Mutated(crdt::Mutant::kBlamesOthersAfterStall);
-  paused_ |= gap > kPause && !blind;
-  if (gap <= kStall || blind) return absl::ZeroDuration();
+  const absl::Duration gap = now - std::exchange(last_, now);
+  if (IsBlind()) return absl::ZeroDuration();
+  const bool behind =
+      std::max(now - ticked_, ticked_ - ticked_before_) > kStall;
+  backlog_ = behind ? now - ticked_before_ : absl::ZeroDuration();
+  paused_ |= gap > kPause;
+  if (gap <= kStall) return absl::ZeroDuration();
   resumed_ = now;
   ticks_left_ = 2;
   delay_ = gap;
@@ -90,6 +95,7 @@ absl::Duration StallWatch::Step(Instant now) {
 void StallWatch::Tick(Instant now) {
   // Not twice in turn: the ticks may always be far apart.
   unread_ = std::exchange(paused_, false) && !unread_;
+  ticked_before_ = std::exchange(ticked_, now);
   if (ticks_left_ == 0) return;
   if (ticks_left_ == 1 && now - resumed_ < kSettle) return;
   if (--ticks_left_ == 0) delay_ = absl::ZeroDuration();

@@ -20,6 +20,7 @@
 #ifndef MUSTER_NODE_CORE_FAILURE_DETECTOR_H_
 #define MUSTER_NODE_CORE_FAILURE_DETECTOR_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -81,6 +82,10 @@ class FailureDetector {
 // is read then may have waited for as long as the stall, so `InputDelay` is
 // added to its age, and nobody is judged. After a pause, which is shorter, what
 // waits is read before anybody is judged: the first tick judges nobody.
+//
+// A node with too much to do never stands still, and yet what it reads has
+// waited, in one line with its ticks, of which one waits at a time: what is
+// read now came after the tick before the last.
 class StallWatch {
  public:
   // Far above the tick period of 10 ms.
@@ -88,21 +93,26 @@ class StallWatch {
   static constexpr absl::Duration kPause = absl::Milliseconds(40);
   static constexpr absl::Duration kSettle = absl::Milliseconds(50);
 
-  explicit StallWatch(Instant now) : last_(now) {}
+  explicit StallWatch(Instant now)
+      : last_(now), ticked_(now), ticked_before_(now) {}
   // At every call. The stall that has just ended, or zero.
   absl::Duration Step(Instant now);
   // At every tick, after Step.
   void Tick(Instant now);
   bool settling() const { return ticks_left_ > 0 || unread_; }
-  absl::Duration InputDelay() const { return delay_; }
+  // So long may what is read have waited; 0 if that is nothing unusual.
+  absl::Duration InputDelay() const { return std::max(delay_, backlog_); }
 
  private:
   Instant last_;
+  Instant ticked_;
+  Instant ticked_before_;
   Instant resumed_;
   int ticks_left_ = 0;
   bool paused_ = false;  // Since the last tick.
   bool unread_ = false;
   absl::Duration delay_;
+  absl::Duration backlog_;
 };
 
 }  // namespace muster::core

@@ -135,6 +135,22 @@ TEST(StallWatchTest, AfterAPauseTheFirstTickJudgesNobody) {
   EXPECT_FALSE(watch.settling());
 }
 
+TEST(StallWatchTest, InputOfOneWithTooMuchToDoHasWaitedAsItsTicks) {
+  StallWatch watch(Ms(0));
+  for (int ms = 1; ms <= 300; ++ms) watch.Step(Ms(ms));
+  EXPECT_EQ(Milliseconds(300), watch.InputDelay());
+  watch.Tick(Ms(300));
+  for (int ms = 301; ms <= 900; ++ms) watch.Step(Ms(ms));
+  EXPECT_EQ(Milliseconds(900), watch.InputDelay()) << "all came after 0";
+  watch.Tick(Ms(900));
+  watch.Step(Ms(901));
+  EXPECT_EQ(Milliseconds(601), watch.InputDelay()) << "all came after 300";
+  EXPECT_FALSE(watch.settling());
+  watch.Tick(Ms(910));
+  watch.Step(Ms(911));
+  EXPECT_EQ(absl::ZeroDuration(), watch.InputDelay());
+}
+
 TEST(StallWatchTest, ASecondStallIsCountedOnItsOwn) {
   StallWatch watch(Ms(0));
   watch.Step(Ms(1000));

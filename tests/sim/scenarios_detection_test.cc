@@ -88,6 +88,34 @@ TEST(Detection, AThawedNodeAccusesNobody) {
   EXPECT_EQ(cluster.Living(0), 3u);
 }
 
+// What a node with too much to do has heard of the dead has waited, and it does
+// not tell of it as of news.
+TEST(Detection, OneWithTooMuchToDoDoesNotBringTheDeadBack) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    Cluster cluster(3, nullptr, seed);
+    cluster.Open(1, 0, 3);
+    cluster.Settle();
+    cluster.Run(5 * kSecond);
+    cluster.checks.Slow(cluster.node(2), 3 * kMillisecond);
+    cluster.checks.Cut(0, 1, false);
+    // For three seconds and more it reads what came in one, of strangers.
+    for (int ms = 0; ms < 1000; ++ms) {
+      cluster.node(2).Post([](core::Replica& replica, core::Now now) {
+        replica.OnDatagram({}, now);
+      });
+      cluster.Run(kMillisecond);
+    }
+    cluster.checks.PowerOff(cluster.node(1));
+    const SimTime gone =
+        cluster.TimeUntil([&] { return cluster.Count(0) == 0; }, 3 * kSecond);
+    EXPECT_GE(gone, 0) << seed;
+    for (int step = 0; step < 50; ++step) {
+      cluster.Run(100 * kMillisecond);
+      ASSERT_EQ(cluster.Count(0), 0u) << seed << ", after " << step;
+    }
+  }
+}
+
 // Runs a minute with a–c cut while b hears both.
 void NobodyIsDown(bool reset) {
   Cluster cluster(3);

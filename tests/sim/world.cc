@@ -62,17 +62,21 @@ void Process::Drain() {
   ScheduleDrain();
 }
 
+Process::Input Process::Tick() {
+  return [this](core::Replica& replica, core::Now now) {
+    tick_waits_ = false;
+    replica.Tick(now);
+  };
+}
+
 void Process::ScheduleTick(SimTime after) {
   world_.After(after, [this] {
     if (!alive_) return;
-    auto tick = [](core::Replica& replica, core::Now now) {
-      replica.Tick(now);
-    };
     if (frozen_) {
       tick_missed_ = true;
       return;
     }
-    Post(tick);
+    if (!std::exchange(tick_waits_, true)) Post(Tick());
     ScheduleTick(tick_period);
   });
 }
@@ -87,13 +91,9 @@ void Process::Thaw() {
   // A real loop may find its timer or its sockets ready first.
   if (tick_missed_) {
     tick_missed_ = false;
-    auto tick = [](core::Replica& replica, core::Now now) {
-      replica.Tick(now);
-    };
-    if (world_.rng().OneIn(2)) {
-      inbox_.push_front(tick);
-    } else {
-      inbox_.push_back(tick);
+    const bool first = world_.rng().OneIn(2);
+    if (!std::exchange(tick_waits_, true)) {
+      inbox_.insert(first ? inbox_.begin() : inbox_.end(), Tick());
     }
     ScheduleTick(tick_period);
   }

@@ -125,6 +125,7 @@ class Process {
   void Run(const Input& input);
   void Drain();
   void ScheduleDrain();
+  Input Tick();
   void ScheduleTick(SimTime after);
   void ScheduleJob();
   void TakeOutput();
@@ -142,6 +143,7 @@ class Process {
   bool job_posted_ = false;
   bool job_missed_ = false;  // While frozen; so the tick.
   bool tick_missed_ = false;
+  bool tick_waits_ = false;  // In the inbox: one at most, as in the node.
   bool stepping_ = false;
   uint64_t steps_ = 0;
 };
