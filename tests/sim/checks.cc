@@ -78,11 +78,17 @@ void Checks::ClearTaint() {
   // None is in the middle of a rebase now; and what was to lapse when a life
   // ended has done so.
   halves_.clear();
-  moved_to_.clear();
   unheard_.clear();
-  std::erase_if(missed_, [this](const auto& missed) {
-    const auto ended = ended_at_.find(missed.second);
+  const auto ended_long_ago = [this](int process) {
+    const auto ended = ended_at_.find(process);
     return ended != ended_at_.end() && world_.now() - ended->second > kLapsed;
+  };
+  std::erase_if(moved_to_, [&](const auto& moved) {
+    const int to = moved.first.first;
+    return ended_long_ago(to) || !IsLost(to, moved.second);
+  });
+  std::erase_if(missed_, [&](const auto& missed) {
+    return ended_long_ago(missed.second);
   });
 }
 
@@ -260,7 +266,7 @@ void Checks::Left(Process& at, const RefKey& ref, std::set<RefKey>& seen_dead) {
   if (MissedEnd(at, ref)) return;
   const SimTime earliest = model_.EarliestLeave(ref);
   if (world_.now() + kEarly < earliest && !MovedTooSlowly(at, ref) &&
-      !OutOfReach(at, ref)) {
+      !OutOfReach(at, ref) && !MoveLost(ref)) {
     world_.Fail(absl::StrCat("C5: ", ToString(ref), " left at ", at.name(), "#",
                              at.number, " ", earliest - world_.now(),
                              " us before its grace was over"));

@@ -185,6 +185,10 @@ class Checks : public Observer {
   bool MovedTooSlowly(Process& at, const RefKey& ref);
   // Of a copy of its session it has not heard, and hides it for an earlier one.
   bool MoveUnheard(Process& at, const RefKey& ref);
+  // Its session moved to a node that has ended, and that is known to nobody.
+  bool MoveLost(const RefKey& ref);
+  // A life has ended, and nobody has heard this of it.
+  bool IsLost(int process, crdt::Seq seq);
   // If it stays dead or frozen, and nothing of it is heard after `since`.
   void ExpectDown(Process& process, SimTime since);
   void ExpectDownBy(Process& process, SimTime since, SimTime bound);

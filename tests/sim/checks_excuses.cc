@@ -133,4 +133,22 @@ bool Checks::MoveUnheard(Process& at, const RefKey& ref) {
   });
 }
 
+bool Checks::MoveLost(const RefKey& ref) {
+  const int session = model_.Find(ref)->session;
+  const auto& copies = model_.session(session).copies;
+  return std::any_of(copies.begin(), copies.end(), [&](const auto& copy) {
+    const auto moved = moved_to_.find({copy.first, session});
+    return moved != moved_to_.end() && IsLost(copy.first, moved->second);
+  });
+}
+
+bool Checks::IsLost(int process, crdt::Seq seq) {
+  if (!ended_at_.contains(process)) return false;
+  const Process& owner = *world_.processes()[static_cast<size_t>(process)];
+  const auto alive = world_.Alive();
+  return std::none_of(alive.begin(), alive.end(), [&](Process* other) {
+    return PositionOf(*other, owner) >= seq;
+  });
+}
+
 }  // namespace muster::sim

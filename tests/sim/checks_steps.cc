@@ -92,8 +92,8 @@ void Checks::SpotCheck(Process& process) {
     if (process.frozen() || !process.idle()) return;
     const Watcher* audit = clients_.Audit(process);
     if (audit == nullptr || !audit->mirror.complete()) return;
-    // Past that it lags: a fresh state comes once these are written.
-    if (audit->unwritten >= process.options.watch.max_queued) return;
+    // It may lag: a fresh state comes once all is written.
+    if (audit->may_lag) return;
     const size_t seen = audit->mirror.entries().size();
     if (++NoteOf(process).spots % kOverdueEvery == 0 && seen <= kFew) {
       CheckOverdue(process, audit->mirror.entries());

@@ -58,6 +58,10 @@ struct Watcher {
   bool audit = false;    // Sees everything, writes soon.
   bool lagging = false;  // Writes nothing.
   size_t unwritten = 0;
+  // What its node has not heard is written, and whether that has been so much
+  // since there was none of it that the node may wait for all to be.
+  size_t in_flight = 0;
+  bool may_lag = false;
   bool begun = false;    // Something has come since it began at this node.
   uint64_t resets = 0;   // Batches that began a fresh state;
   uint64_t batches = 0;  // all batches.

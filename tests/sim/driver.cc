@@ -125,6 +125,7 @@ void Driver::SetPath(int from, int to, bool slow) {
   path.tail_ppm = plan_.tail_ppm;
   path.tail = 50 * kMillisecond;
   path.bytes_per_second = slow ? 10'000 : plan_.bytes_per_second;
+  world_.network().Widened(from, to);
 }
 
 void Driver::Phase() {

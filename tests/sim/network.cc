@@ -39,6 +39,30 @@ void Network::Cut(int a, int b, bool reset) {
   }
 }
 
+SimTime Network::TransmitTime(const Path& path, size_t bytes) {
+  if (path.bytes_per_second == 0) return 0;
+  return static_cast<SimTime>(bytes) * kSecond / path.bytes_per_second;
+}
+
+void Network::Widened(int from, int to) {
+  const Path& way = path(from, to);
+  for (const auto& [number, conn] : conns_) {
+    const int side = HostOf(*conn, 0) == from ? 0 : 1;
+    if (HostOf(*conn, side) != from || HostOf(*conn, 1 - side) != to) continue;
+    Lane& lane = conn->lanes[side];
+    if (lane.busy_until <= world_.now() || lane.wire.empty()) continue;
+    SimTime time = world_.now();
+    for (Item& item : lane.wire) {
+      time += TransmitTime(way, item.bytes);
+      item.ready = std::min(item.ready, time + way.latency + way.jitter);
+    }
+    lane.busy_until = std::min(lane.busy_until, time);
+    lane.last_ready = lane.wire.back().ready;
+    lane.due = kNone;
+    Post(conn, side);
+  }
+}
+
 void Network::Mend(int a, int b) {
   path(a, b).cut = false;
   path(b, a).cut = false;

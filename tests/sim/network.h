@@ -74,6 +74,9 @@ class Network {
   // Both directions.
   void Cut(int a, int b, bool reset = false);
   void Mend(int a, int b);
+  // The way from one host to another is wider than it was: what waits on it
+  // goes at its speed.
+  void Widened(int from, int to);
   // Resets every link between two hosts.
   void BreakLinks(int a, int b);
   // Whether a packet can go from `from` to `to`.
@@ -127,6 +130,7 @@ class Network {
     SimTime ready = 0;
   };
   // One direction of a connection.
+  static constexpr SimTime kNone = -1;
   struct Lane {
     std::array<std::deque<Item>, 3> waiting;  // Control, deltas, rebase.
     size_t waiting_bytes = 0;
@@ -136,7 +140,7 @@ class Network {
     SimTime last_ready = 0;
     SimTime retransmit = 0;  // 0: moving.
     size_t unacked = 0;      // While the way back is cut.
-    bool posted = false;
+    SimTime due = kNone;     // When its next arrival is posted for.
   };
   struct End {
     Process* process = nullptr;
@@ -224,6 +228,7 @@ class Network {
   void Shut(const ConnRef& conn, int side, const std::string& why);
   core::PeerHello HelloOf(Process& process) const;
   SimTime Transit(const Path& path);
+  static SimTime TransmitTime(const Path& path, size_t bytes);
   SimTime RoundTrip(int a, int b);
   void SendFin(const ConnRef& conn, int side, const std::string& why,
                bool permanent);

@@ -105,11 +105,8 @@ void Network::Put(const ConnRef& conn, int side, Item item) {
     bytes_between_[hosts] += item.bytes;
     ++sent_[{hosts.first, hosts.second, item.frame.body.index()}];
   }
-  lane.busy_until = std::max(lane.busy_until, world_.now());
-  if (way.bytes_per_second > 0) {
-    lane.busy_until +=
-        static_cast<SimTime>(item.bytes) * kSecond / way.bytes_per_second;
-  }
+  lane.busy_until =
+      std::max(lane.busy_until, world_.now()) + TransmitTime(way, item.bytes);
   SimTime delay = Transit(way);
   const uint64_t segments = 1 + item.bytes / kSegmentBytes;
   const uint64_t loss = segments * way.segment_loss_ppm;
@@ -126,15 +123,16 @@ void Network::Put(const ConnRef& conn, int side, Item item) {
 
 void Network::Post(const ConnRef& conn, int side) {
   Lane& lane = conn->lanes[side];
-  if (lane.posted || lane.retransmit != 0 || lane.wire.empty()) return;
-  lane.posted = true;
-  world_.At(std::max(world_.now(), lane.wire.front().ready),
-            [this, conn, side] { Arrive(conn, side); });
+  if (lane.due != kNone || lane.retransmit != 0 || lane.wire.empty()) return;
+  lane.due = std::max(world_.now(), lane.wire.front().ready);
+  world_.At(lane.due, [this, conn, side, due = lane.due] {
+    if (conn->lanes[side].due == due) Arrive(conn, side);
+  });
 }
 
 void Network::Arrive(const ConnRef& conn, int side) {
   Lane& lane = conn->lanes[side];
-  lane.posted = false;
+  lane.due = kNone;
   if (lane.wire.empty() || lane.retransmit != 0) return;
   if (lane.wire.front().ready > world_.now()) return Post(conn, side);
   const Path& way = PathFrom(*conn, side);

@@ -39,7 +39,8 @@ void Clients::StartWatch(Watcher& watcher) {
           absl::StrCat("a watch was refused: ", id.status().ToString()));
     }
     watcher.id = *id;
-    watcher.unwritten = 0;
+    watcher.unwritten = watcher.in_flight = 0;
+    watcher.may_lag = false;
     watcher.begun = false;
     by_watch_[{at->number, *id}] = &watcher;
   });
@@ -79,8 +80,12 @@ void Clients::Write(Watcher& watcher) {
   Process* at = watcher.at;
   const size_t batches = std::exchange(watcher.unwritten, 0);
   if (at == nullptr || batches == 0) return;
-  at->Post([id = watcher.id, batches](core::Replica& replica, core::Now now) {
+  at->Post([&watcher, at, id = watcher.id, batches](core::Replica& replica,
+                                                    core::Now now) {
     replica.WatchWritten(id, batches, now);
+    if (watcher.at != at || watcher.id != id) return;
+    watcher.in_flight -= batches;
+    if (watcher.in_flight == 0) watcher.may_lag = false;
   });
 }
 
@@ -90,6 +95,7 @@ void Clients::OnWatch(Process& from, const core::WatchEvent& event) {
   Watcher& watcher = *it->second;
   ++watcher.batches;
   watcher.begun = true;
+  watcher.may_lag |= ++watcher.in_flight >= from.options.watch.max_queued;
   watcher.resets += event.batch->reset;
   const std::string error =
       watcher.mirror.Apply(*event.batch, watcher.listener.get());
