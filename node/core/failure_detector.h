@@ -100,6 +100,8 @@ class StallWatch {
   // At every tick, after Step.
   void Tick(Instant now);
   bool settling() const { return ticks_left_ > 0 || unread_; }
+  // Since a stall not all that waited has been read.
+  bool stalled() const { return delay_ > absl::ZeroDuration(); }
   // So long may what is read have waited; 0 if that is nothing unusual.
   absl::Duration InputDelay() const { return std::max(delay_, backlog_); }
 

@@ -55,7 +55,7 @@ void Membership::Impl::Evidence(Member& member, const HeardBeat& heard,
     member.gaps.Add(judged - member.heard);
   }
   member.advanced = std::max(member.advanced, at);
-  member.late = stall_.InputDelay() > absl::ZeroDuration();
+  member.late = stall_.stalled();
   member.heard = std::max(member.heard, judged);
   member.stream_only = heard.way == Way::kLink &&
                        now - std::max(member.udp, member.linked) > kUdpLately;

@@ -116,6 +116,25 @@ TEST(Detection, OneWithTooMuchToDoDoesNotBringTheDeadBack) {
   }
 }
 
+// What it has heard of the living it passes on, for as old as it may be.
+TEST(Detection, NobodyIsDownWhoIsHeardOfThroughOneWithMuchToDo) {
+  Cluster cluster(3);
+  cluster.Settle();
+  cluster.checks.Slow(cluster.node(1), 3 * kMillisecond);
+  cluster.checks.Cut(0, 2, false);
+  for (int step = 0; step < 60; ++step) {
+    for (int i = 0; i < 100; ++i) {
+      cluster.node(1).Post([](core::Replica& replica, core::Now now) {
+        replica.OnDatagram({}, now);
+      });
+    }
+    cluster.Run(400 * kMillisecond);
+    for (int node = 0; node < 3; ++node) {
+      ASSERT_EQ(cluster.Living(node), 3u) << "at " << node << ", " << step;
+    }
+  }
+}
+
 // Runs a minute with a–c cut while b hears both.
 void NobodyIsDown(bool reset) {
   Cluster cluster(3);
