@@ -118,19 +118,21 @@ TEST(Detection, OneWithTooMuchToDoDoesNotBringTheDeadBack) {
 
 // What it has heard of the living it passes on, for as old as it may be.
 TEST(Detection, NobodyIsDownWhoIsHeardOfThroughOneWithMuchToDo) {
-  Cluster cluster(3);
-  cluster.Settle();
-  cluster.checks.Slow(cluster.node(1), 3 * kMillisecond);
-  cluster.checks.Cut(0, 2, false);
-  for (int step = 0; step < 60; ++step) {
-    for (int i = 0; i < 100; ++i) {
-      cluster.node(1).Post([](core::Replica& replica, core::Now now) {
-        replica.OnDatagram({}, now);
-      });
-    }
-    cluster.Run(400 * kMillisecond);
-    for (int node = 0; node < 3; ++node) {
-      ASSERT_EQ(cluster.Living(node), 3u) << "at " << node << ", " << step;
+  for (bool reset : {false, true}) {
+    Cluster cluster(3);
+    cluster.Settle();
+    cluster.checks.Slow(cluster.node(1), 3 * kMillisecond);
+    cluster.checks.Cut(0, 2, reset);
+    for (int step = 0; step < 60; ++step) {
+      for (int i = 0; i < 100; ++i) {
+        cluster.node(1).Post([](core::Replica& replica, core::Now now) {
+          replica.OnDatagram({}, now);
+        });
+      }
+      cluster.Run(400 * kMillisecond);
+      for (int node = 0; node < 3; ++node) {
+        ASSERT_EQ(cluster.Living(node), 3u) << "at " << node << ", " << step;
+      }
     }
   }
 }
