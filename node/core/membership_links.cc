@@ -147,7 +147,8 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
   Member* member = table_.Find(peer.life);
   if (member == nullptr && peer.incarnation.value != 0) {
     // It was forgotten, and returns on a link that stayed open.
-    member = Learn(peer, {address, {}, true}, step);
+    const absl::Duration age = DelayOf(id);
+    member = Learn(peer, {address, age, age == absl::ZeroDuration()}, step);
     RefreshLife(peer.life, step);
   }
   // What has waited says nothing of now, and the same beat may come in time by
@@ -190,11 +191,13 @@ void Membership::Impl::TakeInfo(Link& link, const MemberInfo& info,
     return;
   }
   const absl::Duration age = info.age + link.delay;
+  const bool in_time = link.delay == absl::ZeroDuration();
   const Instant heard = step.now.mono - age - stall_.InputDelay();
-  bool shown = own || (info.beat != 0 && age < MemberTable::kShown &&
-                       (info.state == MemberState::kAlive ||
-                        info.state == MemberState::kSuspect) &&
-                       !table_.EarlierBeganSince(origin, heard, step.now.mono));
+  bool shown = (own && in_time) ||
+               (info.beat != 0 && age < MemberTable::kShown &&
+                (info.state == MemberState::kAlive ||
+                 info.state == MemberState::kSuspect) &&
+                !table_.EarlierBeganSince(origin, heard, step.now.mono));
   Member* member = Learn(origin, {info.address, age, shown}, step);
   if (member == nullptr) return;
   if (own && member->address != info.address) {
@@ -203,7 +206,6 @@ void Membership::Impl::TakeInfo(Link& link, const MemberInfo& info,
     dialing_.Changed();
   }
   RefreshLife(origin.life, step);
-  const bool in_time = link.delay == absl::ZeroDuration();
   if (info.beat != 0 && in_time) Evidence(*member, {info.beat, age}, step);
   // Of a peer that is linked, only its own word counts.
   if (info.state == MemberState::kLeft && !links_.Any(origin.life)) {

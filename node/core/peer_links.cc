@@ -29,10 +29,10 @@ bool PeerLinks::IsDead(const Link& link, Instant now) {
 
 void PeerLinks::Heard(Link& link, uint64_t number, absl::Duration beat,
                       Instant now) {
-  if (link.heard && now - link.received > kFresh) {
+  if (now - link.received > kFresh) {
     link.burst = now;
     link.before = link.received;
-    link.beat_before = link.beat;
+    link.beat_before = link.heard ? link.beat : number;
   }
   link.received = now;
   link.heard = true;

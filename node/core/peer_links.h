@@ -41,7 +41,7 @@ struct Link {
   // silence began.
   absl::Duration delay;
   Instant burst;   // When the last silence ended.
-  Instant before;  // The last frame before it,
+  Instant before;  // The last frame before it, or `up`,
   uint64_t beat_before = 0;
   Instant unacked = kNever;  // Since when bulk waits for an ack.
   // What its round trips took, the longest of late.

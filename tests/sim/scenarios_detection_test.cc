@@ -238,6 +238,38 @@ TEST(Detection, ANameInUseIsRefusedAndNothingChanges) {
   EXPECT_TRUE(cluster.node(0).alive());
 }
 
+// A second node of its name began while c could not be reached, and all that it
+// has said, as the first on its link, comes when it has long ended.
+TEST(Detection, WhatCameTooLateOfAnotherOfItsNameEndsNobody) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Cluster cluster(3, nullptr, seed, 20 * kMillisecond);
+    cluster.Open(2, 60 * kSecond, 10);
+    cluster.Settle();
+    for (int other : {0, 1}) cluster.checks.Cut(other, 2, false);
+    for (int other : {1, 2}) cluster.checks.Cut(other, 3, false);
+    cluster.Run(5 * kSecond);
+    ASSERT_EQ(cluster.Living(0), 2u);
+    Process& second = cluster.Start(2, 3);
+    Network& network = cluster.world.network();
+    ASSERT_GE(cluster.TimeUntil([&] { return network.LinksBetween(0, 3) > 0; },
+                                kSecond),
+              0);
+    cluster.checks.CutOneWay(3, 0);
+    cluster.Run(3 * kSecond);
+    for (int other : {0, 1}) cluster.checks.Mend(other, 2);
+    cluster.checks.Drain(second);
+    ASSERT_GE(cluster.TimeUntil([&] { return !second.alive(); }, kSecond), 0);
+    cluster.checks.Cut(0, 3, false);
+    cluster.Run(20 * kSecond);
+    ASSERT_EQ(cluster.Living(0), 3u);
+    const uint64_t diffs = cluster.audit(0).mirror.diffs();
+    cluster.checks.Mend(0, 3);
+    cluster.Run(30 * kSecond);
+    EXPECT_EQ(cluster.Count(0), 10u) << seed;
+    EXPECT_EQ(cluster.audit(0).mirror.diffs(), diffs) << seed;
+  }
+}
+
 TEST(Detection, ARestartUnderTheSameNameShowsNoOldEntry) {
   for (bool grace : {false, true}) {
     Cluster cluster(3);
