@@ -98,7 +98,10 @@ void Membership::Impl::CloseStalledLinks(Step& step) {
   std::vector<LinkId> unheard;
   for (const auto& [id, link] : links_.all()) {
     if (IsStalled(link, step.now)) stalled.push_back(id);
-    if (!links_.IsUsed(link) && PeerLinks::IsDead(link, step.now.mono)) {
+    // Of a newcomer nothing else tells that it lives, nor that TCP waits.
+    const bool newcomer = link.hello.origin.incarnation.value == 0;
+    const bool unused = !links_.IsUsed(link) && !link.heard;
+    if ((newcomer || unused) && PeerLinks::IsSilent(link, step.now.mono)) {
       unheard.push_back(id);
     }
   }

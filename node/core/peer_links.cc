@@ -23,8 +23,8 @@ void PeerLinks::ToldOfPeer(Link& link, absl::Duration rtt) {
   link.peer_rtt = std::clamp(rtt, absl::ZeroDuration(), kLongestRtt);
 }
 
-bool PeerLinks::IsDead(const Link& link, Instant now) {
-  return !link.heard && now - link.received >= kUnheard + 3 * link.rtt;
+bool PeerLinks::IsSilent(const Link& link, Instant now) {
+  return now - link.received >= kUnheard + 3 * link.rtt;
 }
 
 void PeerLinks::Heard(Link& link, uint64_t number, absl::Duration beat,

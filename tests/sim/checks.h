@@ -154,8 +154,9 @@ class Checks : public Observer {
     SimTime met_at = 0;                // Until then it saw nobody else alive.
     uint64_t spots = 0;                // Spot checks so far.
     std::set<crdt::LifeId> at_freeze;  // That it saw alive when it last froze.
-    // The lives it knew, saw alive and suspected when its members last changed.
-    std::set<crdt::LifeId> known;  // In any state.
+    // The lives it knew (in any state; since when), saw alive and suspected
+    // when its members last changed.
+    std::map<crdt::LifeId, SimTime> known;
     std::set<crdt::LifeId> living;
     std::set<crdt::LifeId> suspect;
     bool draining = false;

@@ -189,10 +189,14 @@ void Checks::OnMembersChanged(Process& from) {
     (is_down ? down : is_suspect ? suspect : living).insert(member.origin.life);
   }
   Note& note = NoteOf(from);
-  std::set<crdt::LifeId> known = down;
-  known.insert(living.begin(), living.end());
-  known.insert(suspect.begin(), suspect.end());
-  const std::set<crdt::LifeId> knew = std::exchange(note.known, known);
+  std::map<crdt::LifeId, SimTime> known;
+  for (const auto* lives : {&down, &living, &suspect}) {
+    for (const crdt::LifeId life : *lives) {
+      const auto since = note.known.find(life);
+      known[life] = since == note.known.end() ? world_.now() : since->second;
+    }
+  }
+  const auto knew = std::exchange(note.known, std::move(known));
   const std::set<crdt::LifeId> alive =
       std::exchange(note.living, std::move(living));
   const std::set<crdt::LifeId> suspected =
@@ -209,11 +213,13 @@ void Checks::OnMembersChanged(Process& from) {
     const bool was_alive = alive.contains(life);
     if (was_alive && note.suspect.contains(life)) CheckSuspect(from, *process);
     if (!down.contains(life)) continue;
-    if (!knew.contains(life)) {
+    const bool was_living = was_alive || suspected.contains(life);
+    const auto since = knew.find(life);
+    if (since == knew.end()) {
       CheckLater(from, *process);
-      continue;
+    } else if (was_living || world_.now() - since->second >= kFirstBeats) {
+      CheckDown(from, *process, was_living);
     }
-    CheckDown(from, *process, was_alive || suspected.contains(life));
   }
 }
 

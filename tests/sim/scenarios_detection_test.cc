@@ -238,6 +238,29 @@ TEST(Detection, ANameInUseIsRefusedAndNothingChanges) {
   EXPECT_TRUE(cluster.node(0).alive());
 }
 
+// What it sent into a cut waits for TCP to try again, ever later; its new link
+// does not.
+TEST(Detection, ANewcomerThatWasCutOffAsItBeganIsKnownSoonAfter) {
+  Cluster cluster(3, nullptr, 1, 20 * kMillisecond);
+  cluster.Settle();
+  cluster.checks.Kill(cluster.node(2));
+  cluster.Run(5 * kSecond);
+  cluster.Start(2);
+  Network& network = cluster.world.network();
+  ASSERT_GE(cluster.TimeUntil([&] { return network.LinksBetween(0, 2) > 0; },
+                              kSecond),
+            0);
+  for (int other : {0, 1}) cluster.checks.CutOneWay(2, other);
+  cluster.Run(60 * kSecond);
+  for (int other : {0, 1}) cluster.checks.Mend(other, 2);
+  EXPECT_GE(
+      cluster.TimeUntil(
+          [&] { return cluster.Living(0) == 3 && cluster.Living(1) == 3; },
+          5 * kSecond),
+      0);
+  cluster.Settle();
+}
+
 // A second node of its name began while c could not be reached, and all that it
 // has said, as the first on its link, comes when it has long ended.
 TEST(Detection, WhatCameTooLateOfAnotherOfItsNameEndsNobody) {
