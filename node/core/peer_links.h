@@ -59,7 +59,8 @@ class PeerLinks {
   enum class Choice { kTakeNew, kKeepOld };
   // How long after a link is up a dial that crossed it may still arrive.
   static constexpr absl::Duration kCrossing = absl::Seconds(3);
-  // A link on which nothing comes for this long is silent.
+  // A link on which nothing comes for this long and three of its round trips is
+  // silent.
   static constexpr absl::Duration kUnheard = absl::Seconds(3);
   // A silence longer than kFresh ends in a burst of what has waited.
   static constexpr absl::Duration kBurst = absl::Milliseconds(200);
@@ -72,7 +73,7 @@ class PeerLinks {
   static void Acked(Link& link, absl::Duration after);
   // Its peer says that its slowest link takes this long.
   static void ToldOfPeer(Link& link, absl::Duration rtt);
-  // Nothing has come on it for so long, or since it is up.
+  // By the time since the last frame, or since it is up.
   static bool IsSilent(const Link& link, Instant now);
   // A frame has come on it, with its sender's beat number; one a `beat`.
   static void Heard(Link& link, uint64_t number, absl::Duration beat,

@@ -461,6 +461,29 @@ TEST_F(LaterLifeTest, ThatFallsSilentDoesNotBringBackOneThatLeft) {
   EXPECT_EQ(0u, Seen(Kind::kForgotten, 2));
 }
 
+TEST_F(LaterLifeTest, ThatSpokeLongAgoOnALinkOfItsOwnEndsNobody) {
+  LinkUp(1, "b", 2);
+  PeerHello later = Hello("b", 4);
+  later.origin.incarnation = {};
+  a_.OnLinkUp(2, later, now(), out_);
+  // Its words wait for TCP.
+  uint64_t b = 1;
+  RunWithBeats(1, b, Milliseconds(2500));
+  MembersFrame own = Members("b", 4, 3, {});
+  own.members[0].origin.incarnation = crdt::Incarnation(6);
+  a_.OnFrameBeat(2, 3, now(), out_);
+  a_.OnMembers(2, own, now(), out_);
+  EXPECT_FALSE(a_.IsAlive(kLater));
+  EXPECT_TRUE(a_.IsAlive(kB));
+  EXPECT_EQ(0u, Seen(Kind::kEnded, 2));
+  // In time its words count.
+  Run(Milliseconds(300));
+  a_.OnFrameBeat(2, 28, now(), out_);
+  a_.OnMembers(2, own, now(), out_);
+  EXPECT_TRUE(a_.IsAlive(kLater));
+  EXPECT_EQ(1u, Seen(Kind::kEnded, 2));
+}
+
 // It may take this one for ended, too: to answer answers would never end.
 TEST_F(LaterLifeTest, WhatItEndedIsAnsweredAtItsAdvanceOnly) {
   LinkUp(1, "b", 2);

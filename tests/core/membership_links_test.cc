@@ -49,6 +49,21 @@ TEST(PeerLinksTest, ASecondDialIsForNothingWhileTheFirstLinkIsHeard) {
   EXPECT_EQ(PeerLinks::Choice::kTakeNew, PeerLinks::Choose(silent, fresh, now));
 }
 
+TEST(PeerLinksTest, TheFirstWordsOnALinkMayHaveWaitedSinceItIsUp) {
+  Instant up{100'000'000};
+  Link link = MakeLink(true, up, up);
+  PeerLinks::Heard(link, 3, Milliseconds(250), up + Milliseconds(900));
+  EXPECT_EQ(absl::ZeroDuration(), link.delay);
+  link = MakeLink(true, up, up);
+  PeerLinks::Heard(link, 3, Milliseconds(250), up + Seconds(25));
+  EXPECT_EQ(Milliseconds(24'750), link.delay);
+  // What comes in the same burst has waited less by its sender's beats.
+  PeerLinks::Heard(link, 43, Milliseconds(250), up + Seconds(25));
+  EXPECT_EQ(Milliseconds(14'750), link.delay);
+  PeerLinks::Heard(link, 101, Milliseconds(250), up + Seconds(26));
+  EXPECT_EQ(absl::ZeroDuration(), link.delay);
+}
+
 class MembershipLinksTest : public LoneMember {};
 
 TEST_F(MembershipLinksTest, TheDeciderUsesTheNewLinkAndClosesTheOld) {
@@ -118,6 +133,22 @@ TEST_F(MembershipFollowerTest, ALinkOnWhichNothingComesIsClosed) {
   EXPECT_TRUE(out_.closes.empty());
   Run(Milliseconds(200));
   ASSERT_EQ(1u, out_.closes.size());
+}
+
+TEST_F(MembershipLinksTest, ANewcomersLinkThatFallsSilentIsClosed) {
+  PeerHello newcomer = Hello("b", 2);
+  newcomer.origin.incarnation = {};
+  a_.OnLinkUp(1, newcomer, now(), out_);
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  uint64_t b = 0;
+  RunWithBeats(1, b, Seconds(5));
+  out_ = {};
+  Run(Milliseconds(2900));
+  EXPECT_TRUE(out_.closes.empty());
+  Run(Milliseconds(200));
+  ASSERT_EQ(1u, out_.closes.size()) << "a member's stays";
+  EXPECT_EQ(1u, out_.closes[0].link);
+  EXPECT_FALSE(out_.closes[0].permanent);
 }
 
 TEST_F(MembershipLinksTest, BulkThatIsNotAcknowledgedWhileBeatsArriveIsAStall) {
