@@ -4,7 +4,8 @@
 // another origin it names one *source* among its links and pulls: from then on
 // the source sends that stream's mutations as they come, from its log; if the
 // log does not reach, a rebase first. So a stream reaches a node once, from
-// its origin if there is a link to it, else by relay.
+// its origin if there is a link to it, else by relay. A rebase that a relay has
+// begun ends before the origin is asked, unless it takes long.
 //
 //   A --positions--> B        B --pull(A's stream, after 7)--> A
 //                             A --delta 8..9-----------------> B
@@ -121,7 +122,8 @@ class Replication {
   struct Pulling {
     LinkId source = 0;
     uint64_t rebase_id = 0;
-    Instant since{0};  // Of the pull or the last progress.
+    bool origin_waits = false;  // Its link is up since the rebase began.
+    Instant since{0};           // Of the pull or the last progress.
     Instant last_pull{0};
     uint64_t ahead = 0;    // What its link had brought by then, of any stream.
     int asked_again = 0;   // Since anything came of it.

@@ -117,11 +117,15 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
       stream.show_at = std::max(stream.show_at, position.seq);
       stream.show_known |= direct;
     }
-    // One of which all has arrived is only to be swept.
-    const bool arrived = pulling.rebase != nullptr && pulling.rebase->ended();
-    if (!arrived && (pulling.source == 0 ||
-                     (direct && pulling.source != id && (first || back)))) {
+    if (pulling.source != 0 &&
+        (!direct || pulling.source == id || !(first || back))) {
+      continue;
+    }
+    // A rebase that has begun would begin again: it may end first.
+    if (pulling.rebase == nullptr) {
       ChooseSource(stream, out);
+    } else {
+      pulling.origin_waits = true;
     }
   }
   if (frame.full) {

@@ -1,5 +1,6 @@
 // The choosing half of replication: from whom each stream is pulled.
 #include <algorithm>
+#include <utility>
 
 #include "crdt/mutant.h"
 #include "node/core/replication.h"
@@ -15,7 +16,8 @@ namespace {
 constexpr absl::Duration kSilent = absl::Seconds(1);
 // Back-off between dials is at most 2 s.
 constexpr absl::Duration kPicky = absl::Seconds(3);
-// What is asked for again is waited for up to so many source_timeouts.
+// What is asked for again is waited for up to so many source_timeouts; and so
+// does an origin for a rebase that another has begun.
 constexpr int kLongestWait = 16;
 // And what has begun to come, so many.
 constexpr int kBegunWait = 4;
@@ -108,6 +110,7 @@ void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
   AbandonRebase(stream, pulling);
   if (to != pulling.source) pulling.asked_again = 0;
   pulling.source = to;
+  pulling.origin_waits = false;
   pulling.since = roll_.now().mono;
   pulling.last_pull = roll_.now().mono;
   pulling.ahead = links_.at(to).received;
@@ -174,10 +177,15 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
     LinkId other = BestSource(stream, pulling.source);
     if (other != 0) return SendPull(stream, pulling, other, out);
   }
+  const absl::Duration longest = kLongestWait * options_.source_timeout;
+  // What takes so long may take less from its origin.
+  if (now - pulling.last_pull > longest &&
+      std::exchange(pulling.origin_waits, false)) {
+    return ChooseSource(stream, out);
+  }
   bool behind = (pulling.told > stream.vv && Furthest(stream) > stream.vv) ||
                 stream.rebasing || pulling.force;
   if (!behind) return pulling.Progressed(now);
-  const absl::Duration longest = kLongestWait * options_.source_timeout;
   // What was asked for before may still be on the way, and be longer on it,
   // from whomever: of two slow sources neither would be waited for else.
   const absl::Duration wait = (Brings(pulling, stream) ? kBegunWait : 1) *

@@ -93,7 +93,8 @@ class RollingRestartTest(ClusterCase):
       self.wait(lambda: load.calls > calls + 50, "the load goes on")
       status = self.status(name)
       # One catch-up a stream that it found, none of them twice.
-      self.assertLessEqual(status.counters["rebases_in"], len(status.streams))
+      self.assertLessEqual(status.counters["rebases_in"], len(status.streams),
+                           status)
       self.assertEqual(status.counters["rebase_restarts"], 0)
       self.assertEqual(status.counters["digest_mismatches"], 0)
     load.stop()

@@ -90,4 +90,12 @@ SimTime Cluster::TimeUntil(const std::function<bool()>& done, SimTime limit) {
   return world.now() - begun;
 }
 
+uint64_t CounterOf(Process& process, const std::string& counter) {
+  for (const auto& [name, value] :
+       process.replica().Status(process.Now()).counters) {
+    if (name == counter) return value;
+  }
+  return UINT64_MAX;
+}
+
 }  // namespace muster::sim

@@ -61,6 +61,9 @@ class Cluster {
   const Edit edit_;
 };
 
+// One of the counters of `muster status`; UINT64_MAX if there is none such.
+uint64_t CounterOf(Process& process, const std::string& counter);
+
 }  // namespace muster::sim
 
 #endif  // MUSTER_TESTS_SIM_SCENARIO_H_

@@ -146,6 +146,50 @@ TEST(Rebase, TwoLargeStreamsOverASlowLinkAreSentOnce) {
   cluster.Settle();
 }
 
+// The way to the origin is free while another brings its stream.
+class OriginComesLater : public ::testing::Test {
+ protected:
+  OriginComesLater() : cluster_(3, SmallLog) {
+    cluster_.checks.Kill(cluster_.node(2));
+    cluster_.Open(0, 60 * kSecond, kEntries);
+    cluster_.Run(5 * kSecond);
+  }
+  void FreeInTheMiddle(uint64_t bytes_per_second) {
+    Network& network = cluster_.world.network();
+    network.path(1, 2).bytes_per_second = bytes_per_second;
+    cluster_.checks.Cut(0, 2, false);
+    cluster_.Start(2);
+    const uint64_t before = network.BytesBetween(1, 2);
+    ASSERT_NE(cluster_.TimeUntil(
+                  [&] { return network.BytesBetween(1, 2) > before + 20'000; },
+                  10 * kSecond),
+              -1);
+    cluster_.checks.Mend(0, 2);
+    ASSERT_NE(cluster_.TimeUntil([&] { return network.LinksBetween(0, 2) > 0; },
+                                 3 * kSecond),
+              -1);
+    ASSERT_LT(cluster_.Count(2), kEntries);
+  }
+  static constexpr uint64_t kEntries = 20'000;
+  Cluster cluster_;
+};
+
+TEST_F(OriginComesLater, WhatHasBegunToComeIsNotBegunAgain) {
+  FreeInTheMiddle(80'000);
+  cluster_.Settle();
+  EXPECT_EQ(cluster_.Count(2), kEntries);
+  EXPECT_EQ(CounterOf(cluster_.node(2), "rebase_restarts"), 0u);
+}
+
+TEST_F(OriginComesLater, WhatWouldTakeLongComesFromTheOrigin) {
+  FreeInTheMiddle(5'000);
+  EXPECT_NE(cluster_.TimeUntil([&] { return cluster_.Count(2) == kEntries; },
+                               12 * kSecond),
+            -1);
+  cluster_.world.network().path(1, 2).bytes_per_second = 0;
+  cluster_.Settle();
+}
+
 // Further apart than a source is waited for at first.
 TEST(Rebase, FramesThatComeSlowlyAreWaitedFor) {
   constexpr int kEntries = 60;

@@ -179,14 +179,6 @@ TEST(Scenario, GraceOfAKilledNodesSessionIsKept) {
   EXPECT_LE(gone, 11 * kSecond);
 }
 
-uint64_t CounterOf(Process& process, const std::string& counter) {
-  for (const auto& [name, value] :
-       process.replica().Status(process.Now()).counters) {
-    if (name == counter) return value;
-  }
-  return UINT64_MAX;
-}
-
 // What a node holds of the lives that have ended, in bytes and rows.
 struct Held {
   explicit Held(Process& process)
