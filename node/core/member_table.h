@@ -37,12 +37,13 @@ namespace muster::core {
 inline constexpr Instant kLongAgo{INT64_MIN / 4};
 
 // A link closed: is the process gone? Proof is a refused connect and nobody
-// with a beat from after `since` until `until`.
+// with a beat from after `since` until `until`. Of one that beats on where its
+// address refuses a refusal proves nothing.
 struct RefusedCheck {
   Instant since;
   Instant until;
   uint64_t token = 0;  // Of the connect probe.
-  bool refused = false;
+  std::optional<Instant> refused;
   // A dying process may still accept: look again then.
   Instant again = kNever;
 };

@@ -63,7 +63,7 @@ void Membership::Impl::Settle(Link& link, Step& step) {
 void Membership::Impl::Use(Link& link, Step& step) {
   crdt::LifeId life = link.hello.origin.life;
   if (Link* old = links_.Used(life)) Unlink(*old, step);
-  links_.Use(link);
+  links_.Use(link, step.now.mono);
   if (Member* member = table_.Find(life)) {
     member->linked = step.now.mono;
     member->dial_now = false;

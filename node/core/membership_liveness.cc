@@ -18,6 +18,8 @@ using Kind = MembershipEvent::Kind;
 constexpr absl::Duration kFirstAge = absl::Seconds(2);
 // Without a datagram for this long, a peer's beats come by stream alone.
 constexpr absl::Duration kUdpLately = absl::Seconds(5);
+// How much longer than its round trip a last beat may be on its way.
+constexpr absl::Duration kOnItsWay = absl::Milliseconds(50);
 constexpr absl::Duration kLongestAge = absl::Hours(24 * 365);
 
 // A life that had ended is at work if it beats this often.
@@ -84,9 +86,13 @@ void Membership::Impl::Evidence(Member& member, const HeardBeat& heard,
   }
   if (member.check && at > member.check->since) {
     // It lived after its link closed. The beat may have been its last one on
-    // the way, so look again.
+    // the way, so look again, unless it was refused before by so much that it
+    // is known to live where its address refuses.
+    const std::optional<Instant> refused = member.check->refused;
+    const bool lives_on =
+        refused && at > *refused + kOnItsWay + links_.AnswerTime();
     member.check.reset();
-    if (member.checks < kMaxChecks) StartCheck(member, step);
+    if (!lives_on && member.checks < kMaxChecks) StartCheck(member, step);
   }
 }
 

@@ -130,7 +130,7 @@ void Membership::Impl::StartCheck(Member& member, Step& step) {
 
 // Whether each member that may have heard of this one could answer: one that is
 // alive and has no link to this node, or one that has brought nothing since or
-// was not up when it was asked, may be on the only way to it. Those whose
+// was not in use when it was asked, may be on the only way to it. Those whose
 // addresses refuse as well are left out, unless one is known to have lived on.
 bool Membership::Impl::HeardAllButThoseGone(const Member& member) const {
   return std::all_of(judged_.begin(), judged_.end(), [&](crdt::LifeId life) {
@@ -140,7 +140,7 @@ bool Membership::Impl::HeardAllButThoseGone(const Member& member) const {
                        other->advanced <= member.check->since;
     if (other == &member || going) return true;
     const Link* link = links_.Used(life);
-    return link != nullptr && link->up <= member.check->since &&
+    return link != nullptr && link->used <= member.check->since &&
            link->received > member.check->since;
   });
 }
@@ -149,7 +149,7 @@ void Membership::Impl::Probe(uint64_t token, bool refused, Step& step) {
   for (auto& [life, member] : table_.rows()) {
     if (!member.check || member.check->token != token) continue;
     if (refused) {
-      member.check->refused = true;
+      member.check->refused = step.now.mono;
     } else if (member.checks < kMaxChecks) {
       member.check->again = step.now.mono + kProbeAgain;
     } else {

@@ -61,6 +61,7 @@ Link* PeerLinks::Add(LinkId id, const PeerHello& hello, Instant now) {
   link.id = id;
   link.hello = hello;
   link.up = now;
+  link.used = now;
   link.received = now;
   link.rtt = std::clamp(hello.rtt, absl::ZeroDuration(), kLongestRtt);
   ++peers_[hello.origin.life].open;
@@ -96,7 +97,8 @@ const Link* PeerLinks::Used(crdt::LifeId life) const {
   return it == peers_.end() ? nullptr : Find(it->second.used);
 }
 
-void PeerLinks::Use(Link& link) {
+void PeerLinks::Use(Link& link, Instant now) {
+  link.used = now;
   peers_[link.hello.origin.life].used = link.id;
 }
 

@@ -34,6 +34,7 @@ struct Link {
   LinkId id = 0;
   PeerHello hello;
   Instant up;
+  Instant used;       // Since when it is in use; `up` before.
   Instant received;   // The last frame, or `up`.
   uint64_t beat = 0;  // Its sender's.
   // How long it had waited: what was sent into a cut comes when TCP tries
@@ -89,7 +90,7 @@ class PeerLinks {
   // The link in use to a life, or null.
   Link* Used(crdt::LifeId life);
   const Link* Used(crdt::LifeId life) const;
-  void Use(Link& link);
+  void Use(Link& link, Instant now);
   bool IsUsed(const Link& link) const;
   // The round trip of the slowest link in use.
   absl::Duration LongestRtt() const;

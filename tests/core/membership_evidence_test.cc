@@ -218,6 +218,51 @@ TEST_F(MembershipEvidenceTest, AnOldLinkThatStaysOpenHidesNoEnd) {
   EXPECT_FALSE(a_.IsAlive(kC));
 }
 
+TEST_F(MembershipEvidenceTest, OfOneThatBeatsOnARefusalIsNoProof) {
+  for (bool soon : {false, true}) {
+    uint64_t b = soon ? 100 : 1;
+    const LinkId link = soon ? 12 : 2;
+    if (!soon) a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+    a_.OnLinkUp(link, Hello("c", 3), now(), out_);
+    a_.OnFrameBeat(link, soon ? 20 : 10, now(), out_);
+    RunWithBeats(1, b, Milliseconds(250));
+    out_ = {};
+    a_.OnLinkDown(link, now(), out_);
+    ASSERT_EQ(1u, out_.probes.size());
+    a_.OnProbe(out_.probes[0].token, /*refused=*/true, now(), out_);
+    Run(Milliseconds(soon ? 40 : 60));
+    out_ = {};
+    a_.OnBeatReport(1, {kC, soon ? 21u : 11u, {}}, now(), out_);
+    // What comes so soon may have been on its way.
+    ASSERT_EQ(soon ? 1u : 0u, out_.probes.size());
+    if (soon) a_.OnProbe(out_.probes[0].token, true, now(), out_);
+    RunWithBeats(1, b, Milliseconds(750));
+    EXPECT_EQ(soon, !a_.IsAlive(kC));
+    RunWithBeats(1, b, Seconds(3));
+    EXPECT_FALSE(a_.IsAlive(kC));
+  }
+}
+
+TEST_F(MembershipEvidenceTest, WhoIsLinkedAfreshSinceTheAskWasNotAsked) {
+  // That one, which decides, takes another link and closes the one it was asked
+  // on.
+  a_.OnLinkUp(1, Hello("0", 2), now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  a_.OnFrameBeat(2, 10, now(), out_);
+  a_.OnLinkUp(3, Hello("0", 2), now(), out_);
+  Run(Milliseconds(100));
+  out_ = {};
+  a_.OnLinkDown(2, now(), out_);
+  a_.OnProbe(out_.probes.at(0).token, /*refused=*/true, now(), out_);
+  Run(Milliseconds(20));
+  a_.OnLinkDown(1, now(), out_);
+  uint64_t b = 1;
+  a_.OnFrameBeat(3, ++b, now(), out_);
+  RunWithBeats(3, b, Milliseconds(750));
+  EXPECT_TRUE(a_.IsAlive(kC));
+}
+
 TEST_F(MembershipEvidenceTest, AConnectThatIsAcceptedIsNoProofOfAnything) {
   a_.OnLinkUp(2, Hello("c", 3), now(), out_);
   a_.OnFrameBeat(2, 10, now(), out_);
