@@ -97,7 +97,10 @@ void Membership::Impl::CloseStalledLinks(Step& step) {
   std::vector<LinkId> stalled;
   std::vector<LinkId> unheard;
   for (const auto& [id, link] : links_.all()) {
-    if (IsStalled(link, step.now)) stalled.push_back(id);
+    if (IsStalled(link, step.now)) {
+      stalled.push_back(id);
+      continue;
+    }
     // Of a newcomer nothing else tells that it lives, nor that TCP waits.
     const bool newcomer = link.hello.origin.incarnation.value == 0;
     const bool unused = !links_.IsUsed(link) && !link.heard;

@@ -237,6 +237,25 @@ TEST_F(MembershipLinksTest, ALinkThatSaysNothingWhileDatagramsArriveIsAStall) {
   EXPECT_EQ(1u, Counter("links_stalled"));
 }
 
+TEST_F(MembershipLinksTest,
+       ANewcomersLinkThatStallsAsItFallsSilentIsClosedOnce) {
+  PeerHello newcomer = Hello("b", 2);
+  newcomer.origin.incarnation = {};
+  a_.OnLinkUp(1, newcomer, now(), out_);
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  Run(Milliseconds(2990));
+  // It is a member by the word of others, and beats.
+  a_.OnMembers(2, Members("b", 2, 70, {}), now(), out_);
+  a_.OnDatagram({Hello("b", 2).origin, 71, {}, {}}, now(), out_);
+  EXPECT_EQ(1u, a_.LinkTo(kB));
+  out_ = {};
+  Run(Milliseconds(20));
+  ASSERT_EQ(1u, out_.closes.size());
+  EXPECT_EQ(1u, out_.closes[0].link);
+  ASSERT_TRUE(out_.dial.has_value());
+  EXPECT_THAT(*out_.dial, Contains("b:1"));
+}
+
 TEST_F(MembershipLinksTest, ALinkedAddressIsNotDialledAndComesBackAfterLoss) {
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);

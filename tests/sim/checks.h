@@ -70,6 +70,8 @@ std::string Explained(Process& process, const Content& entry);
 // Whether a watch request covers an entry.
 bool Covers(const core::WatchRequest& request, const Content& entry);
 
+// How often every process is looked at.
+inline constexpr SimTime kSpotEvery = 50 * kMillisecond;
 // Clock differences and a step's own granularity.
 inline constexpr SimTime kEarly = 30 * kMillisecond;
 
@@ -172,8 +174,7 @@ class Checks : public Observer {
   bool Tainted(int number) const;
   void NoteMissed(const Process& ended);
   bool MissedEnd(const Process& at, const RefKey& ref) const;
-  // The streams that the process has in half, of lives that have ended or are
-  // down for it.
+  // The streams that the process has in half.
   void NoteHalves(Process& at);
   // What the node had of such a life was neither one state nor a later one, and
   // it has gone back to what others have whole.
@@ -183,6 +184,9 @@ class Checks : public Observer {
   void NoteMove(Process& to, const crdt::SessionId& id);
   // In the stream of `owner`; none in a rebase of it.
   static crdt::Seq PositionOf(Process& at, const Process& owner);
+  // It had half of the stream of `owner` when that was last looked at: a rebase
+  // may have ended in the steps between what it hides and its saying so.
+  bool WasInRebase(const Process& at, const Process& owner) const;
   bool MovedTooSlowly(Process& at, const RefKey& ref);
   // Of a copy of its session it has not heard, and hides it for an earlier one.
   bool MoveUnheard(Process& at, const RefKey& ref);
@@ -244,6 +248,8 @@ class Checks : public Observer {
   // (process, life): in the middle of its rebase when that life had ended or
   // was down for the process; since the last quiet point.
   std::set<std::pair<int, int>> halves_;
+  // (process, life): when it was last seen in the middle of its rebase.
+  std::map<std::pair<int, int>, SimTime> in_rebase_;
   // (process, life): cut off or standing still when that life ended, so that it
   // may have heard it last long before.
   std::set<std::pair<int, int>> missed_;

@@ -71,6 +71,7 @@ void Checks::NoteHalves(Process& at) {
     if (!s.rebasing) continue;
     for (const auto& of : world_.processes()) {
       if (of->life != s.origin.life) continue;
+      in_rebase_[{at.number, of->number}] = world_.now();
       if (ended_at_.contains(of->number) ||
           StateOf(at, *of) == core::MemberState::kDown) {
         halves_.insert({at.number, of->number});
@@ -98,6 +99,11 @@ bool Checks::MayHide(const Process& at, const RefKey& ref) const {
   return false;
 }
 
+bool Checks::WasInRebase(const Process& at, const Process& owner) const {
+  const auto last = in_rebase_.find({at.number, owner.number});
+  return last != in_rebase_.end() && last->second + kSpotEvery >= world_.now();
+}
+
 // What a session held elsewhere is kept until the copy that takes over is
 // there, and no longer than its grace, or 3 s; also if it moves on meanwhile.
 // Where it was held by heartbeats, it is until these are missed.
@@ -117,7 +123,9 @@ bool Checks::MovedTooSlowly(Process& at, const RefKey& ref) {
                               ? copy.since
                               : std::min(copy.since, unheard->second);
     return copy.since != opened && since + kept <= world_.now() + kEarly &&
-           owner.alive() && PositionOf(at, owner) < PositionOf(owner, owner);
+           owner.alive() &&
+           (WasInRebase(at, owner) ||
+            PositionOf(at, owner) < PositionOf(owner, owner));
   };
   return std::any_of(session.copies.begin(), session.copies.end(),
                      [&](const auto& copy) { return slow(copy.second); });

@@ -9,7 +9,6 @@
 namespace muster::sim {
 namespace {
 
-constexpr SimTime kSpotEvery = 50 * kMillisecond;
 constexpr uint64_t kOverdueEvery = 4;  // Of the spot checks,
 constexpr size_t kFew = 1000;          // where so many are shown at most.
 
