@@ -26,7 +26,7 @@ constexpr size_t kSwept = 128;
 Roll::Roll(const Options& options, uint64_t hash_seed)
     : options_(options.sessions),
       store_(hash_seed),
-      log_(options.replication.log_bytes) {}
+      log_(crdt::PresenceGrammar(), options.replication.log_bytes) {}
 
 // ----------------------------------------------------------------- streams
 

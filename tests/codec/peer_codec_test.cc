@@ -245,6 +245,18 @@ TEST(PeerCodecTest, ARebaseFrameMustHoldWhatItsKindSays) {
   EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.payload"));
 }
 
+TEST(PeerCodecTest, MutationsOfAKindWithoutAGrammarAreRefusedNotSkipped) {
+  const auto kind = static_cast<uint32_t>(crdt::StreamKind::kKeyValue);
+  v1::PeerFrame frame = ProtoOf(SampleDelta());
+  frame.mutable_delta()->mutable_stream()->set_kind(kind);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("delta.stream.kind"));
+  frame = ProtoOf(SampleKeep());
+  frame.mutable_rebase()->mutable_stream()->set_kind(kind);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.stream.kind"));
+  frame.mutable_rebase()->mutable_stream()->set_kind(kind + 100);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.kind"));
+}
+
 TEST(PeerCodecTest, AFrameOverTheLimitIsRefusedUnread) {
   std::string bytes(core::kMaxFrameBytes + 1, '\0');
   EXPECT_THAT(std::string(DecodeMessage(bytes).status().message()),
