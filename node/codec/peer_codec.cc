@@ -161,11 +161,11 @@ bool ValidRebasePayload(const core::RebaseFrame& frame,
     case Kind::kBegin:
     case Kind::kEnd:
       return frame.payload->empty() && frame.count == 0;
-    case Kind::kKeepSessions:
-    case Kind::kKeepEntries:
+    case Kind::kKeepParents:
+    case Kind::kKeep:
       return crdt::ValidateSeqGaps(*frame.payload, frame.count);
-    case Kind::kPutSessions:
-    case Kind::kPutEntries:
+    case Kind::kPutParents:
+    case Kind::kPut:
       return grammar.valid_elements(*frame.payload, frame.count);
     case Kind::kDelta:
       return frame.count >= 1 && frame.count <= frame.seq.value &&

@@ -29,15 +29,22 @@ constexpr size_t kLosers = 32;
 
 Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
     : options(std::move(o)),
-      roll(options, seed),
+      roll(options, streams, seed),
       membership(options, life, seed ^ 0x9e3779b97f4a7c15u, now),
-      replication(options, roll, membership),
+      replication(options, streams, membership),
       hub(roll.store(), options.watch, life),
       last_tick_(now.mono),
       next_upkeep_(now.mono) {
+  streams.AddKind(crdt::StreamKind::kPresence, roll,
+                  options.replication.log_bytes);
   roll.store().SetObserver(&hub);
-  roll.SetTime(now, absl::ZeroDuration());
+  SetTime(now, absl::ZeroDuration());
   HandleEvents();
+}
+
+void Replica::Impl::SetTime(Now now, absl::Duration stalled) {
+  streams.SetTime(now, stalled);
+  roll.store().SetTime(now.wall_us);
 }
 
 void Replica::Impl::Begin(Now now) {
@@ -48,7 +55,7 @@ void Replica::Impl::Begin(Now now) {
   } else {
     stalled = absl::ZeroDuration();
   }
-  roll.SetTime(now, stalled);
+  SetTime(now, stalled);
 }
 
 void Replica::Impl::End() {
@@ -58,7 +65,7 @@ void Replica::Impl::End() {
     membership.SetPresenceSeq(own->stream().vv);
   }
   replication.Pump(out);
-  hub.Flush(roll.now(), out);
+  hub.Flush(streams.now(), out);
   out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
                    replication.has_work() ||
                    (sessions.has_value() && sessions->has_work());
@@ -73,12 +80,14 @@ void Replica::Impl::HandleEvents() {
 void Replica::Impl::HandleEvent(const MembershipEvent& event) {
   using Kind = MembershipEvent::Kind;
   Stream* stream =
-      roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
+      streams.Find({event.origin.life, crdt::StreamKind::kPresence});
   out.members_changed = true;
   switch (event.kind) {
     case Kind::kAdmitted: {
-      Stream* mine = roll.AddStream(event.origin, true, roll.now().mono);
-      own.emplace(roll, *mine);
+      constexpr auto kKind = crdt::StreamKind::kPresence;
+      Stream& mine =
+          streams.Add(event.origin, kKind, /*own=*/true, streams.now().mono);
+      own.emplace(roll, streams.log(kKind), mine);
       sessions.emplace(options.sessions, roll, *own,
                        [this](crdt::LifeId life) { return Where(life); });
       return;
@@ -112,26 +121,26 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
     case Kind::kForgotten:
       if (stream == nullptr || stream->own) return;
       replication.OnStreamGone(stream->id());
-      roll.Drop(*stream);
+      streams.Drop(*stream);
       return;
   }
 }
 
 void Replica::Impl::OnAlive(const MembershipEvent& event) {
   Stream* stream =
-      roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
+      streams.Find({event.origin.life, crdt::StreamKind::kPresence});
   if (stream == nullptr || stream->own || stream->ended) return;
   if (!stream->hidden) return;  // It was suspected.
   stream->show_at = std::max(stream->show_at, event.presence_seq);
   stream->show_known = event.presence_seq != crdt::Seq();
   stream->waiting = true;
-  stream->waiting_since = roll.now().mono;
+  stream->waiting_since = streams.now().mono;
   ShowWhenCaughtUp(*stream);
 }
 
 void Replica::Impl::OnPresenceSeq(const BeatDatagram& beat) {
   Stream* stream =
-      roll.FindStream({beat.origin.life, crdt::StreamKind::kPresence});
+      streams.Find({beat.origin.life, crdt::StreamKind::kPresence});
   if (stream == nullptr || !stream->waiting) return;
   stream->show_at = std::max(stream->show_at, beat.presence_seq);
   stream->show_known = true;
@@ -142,7 +151,7 @@ void Replica::Impl::ShowWhenCaughtUp(Stream& stream) {
   // A beat that was passed on does not say how far its stream is: the node's
   // own next words will, if it can be heard at all.
   if (!stream.show_known &&
-      roll.now().mono - stream.waiting_since < kShowUnknown) {
+      streams.now().mono - stream.waiting_since < kShowUnknown) {
     return;
   }
   stream.waiting = false;
@@ -178,7 +187,7 @@ bool Replica::Impl::RunDeadlines() {
 }
 
 void Replica::Impl::RefreshAges() {
-  roll.ForEachStream([this](Stream& stream) {
+  streams.ForEach([this](Stream& stream) {
     // What a cut held back may come long after its sender has ended: no
     // advance.
     if (stream.own || stream.ended) return;
@@ -192,19 +201,19 @@ void Replica::Impl::RefreshAges() {
 // after DetectorOptions::forget.
 void Replica::Impl::Forget() {
   std::vector<Stream*> gone;
-  roll.ForEachStream([&](Stream& stream) {
+  streams.ForEach([&](Stream& stream) {
     if (stream.own || membership.IsAlive(stream.origin.life)) return;
-    absl::Duration age = roll.now().mono - stream.advanced;
+    absl::Duration age = streams.now().mono - stream.advanced;
     bool broken = stream.rebasing && replication.SourceOf(stream).empty();
-    bool coming =
-        stream.vv == crdt::Seq() && roll.now().mono - stream.learnt < kLearning;
+    bool coming = stream.vv == crdt::Seq() &&
+                  streams.now().mono - stream.learnt < kLearning;
     bool over = (stream.ended || broken) && stream.hidden && !coming &&
                 !roll.HasWanted(stream);
     if (over || age > options.detector.forget) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {
     replication.OnStreamLapsed(*stream);
-    roll.Drop(*stream);
+    streams.Drop(*stream);
   }
 }
 
@@ -231,7 +240,7 @@ void Replica::Impl::RunJobs(Now now) {
 }
 
 void Replica::Impl::OnFrame(LinkId link, Frame frame) {
-  Now now = roll.now();
+  Now now = streams.now();
   membership.OnFrameBeat(link, frame.beat, now, out);
   HandleEvents();
   replication.OnHeard(link);
@@ -276,8 +285,8 @@ void Replica::Impl::Drain() {
   draining = true;
   ready = false;
   out.ready_changed = true;
-  exit_at_ = roll.now().mono + kFarewell;
-  membership.Leave(roll.now(), out);
+  exit_at_ = streams.now().mono + kFarewell;
+  membership.Leave(streams.now(), out);
 }
 
 absl::Status Replica::Impl::Serving() const {

@@ -13,6 +13,7 @@
 #include "node/core/replica.h"
 #include "node/core/replication.h"
 #include "node/core/roll.h"
+#include "node/core/stream_table.h"
 #include "node/core/watch_hub.h"
 
 namespace muster::core {
@@ -26,6 +27,7 @@ class Replica::Impl {
   void Begin(Now now);
   void End();
 
+  void SetTime(Now now, absl::Duration stalled);
   void Tick(Now now);
   void RunJobs(Now now);
   void OnFrame(LinkId link, Frame frame);
@@ -43,6 +45,7 @@ class Replica::Impl {
 
   const Options options;
   Output out;
+  StreamTable streams;
   Roll roll;
   Membership membership;
   Replication replication;

@@ -1,7 +1,6 @@
 #include "node/core/replication.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,11 +20,11 @@ constexpr absl::Duration kPullAgain = absl::Milliseconds(100);
 
 }  // namespace
 
-Replication::Replication(const Options& options, Roll& roll,
+Replication::Replication(const Options& options, StreamTable& streams,
                          Membership& membership)
     : options_(options.replication),
       max_streams_(8 * options.max_members),
-      roll_(roll),
+      streams_(streams),
       membership_(membership) {}
 
 // ------------------------------------------------------------------- links
@@ -45,7 +44,7 @@ void Replication::OnLinked(LinkId id, const crdt::Origin& origin, Output& out) {
   link = Link{};
   link.id = id;
   link.origin = origin;
-  link.heard = roll_.now().mono;
+  link.heard = streams_.now().mono;
   SendPositions(link, /*full=*/true, out);
 }
 
@@ -54,7 +53,7 @@ void Replication::OnUnlinked(LinkId id, Output& out) {
   for (auto& [stream_id, pulling] : pulling_) {
     if (pulling.source != id) continue;
     pulling.source = 0;
-    Stream* stream = roll_.FindStream(stream_id);
+    Stream* stream = streams_.Find(stream_id);
     if (stream == nullptr) continue;
     // A rebase of which all has arrived needs its sender no more.
     if (pulling.rebase != nullptr && pulling.rebase->ended()) continue;
@@ -87,7 +86,7 @@ bool Replication::IsHalf(const Stream& stream) {
 
 bool Replication::MayServe(const Stream& stream) const {
   if (IsHalf(stream) || stream.dropping) return false;
-  return stream.own || roll_.now().mono - stream.advanced <= options_.stale;
+  return stream.own || streams_.now().mono - stream.advanced <= options_.stale;
 }
 
 void Replication::BadPeer(LinkId link, const std::string& what, Output& out) {
@@ -101,53 +100,21 @@ void Replication::BadPeer(LinkId link, const std::string& what, Output& out) {
 
 bool Replication::ApplyRun(Stream& stream, absl::string_view bytes, Seq first,
                            uint32_t count) {
-  Seq seq = first;
   const Seq end(first.value + count);
-  for (; seq <= stream.vv && seq < end; seq = seq.Next()) {
-    crdt::SkipMutation(bytes);
+  if (first <= stream.vv) {
+    const uint64_t known = stream.vv.value - first.value + 1;
+    streams_.grammar(stream.kind)
+        .skip(bytes, static_cast<uint32_t>(known), crdt::kAnyBytes);
+    first = stream.vv.Next();
   }
   absl::string_view fresh = bytes;
   const Seq before = stream.vv;
-  bool good = true;
-  while (good && seq < end) good = ApplySome(stream, bytes, seq, end);
+  const bool good =
+      streams_.state(stream.kind).ApplyRun(stream, bytes, first, end);
   fresh.remove_suffix(bytes.size());
   const auto applied = static_cast<uint32_t>(stream.vv.value - before.value);
-  roll_.log().Append(stream.idx, fresh, applied);
+  streams_.log(stream.kind).Append(stream.idx, fresh, applied);
   counters_.mutations_in += applied;
-  return good;
-}
-
-// Decodes a few, so that what they touch is fetched meanwhile, and applies
-// them. Takes what it has applied off `bytes` and `seq`.
-bool Replication::ApplySome(Stream& stream, absl::string_view& bytes, Seq& seq,
-                            Seq end) {
-  struct Ahead {
-    crdt::Mutation mutation;
-    absl::string_view rest;  // After it.
-  };
-  std::array<Ahead, 16> ahead;
-  size_t decoded = 0;
-  absl::string_view rest = bytes;
-  bool good = true;
-  for (Seq at = seq; good && decoded < ahead.size() && at < end;
-       at = at.Next()) {
-    Ahead& next = ahead[decoded];
-    good = crdt::DecodeMutation(rest, at, next.mutation);
-    if (!good) break;
-    next.rest = rest;
-    ++decoded;
-    if (next.mutation.kind == crdt::Mutation::Kind::kPutEntry) {
-      roll_.store().PrefetchKey(next.mutation.entry.key);
-    }
-  }
-  for (size_t i = 0; i < decoded; ++i) {
-    if (roll_.Apply(stream, ahead[i].mutation) != Roll::Applied::kOk) {
-      return false;
-    }
-    stream.vv = seq;
-    seq = seq.Next();
-    bytes = ahead[i].rest;
-  }
   return good;
 }
 
@@ -160,10 +127,10 @@ void Replication::CountBulk(Link& link, size_t bytes, Instant now) {
 void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  CountBulk(*link, frame.mutations->size(), roll_.now().mono);
+  CountBulk(*link, frame.mutations->size(), streams_.now().mono);
   ++counters_.deltas_in;
   counters_.bulk_bytes_in += frame.mutations->size();
-  Stream* stream = roll_.FindStream(frame.stream);
+  Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own || stream->rebasing) return;
   Seq last(frame.first.value + frame.count - 1);
   if (last <= stream->vv) {
@@ -174,7 +141,7 @@ void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   if (frame.first > stream->vv.Next() && !Mutated(Mutant::kSkipsGap)) {
     ++counters_.gaps;
     if (pulling.source == id &&
-        roll_.now().mono - pulling.last_pull >= kPullAgain) {
+        streams_.now().mono - pulling.last_pull >= kPullAgain) {
       SendPull(*stream, pulling, id, out);
     }
     return;
@@ -182,7 +149,7 @@ void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   if (!ApplyRun(*stream, *frame.mutations, frame.first, frame.count)) {
     BadPeer(id, "a delta that does not apply", out);
   }
-  pulling.Progressed(roll_.now().mono);
+  pulling.Progressed(streams_.now().mono);
 }
 
 // Whether deltas that were on their way from another link have brought the
@@ -197,9 +164,9 @@ bool Replication::IsOvertaken(const Stream& stream,
 void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  CountBulk(*link, frame.payload->size(), roll_.now().mono);
+  CountBulk(*link, frame.payload->size(), streams_.now().mono);
   counters_.bulk_bytes_in += frame.payload->size();
-  Stream* stream = roll_.FindStream(frame.stream);
+  Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own) return;
   Pulling& pulling = pulling_[frame.stream];
   if (pulling.source != id || pulling.rebase_id != frame.rebase_id) return;
@@ -209,14 +176,14 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
       return SendPull(*stream, pulling, best == 0 ? id : best, out);
     }
     pulling.rebase =
-        std::make_unique<RebaseReceiver>(roll_, *stream, frame.rebase_id);
+        std::make_unique<RebaseReceiver>(streams_, *stream, frame.rebase_id);
     stream->rebasing = true;
     stream->applied = std::max(stream->applied, stream->vv);
     if (IsHalf(*stream)) StopServing(frame.stream);
     ++counters_.rebases_in;
   }
   if (pulling.rebase->ended()) return;
-  pulling.Progressed(roll_.now().mono);
+  pulling.Progressed(streams_.now().mono);
   OnRebaseStep(*stream, pulling, pulling.rebase->Step(frame), out);
 }
 
@@ -228,7 +195,7 @@ void Replication::OnRebaseStep(Stream& stream, Pulling& pulling,
   }
   // Our state is not what the peer thinks: once more, from nothing.
   if (outcome == RebaseReceiver::Outcome::kBad) pulling.force = true;
-  if (roll_.now().mono - pulling.last_pull < kPullAgain) {
+  if (streams_.now().mono - pulling.last_pull < kPullAgain) {
     AbandonRebase(stream, pulling);
   } else {
     SendPull(stream, pulling, pulling.source, out);
@@ -245,10 +212,10 @@ bool Replication::has_work() const {
 bool Replication::RunJob(Output& out) {
   for (auto& [id, pulling] : pulling_) {
     if (pulling.rebase == nullptr || !pulling.rebase->has_work()) continue;
-    Stream* stream = roll_.FindStream(id);
+    Stream* stream = streams_.Find(id);
     if (stream == nullptr) continue;
     if (!pulling.rebase->ended()) {
-      pulling.Progressed(roll_.now().mono);
+      pulling.Progressed(streams_.now().mono);
       OnRebaseStep(*stream, pulling, pulling.rebase->Run(), out);
     } else if (pulling.rebase->Sweep()) {
       FinishRebase(*stream, pulling, out);
@@ -274,9 +241,9 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
   pulling.rebase.reset();
   pulling.rebased = true;
   stream.rebasing = false;
-  roll_.Settle(stream);
-  roll_.log().Reset(stream.idx, stream.vv);
-  bool equal = roll_.store().Digest(stream.idx) == digest;
+  streams_.state(stream.kind).Settle(stream);
+  streams_.log(stream.kind).Reset(stream.idx, stream.vv);
+  bool equal = streams_.state(stream.kind).Digest(stream) == digest;
   bool was_forced = pulling.force;
   pulling.force = !equal && !was_forced;
   if (!equal) {
@@ -297,7 +264,7 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
 void Replication::OnCheckpoint(LinkId id, const CheckpointFrame& frame,
                                Output& out) {
   if (FindLink(id) == nullptr) return;
-  Stream* stream = roll_.FindStream(frame.stream);
+  Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own || stream->rebasing) return;
   Pulling& pulling = pulling_[frame.stream];
   if (pulling.source != id || stream->vv != frame.seq) return;
@@ -308,7 +275,7 @@ void Replication::OnCheckpoint(LinkId id, const CheckpointFrame& frame,
 void Replication::Compare(Stream& stream, const CheckpointFrame& frame,
                           Output& out) {
   ++counters_.checkpoints;
-  if (roll_.store().Digest(stream.idx) == frame.digest) return;
+  if (streams_.state(stream.kind).Digest(stream) == frame.digest) return;
   ++counters_.digest_mismatches;
   out.log.push_back(
       {LogLine::Level::kError,
@@ -323,9 +290,9 @@ void Replication::Compare(Stream& stream, const CheckpointFrame& frame,
 // -------------------------------------------------------------------- tick
 
 void Replication::Tick(Output& out) {
-  Instant now = roll_.now().mono;
+  Instant now = streams_.now().mono;
   std::vector<Stream*> streams;
-  roll_.ForEachStream([&](Stream& stream) {
+  streams_.ForEach([&](Stream& stream) {
     if (!stream.own) streams.push_back(&stream);
   });
   for (Stream* stream : streams) CheckProgress(*stream, out);
@@ -333,7 +300,7 @@ void Replication::Tick(Output& out) {
   for (auto& [id, link] : links_) {
     bool progress = link.sent == link.acked || link.acked != link.acked_before;
     link.acked_before = link.acked;
-    membership_.OnLinkProgress(id, progress, roll_.now());
+    membership_.OnLinkProgress(id, progress, streams_.now());
   }
 }
 
@@ -353,7 +320,7 @@ std::vector<std::pair<std::string, uint64_t>> Replication::Counters() const {
           {"checkpoints", counters_.checkpoints},
           {"digest_mismatches", counters_.digest_mismatches},
           {"bad_peer_frames", counters_.bad_frames},
-          {"log_bytes", roll_.log().bytes()}};
+          {"log_bytes", streams_.log_bytes()}};
 }
 
 }  // namespace muster::core

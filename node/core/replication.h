@@ -1,4 +1,4 @@
-// Replication: how the streams of the roll come to be the same on all nodes.
+// Replication: how the streams of the table come to be the same on all nodes.
 //
 // Every node tells its peers where it stands (positions). For each stream of
 // another origin it names one *source* among its links and pulls: from then on
@@ -38,13 +38,14 @@
 #include "node/core/options.h"
 #include "node/core/output.h"
 #include "node/core/rebase.h"
-#include "node/core/roll.h"
+#include "node/core/stream_table.h"
 
 namespace muster::core {
 
 class Replication {
  public:
-  Replication(const Options& options, Roll& roll, Membership& membership);
+  Replication(const Options& options, StreamTable& streams,
+              Membership& membership);
 
   // ---- links (between kLinked and kUnlinked of the membership) ----
   void OnLinked(LinkId link, const crdt::Origin& origin, Output& out);
@@ -61,7 +62,7 @@ class Replication {
   void OnAck(LinkId link, const AckFrame& frame);
 
   // ---- streams ----
-  // The stream is gone from the roll, or must not be served any more.
+  // The stream is gone from the table, or must not be served any more.
   void OnStreamGone(const crdt::StreamId& id);
   // So is one of the dead, since nobody needs it: those who heard later what
   // lapses in it may think otherwise, and it is not learnt from them again.
@@ -171,10 +172,9 @@ class Replication {
   void StopServing(const crdt::StreamId& id);
 
   // Applying.
+  // REQUIRES: the last of them is not known yet.
   bool ApplyRun(Stream& stream, absl::string_view bytes, crdt::Seq first,
                 uint32_t count);
-  bool ApplySome(Stream& stream, absl::string_view& bytes, crdt::Seq& seq,
-                 crdt::Seq end);
   bool IsOvertaken(const Stream& stream, const RebaseFrame& begin) const;
   void BadPeer(LinkId link, const std::string& what, Output& out);
   void Compare(Stream& stream, const CheckpointFrame& frame, Output& out);
@@ -193,7 +193,7 @@ class Replication {
 
   const ReplicationOptions options_;
   const size_t max_streams_;
-  Roll& roll_;
+  StreamTable& streams_;
   Membership& membership_;
   std::map<LinkId, Link> links_;
   std::map<crdt::StreamId, Pulling> pulling_;
@@ -204,8 +204,7 @@ class Replication {
   std::map<crdt::StreamId, Lapsed> lapsed_;
   // The last run read from the log, shared by the links that stand alike.
   struct {
-    crdt::StreamIdx stream = crdt::kNone;
-    crdt::LifeId life;
+    crdt::StreamId stream;
     crdt::Seq log_last;
     crdt::Seq first;
     uint32_t count = 0;

@@ -32,14 +32,15 @@ void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
     link->missed += link->sent - link->acked;
     link->acked = link->sent;
   }
-  Stream* stream = roll_.FindStream(frame.stream);
+  Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || !MayServe(*stream) || frame.after > stream->vv) {
     return;
   }
   Serving& serving = link->serving[frame.stream];
   serving.rebase_id = frame.rebase_id;
   serving.cursor = {frame.after};
-  if (frame.force_rebase || !roll_.log().Reaches(stream->idx, frame.after)) {
+  if (frame.force_rebase ||
+      !streams_.log(stream->kind).Reaches(stream->idx, frame.after)) {
     StartRebase(*stream, serving, frame.after);
   }
   PumpLink(*link, out);
@@ -48,7 +49,7 @@ void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
 void Replication::StartRebase(Stream& stream, Serving& serving, Seq have) {
   ++counters_.rebases_out;
   serving.rebase = std::make_unique<RebaseSender>(
-      roll_, stream, serving.rebase_id, have, options_.frame_bytes);
+      streams_, stream, serving.rebase_id, have, options_.frame_bytes);
 }
 
 void Replication::OnAck(LinkId id, const AckFrame& frame) {
@@ -79,7 +80,7 @@ void Replication::PumpLink(Link& link, Output& out) {
       more = false;
       for (auto it = link.serving.begin(); it != link.serving.end();) {
         auto at = it++;
-        Stream* stream = roll_.FindStream(at->first);
+        Stream* stream = streams_.Find(at->first);
         if (stream == nullptr || !MayServe(*stream)) {
           link.serving.erase(at);
           continue;
@@ -101,7 +102,7 @@ void Replication::PumpLink(Link& link, Output& out) {
 // Sends one run of the log; false if there is nothing to send now.
 bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
                              Output& out) {
-  crdt::MutationLog& log = roll_.log();
+  const crdt::MutationLog& log = streams_.log(stream.kind);
   Seq at = serving.cursor.at;
   if (!log.Reaches(stream.idx, at)) {
     StartRebase(stream, serving, at);
@@ -113,16 +114,14 @@ bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
     return false;
   }
   if (link.sent != link.acked && pending < kWorthSending &&
-      roll_.now().mono - link.last_send < kMaxWait) {
+      streams_.now().mono - link.last_send < kMaxWait) {
     return false;
   }
-  if (last_run_.stream != stream.idx || last_run_.first != at.Next() ||
-      last_run_.life != stream.origin.life ||
+  if (last_run_.stream != stream.id() || last_run_.first != at.Next() ||
       last_run_.log_last != log.last(stream.idx)) {
     auto run = log.Read(stream.idx, serving.cursor, options_.frame_bytes);
     if (Mutated(Mutant::kRelayChanges) && !stream.own) --run->bytes.back();
-    last_run_ = {stream.idx,
-                 stream.origin.life,
+    last_run_ = {stream.id(),
                  log.last(stream.idx),
                  run->first,
                  run->count,
@@ -134,7 +133,7 @@ bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
   DeltaFrame frame{stream.id(), last_run_.first, last_run_.count,
                    last_run_.bytes};
   link.sent += frame.mutations->size();
-  link.last_send = roll_.now().mono;
+  link.last_send = streams_.now().mono;
   ++counters_.deltas_out;
   counters_.bulk_bytes_out += frame.mutations->size();
   Send(link, out, {0, std::move(frame)});
@@ -151,7 +150,7 @@ bool Replication::PumpRebase(Link& link, Serving& serving, Output& out) {
   if (!frame.has_value()) return false;
   rebase_left_ -= std::min<size_t>(rebase_left_, frame->count + 1);
   link.sent += frame->payload->size();
-  link.last_send = roll_.now().mono;
+  link.last_send = streams_.now().mono;
   counters_.bulk_bytes_out += frame->payload->size();
   Send(link, out, {0, *std::move(frame)});
   return true;
@@ -163,9 +162,11 @@ void Replication::SendCheckpoint(Link& link, Stream& stream, Serving& serving,
                                  Output& out) {
   CheckpointFrame frame;
   if (stream.own) {
-    if (roll_.now().mono < serving.next_checkpoint) return;
-    serving.next_checkpoint = roll_.now().mono + options_.checkpoint_interval;
-    frame = {stream.id(), stream.vv, roll_.store().Digest(stream.idx)};
+    if (streams_.now().mono < serving.next_checkpoint) return;
+    serving.next_checkpoint =
+        streams_.now().mono + options_.checkpoint_interval;
+    frame = {stream.id(), stream.vv,
+             streams_.state(stream.kind).Digest(stream)};
   } else {
     auto pulling = pulling_.find(stream.id());
     if (pulling == pulling_.end() || !pulling->second.checkpoint.has_value() ||

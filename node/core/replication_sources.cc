@@ -33,12 +33,12 @@ void Replication::OnHeard(LinkId id) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
   link->back |= Silent(*link);
-  link->heard = roll_.now().mono;
+  link->heard = streams_.now().mono;
 }
 
 // Beats travel on every link: one without them is of no use, open or not.
 bool Replication::Silent(const Link& link) const {
-  return roll_.now().mono - link.heard > kSilent;
+  return streams_.now().mono - link.heard > kSilent;
 }
 
 Seq Replication::Furthest(const Stream& stream) const {
@@ -60,7 +60,7 @@ LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
   auto pulling = pulling_.find(stream.id());
   Seq least = stream.vv;
   if (stream.rebasing && pulling != pulling_.end()) {
-    const bool picky = roll_.now().mono - pulling->second.since < kPicky ||
+    const bool picky = streams_.now().mono - pulling->second.since < kPicky ||
                        membership_.IsAlive(stream.origin.life);
     least = picky ? stream.applied : Seq();
   }
@@ -111,8 +111,8 @@ void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
   if (to != pulling.source) pulling.asked_again = 0;
   pulling.source = to;
   pulling.origin_waits = false;
-  pulling.since = roll_.now().mono;
-  pulling.last_pull = roll_.now().mono;
+  pulling.since = streams_.now().mono;
+  pulling.last_pull = streams_.now().mono;
   pulling.ahead = links_.at(to).received;
   pulling.rebase_id = next_rebase_id_++;
   PullFrame pull;
@@ -142,7 +142,7 @@ void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
   const bool half = stream.applied > stream.vv || reorders;
   if (half && !Mutated(Mutant::kMovesPositionInRebase)) return;
   stream.rebasing = false;
-  roll_.Settle(stream);
+  streams_.state(stream.kind).Settle(stream);
 }
 
 bool Replication::Holds(LinkId link, const Stream& stream) const {
@@ -171,7 +171,7 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
     ChooseSource(stream, out);
     return;
   }
-  Instant now = roll_.now().mono;
+  Instant now = streams_.now().mono;
   // A source that falls silent is left before it is missed.
   if (Silent(links_.at(pulling.source))) {
     LinkId other = BestSource(stream, pulling.source);
@@ -217,7 +217,7 @@ bool Replication::IsQueued(const Pulling& pulling, const Stream& stream) const {
   const Link& link = links_.at(pulling.source);
   return !Unserved(pulling, stream) &&
          link.received - pulling.ahead < options_.window_bytes &&
-         roll_.now().mono - link.brought <
+         streams_.now().mono - link.brought <
              kLongestWait * options_.source_timeout;
 }
 

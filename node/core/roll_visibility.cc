@@ -110,7 +110,7 @@ bool Roll::GraceOver(SessionIdx i) const {
   const crdt::PresenceStore::Session& session = store_.session(i);
   const int64_t delay_us = absl::ToInt64Microseconds(options_.leave_delay);
   return session.deadline_us != 0 &&
-         session.deadline_us - delay_us <= lived_us_;
+         session.deadline_us - delay_us <= lived_us();
 }
 
 bool Roll::Visible(RowIdx row) const {
@@ -151,12 +151,12 @@ void Roll::OnCopiesChanged(crdt::SessionId sid) {
 
 void Roll::BuryLater(SessionIdx i) {
   const crdt::PresenceStore::Session& session = store_.session(i);
-  const bool waits = session.deadline_us > lived_us_;
+  const bool waits = session.deadline_us > lived_us();
   if (waits || store_.Sole(i) || by_idx_[session.stream]->own || !Lapsed(i) ||
       (session.flags & kBuried) != 0) {
     return;
   }
-  SetDeadline(i, lived_us_ + absl::ToInt64Microseconds(options_.leave_delay));
+  SetDeadline(i, lived_us() + absl::ToInt64Microseconds(options_.leave_delay));
 }
 
 // From when on a session of another node may be let go although its owner says
@@ -169,15 +169,15 @@ int64_t Roll::GraceDeadline(const crdt::PresenceStore::Session& session,
   const bool moved = session.state() == SessionState::kMoved;
   const int64_t keep_us =
       moved ? std::max(grace_us, delay_us) : grace_us + delay_us;
-  int64_t silent_us = std::max<int64_t>(0, now_.mono.us - stream.advanced.us);
+  int64_t silent_us = std::max<int64_t>(0, now().mono.us - stream.advanced.us);
   if (Mutated(Mutant::kGraceFromHealing)) silent_us = 0;
   const int64_t silence_over =
-      stream.hidden ? std::max<int64_t>(1, lived_us_ - silent_us + keep_us)
+      stream.hidden ? std::max<int64_t>(1, lived_us() - silent_us + keep_us)
                     : std::numeric_limits<int64_t>::max();
   if (moved || session.state() == SessionState::kDisconnected) {
     // Counted from hearing of it.
     const int64_t heard = session.deadline_us;
-    return std::min(heard == 0 ? lived_us_ + keep_us : heard, silence_over);
+    return std::min(heard == 0 ? lived_us() + keep_us : heard, silence_over);
   }
   return stream.hidden && grace_us > 0 ? silence_over : 0;
 }
@@ -193,7 +193,7 @@ void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
   if (session.shared->grace_ms > 0 && !moved) {
     stream.wanted_until_us = std::max(stream.wanted_until_us, deadline);
   }
-  if (deadline <= lived_us_ && (stream.hidden || moved)) {
+  if (deadline <= lived_us() && (stream.hidden || moved)) {
     session.flags |= kExpired;
   }
 }
@@ -346,12 +346,9 @@ bool Roll::RunDropJob(Job& job, size_t rows) {
   for (size_t n = 0; n < rows; ++n) {
     SessionIdx i = store_.FirstSessionBySeq(job.stream);
     if (i == kNone) {
-      log_.Drop(job.stream);
       by_idx_[job.stream] = nullptr;
       store_.RemoveStream(job.stream);
-      dropping_.erase(
-          std::find_if(dropping_.begin(), dropping_.end(),
-                       [stream](const auto& s) { return s.get() == stream; }));
+      streams_.Free(*stream);
       return true;
     }
     RowIdx row = store_.FirstRowOf(i);

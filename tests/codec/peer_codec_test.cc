@@ -63,7 +63,7 @@ TEST(PeerCodecTest, EveryKindOfRebaseFrameComesBack) {
   const auto& back = std::get<core::RebaseFrame>(frame.body);
   EXPECT_EQ(back.rebase_id, 9u);
   EXPECT_EQ(back.number, 2u);
-  EXPECT_EQ(back.kind, RebaseKind::kKeepEntries);
+  EXPECT_EQ(back.kind, RebaseKind::kKeep);
   EXPECT_EQ(back.have, crdt::Seq(3));
   EXPECT_EQ(back.seq, crdt::Seq(8));
   EXPECT_EQ(back.count, 2u);
