@@ -14,8 +14,6 @@ constexpr absl::Duration kStall = absl::Milliseconds(200);
 constexpr absl::Duration kUpkeep = absl::Milliseconds(200);
 // How long a draining node goes on answering, so that its farewells arrive.
 constexpr absl::Duration kFarewell = absl::Milliseconds(150);
-// How long a node that came back by hearsay is given to say where it stands.
-constexpr absl::Duration kShowUnknown = absl::Seconds(1);
 // How long a stream that was just learnt of is given to say what is in it.
 constexpr absl::Duration kLearning = absl::Seconds(5);
 // Rows a slice of a job looks at.
@@ -35,7 +33,7 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       hub(roll.store(), options.watch, life),
       last_tick_(now.mono),
       next_upkeep_(now.mono) {
-  streams.AddKind(crdt::StreamKind::kPresence, roll,
+  streams.AddKind(crdt::StreamKind::kPresence, crdt::PresenceGrammar(), roll,
                   options.replication.log_bytes);
   roll.store().SetObserver(&hub);
   SetTime(now, absl::ZeroDuration());
@@ -79,8 +77,6 @@ void Replica::Impl::HandleEvents() {
 
 void Replica::Impl::HandleEvent(const MembershipEvent& event) {
   using Kind = MembershipEvent::Kind;
-  Stream* stream =
-      streams.Find({event.origin.life, crdt::StreamKind::kPresence});
   out.members_changed = true;
   switch (event.kind) {
     case Kind::kAdmitted: {
@@ -108,54 +104,61 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
     case Kind::kSuspect:
       return;
     case Kind::kEnded:
-      if (stream != nullptr) stream->ended = true;
-      [[fallthrough]];
     case Kind::kDown:
     case Kind::kLeft:
-      if (stream == nullptr) return;
-      stream->Heard(membership.LastBeatOf(stream->origin.life));
-      // What was kept until it is shown again is settled.
-      if (std::exchange(stream->waiting, false)) roll.Settle(*stream);
-      roll.SetHidden(*stream, true);
+      OnGone(event);
       return;
     case Kind::kForgotten:
-      if (stream == nullptr || stream->own) return;
-      replication.OnStreamGone(stream->id());
-      streams.Drop(*stream);
+      OnForgotten(event.origin.life);
       return;
   }
 }
 
+// Its streams of all kinds.
+void Replica::Impl::OnGone(const MembershipEvent& event) {
+  const bool ended = event.kind == MembershipEvent::Kind::kEnded;
+  streams.ForEachOf(event.origin.life, [&](Stream& stream) {
+    stream.Heard(membership.LastBeatOf(stream.origin.life));
+    StreamVisibility& visibility = stream.visibility;
+    if (ended ? visibility.OnEnded() : visibility.OnGone()) {
+      streams.Settle(stream);
+    }
+  });
+}
+
+void Replica::Impl::OnForgotten(crdt::LifeId life) {
+  std::vector<Stream*> gone;
+  streams.ForEachOf(life, [&](Stream& stream) {
+    if (!stream.own) gone.push_back(&stream);
+  });
+  for (Stream* stream : gone) {
+    replication.OnStreamGone(stream->id());
+    streams.Drop(*stream);
+  }
+}
+
 void Replica::Impl::OnAlive(const MembershipEvent& event) {
-  Stream* stream =
-      streams.Find({event.origin.life, crdt::StreamKind::kPresence});
-  if (stream == nullptr || stream->own || stream->ended) return;
-  if (!stream->hidden) return;  // It was suspected.
-  stream->show_at = std::max(stream->show_at, event.presence_seq);
-  stream->show_known = event.presence_seq != crdt::Seq();
-  stream->waiting = true;
-  stream->waiting_since = streams.now().mono;
-  ShowWhenCaughtUp(*stream);
+  streams.ForEachOf(event.origin.life, [&](Stream& stream) {
+    if (stream.own) return;
+    const bool named = stream.kind == crdt::StreamKind::kPresence;
+    stream.visibility.OnAlive(named ? event.presence_seq : crdt::Seq(),
+                              streams.now().mono);
+    ShowIfCaughtUp(stream);
+  });
 }
 
 void Replica::Impl::OnPresenceSeq(const BeatDatagram& beat) {
   Stream* stream =
       streams.Find({beat.origin.life, crdt::StreamKind::kPresence});
-  if (stream == nullptr || !stream->waiting) return;
-  stream->show_at = std::max(stream->show_at, beat.presence_seq);
-  stream->show_known = true;
+  if (stream == nullptr) return;
+  stream->visibility.OnNamed(beat.presence_seq, /*origin=*/true);
 }
 
-void Replica::Impl::ShowWhenCaughtUp(Stream& stream) {
-  if (!stream.waiting || stream.rebasing || stream.vv < stream.show_at) return;
-  // A beat that was passed on does not say how far its stream is: the node's
-  // own next words will, if it can be heard at all.
-  if (!stream.show_known &&
-      streams.now().mono - stream.waiting_since < kShowUnknown) {
-    return;
+void Replica::Impl::ShowIfCaughtUp(Stream& stream) {
+  if (stream.visibility.ShowIfCaughtUp(stream.vv, !stream.rebasing,
+                                       streams.now().mono)) {
+    streams.Settle(stream);
   }
-  stream.waiting = false;
-  roll.SetHidden(stream, false);
 }
 
 // -------------------------------------------------------------------- time
@@ -190,9 +193,9 @@ void Replica::Impl::RefreshAges() {
   streams.ForEach([this](Stream& stream) {
     // What a cut held back may come long after its sender has ended: no
     // advance.
-    if (stream.own || stream.ended) return;
+    if (stream.own || stream.visibility.ended()) return;
     stream.Heard(membership.LastBeatOf(stream.origin.life));
-    ShowWhenCaughtUp(stream);
+    ShowIfCaughtUp(stream);
   });
 }
 
@@ -207,8 +210,8 @@ void Replica::Impl::Forget() {
     bool broken = stream.rebasing && replication.SourceOf(stream).empty();
     bool coming = stream.vv == crdt::Seq() &&
                   streams.now().mono - stream.learnt < kLearning;
-    bool over = (stream.ended || broken) && stream.hidden && !coming &&
-                !roll.HasWanted(stream);
+    bool over = (stream.visibility.ended() || broken) && stream.hidden() &&
+                !coming && !roll.HasWanted(stream);
     if (over || age > options.detector.forget) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {

@@ -59,7 +59,9 @@ class Replica::Impl {
   void HandleEvents();
   void HandleEvent(const MembershipEvent& event);
   void OnAlive(const MembershipEvent& event);
-  void ShowWhenCaughtUp(Stream& stream);
+  void OnGone(const MembershipEvent& event);
+  void OnForgotten(crdt::LifeId life);
+  void ShowIfCaughtUp(Stream& stream);
   // Some of the sessions whose time is over; true if more are due.
   bool RunDeadlines();
   void RefreshAges();

@@ -164,13 +164,16 @@ std::string Replica::Impl::HiddenBecause(RowIdx row) const {
   if ((session.flags & Roll::kExpired) != 0) {
     return "its session's grace is over";
   }
-  if (stream.ended) {
+  if (stream.dropping()) {
+    return absl::StrCat("node ", stream.origin.node, " is being forgotten");
+  }
+  if (stream.visibility.ended()) {
     return absl::StrCat("node ", stream.origin.node, " has restarted since");
   }
-  if (stream.waiting || stream.rebasing) {
+  if (stream.visibility.catching_up() || stream.rebasing) {
     return absl::StrCat("catching up with node ", stream.origin.node);
   }
-  if (stream.hidden) {
+  if (stream.hidden()) {
     return absl::StrCat("node ", stream.origin.node, " is down");
   }
   return "about to be shown";
@@ -257,7 +260,7 @@ StatusView Replica::Impl::Status() const {
       s.entries = store.EntryCount(stream.idx);
       s.sessions = store.SessionCount(stream.idx);
     }
-    s.hidden = stream.hidden;
+    s.hidden = stream.hidden();
     s.source = replication.SourceOf(stream);
     s.rebasing = stream.rebasing;
     s.age = stream.own ? absl::ZeroDuration()

@@ -85,7 +85,7 @@ bool Replication::IsHalf(const Stream& stream) {
 }
 
 bool Replication::MayServe(const Stream& stream) const {
-  if (IsHalf(stream) || stream.dropping) return false;
+  if (IsHalf(stream) || stream.dropping()) return false;
   return stream.own || streams_.now().mono - stream.advanced <= options_.stale;
 }
 
@@ -241,7 +241,7 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
   pulling.rebase.reset();
   pulling.rebased = true;
   stream.rebasing = false;
-  streams_.state(stream.kind).Settle(stream);
+  streams_.Settle(stream);
   streams_.log(stream.kind).Reset(stream.idx, stream.vv);
   bool equal = streams_.state(stream.kind).Digest(stream) == digest;
   bool was_forced = pulling.force;

@@ -88,9 +88,9 @@ bool Replication::LearnStream(const StreamPosition& position,
   Stream& stream = streams_.Add(position.origin, position.kind,
                                 /*own=*/false, last.at);
   stream.Heard(last);
-  if (!alive) stream.hidden = true;
-  stream.ended = membership_.HasEnded(position.origin.life) ||
-                 position.origin.node == membership_.self().node;
+  stream.visibility.Learnt(
+      alive, membership_.HasEnded(position.origin.life) ||
+                 position.origin.node == membership_.self().node);
   return true;
 }
 
@@ -115,10 +115,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     Pulling& pulling = pulling_[stream_id];
     pulling.told = std::max(pulling.told, position.seq);
     bool direct = DirectLink(stream) == id;
-    if (stream.waiting) {
-      stream.show_at = std::max(stream.show_at, position.seq);
-      stream.show_known |= direct;
-    }
+    stream.visibility.OnNamed(position.seq, /*origin=*/direct);
     if (pulling.source != 0 &&
         (!direct || pulling.source == id || !(first || back))) {
       continue;

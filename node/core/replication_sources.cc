@@ -142,7 +142,7 @@ void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
   const bool half = stream.applied > stream.vv || reorders;
   if (half && !Mutated(Mutant::kMovesPositionInRebase)) return;
   stream.rebasing = false;
-  streams_.state(stream.kind).Settle(stream);
+  streams_.Settle(stream);
 }
 
 bool Replication::Holds(LinkId link, const Stream& stream) const {

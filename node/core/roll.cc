@@ -33,8 +33,12 @@ Roll::Roll(const Options& options, StreamTable& streams, uint64_t hash_seed)
 
 crdt::StreamIdx Roll::Added(Stream& stream) {
   const crdt::StreamIdx idx = store_.AddStream(stream.origin.life.hi);
-  if (by_idx_.size() <= idx) by_idx_.resize(idx + 1);
+  if (by_idx_.size() <= idx) {
+    by_idx_.resize(idx + 1);
+    lasting_.resize(idx + 1);
+  }
   by_idx_[idx] = &stream;
+  lasting_[idx] = {};
   return idx;
 }
 
@@ -50,20 +54,15 @@ std::unique_ptr<ElementMerge> Roll::Rebase(Stream& stream) {
   return std::make_unique<PresenceMerge>(*this, stream);
 }
 
-void Roll::SetHidden(Stream& stream, bool hidden) {
-  if (stream.hidden == hidden) return;
-  stream.hidden = hidden;
-  Settle(stream);
-}
-
 void Roll::Settle(Stream& stream) {
-  ++stream.jobs;
+  ++lasting_[stream.idx].jobs;
   jobs_.emplace_back(Job::Kind::kStream, stream.idx);
 }
 
 bool Roll::HasWanted(const Stream& stream) const {
-  return !stream.hidden || stream.jobs > 0 ||
-         stream.wanted_until_us > lived_us();
+  const Lasting& lasting = lasting_[stream.idx];
+  return !stream.hidden() || lasting.jobs > 0 ||
+         lasting.wanted_until_us > lived_us();
 }
 
 // --------------------------------------------------------------- mutations
@@ -335,7 +334,7 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
       if (own.size() == kOwnDue) return true;
       continue;
     }
-    if (!stream.hidden && session.state() != SessionState::kMoved) continue;
+    if (!stream.hidden() && session.state() != SessionState::kMoved) continue;
     if (Lapsed(i)) {
       if (store_.Sole(i)) continue;
       session.flags |= kBuried;

@@ -86,8 +86,6 @@ class Roll final : public StreamState {
 
   Stream* StreamAt(crdt::StreamIdx idx) { return by_idx_[idx]; }
   const Stream* StreamAt(crdt::StreamIdx idx) const { return by_idx_[idx]; }
-  // Hides or shows a stream: at once for reads, as a job for watchers.
-  void SetHidden(Stream& stream, bool hidden);
 
   // ---- mutations ----
   enum class Applied { kOk, kBad };
@@ -183,7 +181,7 @@ class Roll final : public StreamState {
   void OnCopiesChanged(crdt::SessionId session);
   int64_t GraceDeadline(const crdt::PresenceStore::Session& session,
                         const Stream& stream) const;
-  void SetGraceDeadline(crdt::SessionIdx session, Stream& stream);
+  void SetGraceDeadline(crdt::SessionIdx session, const Stream& stream);
   void QueueSession(crdt::SessionIdx session);
   void ReconcileRow(crdt::RowIdx row);
   crdt::RowIdx RowToReplace(crdt::RowIdx row) const;
@@ -200,6 +198,13 @@ class Roll final : public StreamState {
   StreamTable& streams_;
   crdt::PresenceStore store_;
   std::vector<Stream*> by_idx_;
+  // What of a stream, by index, is shown or may be though it is hidden.
+  struct Lasting {
+    // Until then, in lived microseconds, a session with grace may be shown.
+    int64_t wanted_until_us = 0;
+    int jobs = 0;  // That have not looked at all of its sessions yet.
+  };
+  std::vector<Lasting> lasting_;
   std::deque<Job> jobs_;
   std::vector<SeqCursor*> cursors_;
   std::vector<crdt::SessionIdx> losers_;

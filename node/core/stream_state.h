@@ -112,7 +112,7 @@ class StreamState {
   // ---- registry: called by StreamTable alone ----
   // A stream is new here. Returns an index that no other stream of this kind
   // has: as small as may be, since state and log are vectors by it.
-  virtual crdt::StreamIdx Added(Stream& stream) = 0;
+  virtual StreamIdx Added(Stream& stream) = 0;
   // The stream has left the table: its elements are forgotten, as a job that
   // ends with StreamTable::Free.
   virtual void Dropped(Stream& stream) = 0;
@@ -132,7 +132,7 @@ class StreamState {
   virtual std::unique_ptr<ElementMerge> Rebase(Stream& stream) = 0;
 
   // ---- what is shown ----
-  // Stream::hidden() or Stream::rebasing has changed: what is shown of the
+  // Stream::hidden(), or Stream::rebasing, has changed: what is shown of the
   // stream is made to follow, at once for reads, as a job for watchers.
   virtual void Settle(Stream& stream) = 0;
   // Whether something of it is shown or may still be: others are told, as they

@@ -15,14 +15,13 @@ using crdt::StreamKind;
 
 // ------------------------------------------------------------------- kinds
 
-void StreamTable::AddKind(StreamKind kind, StreamState& state,
-                          size_t log_bytes) {
-  const crdt::Grammar* grammar = crdt::GrammarOf(kind);
-  MUSTER_CHECK(grammar != nullptr && !Knows(kind));
+void StreamTable::AddKind(StreamKind kind, const crdt::Grammar& grammar,
+                          StreamState& state, size_t log_bytes) {
+  MUSTER_CHECK(!Knows(kind));
   const auto at = static_cast<size_t>(kind);
   if (rooms_.size() <= at) rooms_.resize(at + 1);
   rooms_[at] = std::make_unique<Room>(
-      Room{&state, *grammar, crdt::MutationLog(*grammar, log_bytes)});
+      Room{&state, grammar, crdt::MutationLog(grammar, log_bytes)});
 }
 
 bool StreamTable::Knows(StreamKind kind) const {
@@ -88,8 +87,7 @@ void StreamTable::Drop(Stream& stream) {
   MUSTER_CHECK(it != streams_.end() && it->second.get() == &stream);
   dropping_.push_back(std::move(it->second));
   streams_.erase(it);
-  stream.dropping = true;
-  stream.hidden = true;
+  stream.visibility.OnDropped();
   state(stream.kind).Dropped(stream);
 }
 

@@ -42,9 +42,9 @@ class StreamTable {
 
   // ---- kinds ----
   // Streams of this kind may be added from now on. `log_bytes`: the budget of
-  // the kind's log. REQUIRES: it has a grammar (crdt::GrammarOf), and is added
-  // once. `state` outlives the streams.
-  void AddKind(crdt::StreamKind kind, StreamState& state, size_t log_bytes);
+  // the kind's log. REQUIRES: it is added once. `state` outlives the streams.
+  void AddKind(crdt::StreamKind kind, const crdt::Grammar& grammar,
+               StreamState& state, size_t log_bytes);
   bool Knows(crdt::StreamKind kind) const;
   // REQUIRES of the three: Knows(kind).
   StreamState& state(crdt::StreamKind kind) const { return *room(kind).state; }
@@ -62,7 +62,7 @@ class StreamTable {
   Stream* Find(const crdt::StreamId& id);
   const Stream* Find(const crdt::StreamId& id) const;
   // REQUIRES: its kind is known, and its id is not in the table. It stands at
-  // 0, and is shown.
+  // 0, and is shown until StreamVisibility::Learnt says otherwise.
   Stream& Add(const crdt::Origin& origin, crdt::StreamKind kind, bool own,
               Instant advanced);
   // In the order of their ids. None may be added or dropped meanwhile.
@@ -71,6 +71,8 @@ class StreamTable {
   // Those of one life, of whatever kind.
   void ForEachOf(crdt::LifeId life, absl::FunctionRef<void(Stream&)> visit);
   size_t size() const { return streams_.size(); }
+  // What is shown of it has changed: see StreamState::Settle.
+  void Settle(Stream& stream) { state(stream.kind).Settle(stream); }
   // Takes it out of the table; its state forgets it, as a job.
   void Drop(Stream& stream);
   // The state has forgotten a dropped stream: it and its index are gone.
