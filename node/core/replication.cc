@@ -44,6 +44,7 @@ void Replication::OnLinked(LinkId id, const crdt::Origin& origin, Output& out) {
   link = Link{};
   link.id = id;
   link.origin = origin;
+  link.window = FlowWindow(options_.window_bytes);
   link.heard = streams_.now().mono;
   SendPositions(link, /*full=*/true, out);
 }
@@ -51,13 +52,12 @@ void Replication::OnLinked(LinkId id, const crdt::Origin& origin, Output& out) {
 void Replication::OnUnlinked(LinkId id, Output& out) {
   if (links_.erase(id) == 0) return;
   for (auto& [stream_id, pulling] : pulling_) {
-    if (pulling.source != id) continue;
-    pulling.source = 0;
+    if (pulling.source() != id) continue;
     Stream* stream = streams_.Find(stream_id);
-    if (stream == nullptr) continue;
+    if (stream != nullptr) AbandonRebase(*stream, pulling);
+    pulling.LoseSource();
     // A rebase of which all has arrived needs its sender no more.
-    if (pulling.rebase != nullptr && pulling.rebase->ended()) continue;
-    AbandonRebase(*stream, pulling);
+    if (stream == nullptr || pulling.sweeping()) continue;
     ChooseSource(*stream, out);
   }
 }
@@ -118,18 +118,17 @@ bool Replication::ApplyRun(Stream& stream, absl::string_view bytes, Seq first,
   return good;
 }
 
-void Replication::CountBulk(Link& link, size_t bytes, Instant now) {
-  link.received += bytes;
-  link.brought = now;
-  link.ack_due = true;
+void Replication::CountBulk(Link& link, size_t bytes) {
+  link.receipts.Received(bytes);
+  link.brought = streams_.now().mono;
+  counters_.bulk_bytes_in += bytes;
 }
 
 void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  CountBulk(*link, frame.mutations->size(), streams_.now().mono);
+  CountBulk(*link, frame.mutations->size());
   ++counters_.deltas_in;
-  counters_.bulk_bytes_in += frame.mutations->size();
   Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own || stream->rebasing) return;
   Seq last(frame.first.value + frame.count - 1);
@@ -137,11 +136,11 @@ void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
     ++counters_.duplicates;
     return;
   }
-  Pulling& pulling = pulling_[frame.stream];
+  PulledStream& pulling = pulling_[frame.stream];
   if (frame.first > stream->vv.Next() && !Mutated(Mutant::kSkipsGap)) {
     ++counters_.gaps;
-    if (pulling.source == id &&
-        streams_.now().mono - pulling.last_pull >= kPullAgain) {
+    if (pulling.source() == id &&
+        streams_.now().mono - pulling.last_pull() >= kPullAgain) {
       SendPull(*stream, pulling, id, out);
     }
     return;
@@ -164,60 +163,66 @@ bool Replication::IsOvertaken(const Stream& stream,
 void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  CountBulk(*link, frame.payload->size(), streams_.now().mono);
-  counters_.bulk_bytes_in += frame.payload->size();
+  CountBulk(*link, frame.payload->size());
   Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own) return;
-  Pulling& pulling = pulling_[frame.stream];
-  if (pulling.source != id || pulling.rebase_id != frame.rebase_id) return;
-  if (pulling.rebase == nullptr) {
+  PulledStream& pulling = pulling_[frame.stream];
+  if (pulling.source() != id || frame.rebase_id == 0 ||
+      pulling.rebase_id() != frame.rebase_id) {
+    return;
+  }
+  if (pulling.rebase() == nullptr) {
     if (!pulling.force && IsOvertaken(*stream, frame)) {
       const LinkId best = BestSource(*stream, 0);
       return SendPull(*stream, pulling, best == 0 ? id : best, out);
     }
-    pulling.rebase =
-        std::make_unique<RebaseReceiver>(streams_, *stream, frame.rebase_id);
+    pulling.Begin(
+        std::make_unique<RebaseReceiver>(streams_, *stream, frame.rebase_id));
     stream->rebasing = true;
     stream->applied = std::max(stream->applied, stream->vv);
     if (IsHalf(*stream)) StopServing(frame.stream);
     ++counters_.rebases_in;
   }
-  if (pulling.rebase->ended()) return;
+  pulling.Check(*stream);
+  if (pulling.sweeping()) return;
   pulling.Progressed(streams_.now().mono);
-  OnRebaseStep(*stream, pulling, pulling.rebase->Step(frame), out);
+  OnRebaseStep(*stream, pulling, pulling.rebase()->Step(frame), out);
 }
 
-void Replication::OnRebaseStep(Stream& stream, Pulling& pulling,
+void Replication::OnRebaseStep(Stream& stream, PulledStream& pulling,
                                RebaseReceiver::Outcome outcome, Output& out) {
+  pulling.Applied();
   if (outcome != RebaseReceiver::Outcome::kGap &&
       outcome != RebaseReceiver::Outcome::kBad) {
     return;
   }
   // Our state is not what the peer thinks: once more, from nothing.
   if (outcome == RebaseReceiver::Outcome::kBad) pulling.force = true;
-  if (streams_.now().mono - pulling.last_pull < kPullAgain) {
+  if (streams_.now().mono - pulling.last_pull() < kPullAgain) {
     AbandonRebase(stream, pulling);
   } else {
-    SendPull(stream, pulling, pulling.source, out);
+    SendPull(stream, pulling, pulling.source(), out);
   }
 }
 
 bool Replication::has_work() const {
   return more_to_send_ ||
          std::any_of(pulling_.begin(), pulling_.end(), [](const auto& p) {
-           return p.second.rebase != nullptr && p.second.rebase->has_work();
+           const RebaseReceiver* rebase = p.second.rebase();
+           return rebase != nullptr && rebase->has_work();
          });
 }
 
 bool Replication::RunJob(Output& out) {
   for (auto& [id, pulling] : pulling_) {
-    if (pulling.rebase == nullptr || !pulling.rebase->has_work()) continue;
+    if (pulling.rebase() == nullptr || !pulling.rebase()->has_work()) continue;
     Stream* stream = streams_.Find(id);
     if (stream == nullptr) continue;
-    if (!pulling.rebase->ended()) {
+    pulling.Check(*stream);
+    if (pulling.rebasing()) {
       pulling.Progressed(streams_.now().mono);
-      OnRebaseStep(*stream, pulling, pulling.rebase->Run(), out);
-    } else if (pulling.rebase->Sweep()) {
+      OnRebaseStep(*stream, pulling, pulling.rebase()->Run(), out);
+    } else if (pulling.rebase()->Sweep()) {
       FinishRebase(*stream, pulling, out);
     }
     break;
@@ -227,19 +232,21 @@ bool Replication::RunJob(Output& out) {
 
 // What waits to be applied is not acknowledged: the window bounds it.
 bool Replication::Waits(LinkId link) const {
-  return std::any_of(
-      pulling_.begin(), pulling_.end(), [link](const auto& pulling) {
-        const auto& [id, p] = pulling;
-        return p.source == link && p.rebase != nullptr && p.rebase->waits();
-      });
+  return std::any_of(pulling_.begin(), pulling_.end(),
+                     [link](const auto& pulling) {
+                       const auto& [id, p] = pulling;
+                       return p.source() == link && p.rebase() != nullptr &&
+                              p.rebase()->waits();
+                     });
 }
 
-void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
-  stream.vv = pulling.rebase->final_seq();
+void Replication::FinishRebase(Stream& stream, PulledStream& pulling,
+                               Output& out) {
+  std::unique_ptr<RebaseReceiver> rebase = pulling.Finish();
+  const uint64_t digest = rebase->final_digest();
+  stream.vv = rebase->final_seq();
   stream.applied = stream.vv;
-  uint64_t digest = pulling.rebase->final_digest();
-  pulling.rebase.reset();
-  pulling.rebased = true;
+  rebase.reset();
   stream.rebasing = false;
   streams_.Settle(stream);
   streams_.log(stream.kind).Reset(stream.idx, stream.vv);
@@ -256,8 +263,8 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
   const LinkId best = BestSource(stream, 0);
   if (best != 0) {
     SendPull(stream, pulling, best, out);
-  } else if (links_.contains(pulling.source)) {
-    SendPull(stream, pulling, pulling.source, out);
+  } else if (links_.contains(pulling.source())) {
+    SendPull(stream, pulling, pulling.source(), out);
   }
 }
 
@@ -266,8 +273,8 @@ void Replication::OnCheckpoint(LinkId id, const CheckpointFrame& frame,
   if (FindLink(id) == nullptr) return;
   Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own || stream->rebasing) return;
-  Pulling& pulling = pulling_[frame.stream];
-  if (pulling.source != id || stream->vv != frame.seq) return;
+  PulledStream& pulling = pulling_[frame.stream];
+  if (pulling.source() != id || stream->vv != frame.seq) return;
   pulling.checkpoint = frame;
   Compare(*stream, frame, out);
 }
@@ -282,9 +289,9 @@ void Replication::Compare(Stream& stream, const CheckpointFrame& frame,
        absl::StrCat("digest of the stream of ", stream.origin.node,
                     " differs at seq ", frame.seq.value,
                     ": a bug; repairing by a rebase from 0")});
-  Pulling& pulling = pulling_[stream.id()];
+  PulledStream& pulling = pulling_[stream.id()];
   pulling.force = true;
-  SendPull(stream, pulling, pulling.source, out);
+  SendPull(stream, pulling, pulling.source(), out);
 }
 
 // -------------------------------------------------------------------- tick
@@ -298,9 +305,7 @@ void Replication::Tick(Output& out) {
   for (Stream* stream : streams) CheckProgress(*stream, out);
   TellPositions(now, out);
   for (auto& [id, link] : links_) {
-    bool progress = link.sent == link.acked || link.acked != link.acked_before;
-    link.acked_before = link.acked;
-    membership_.OnLinkProgress(id, progress, streams_.now());
+    membership_.OnLinkProgress(id, link.window.Progressed(), streams_.now());
   }
 }
 

@@ -88,9 +88,9 @@ bool Replication::LearnStream(const StreamPosition& position,
   Stream& stream = streams_.Add(position.origin, position.kind,
                                 /*own=*/false, last.at);
   stream.Heard(last);
-  stream.visibility.Learnt(
-      alive, membership_.HasEnded(position.origin.life) ||
-                 position.origin.node == membership_.self().node);
+  stream.visibility.Learnt(alive,
+                           membership_.HasEnded(position.origin.life) ||
+                               position.origin.node == membership_.self().node);
   return true;
 }
 
@@ -112,16 +112,16 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     at->second.rebasing = position.rebasing;
     if (!frame.full) at->second.unserved = streams_.now().mono;
     Stream& stream = *streams_.Find(stream_id);
-    Pulling& pulling = pulling_[stream_id];
+    PulledStream& pulling = pulling_[stream_id];
     pulling.told = std::max(pulling.told, position.seq);
     bool direct = DirectLink(stream) == id;
     stream.visibility.OnNamed(position.seq, /*origin=*/direct);
-    if (pulling.source != 0 &&
-        (!direct || pulling.source == id || !(first || back))) {
+    if (pulling.source() != 0 &&
+        (!direct || pulling.source() == id || !(first || back))) {
       continue;
     }
     // A rebase that has begun would begin again: it may end first.
-    if (pulling.rebase == nullptr) {
+    if (pulling.rebase() == nullptr) {
       ChooseSource(stream, out);
     } else {
       pulling.origin_waits = true;

@@ -28,17 +28,17 @@ void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
   const auto before = link->serving.extract(frame.stream);
   if (frame.cancel) return;
   // Whoever pulls what it is sent already has missed what was on its way.
-  if (!before.empty() && !before.mapped().paused) {
-    link->missed += link->sent - link->acked;
-    link->acked = link->sent;
+  if (!before.empty() &&
+      before.mapped().state() != ServedStream::State::kPaused) {
+    link->window.Missed();
   }
   Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || !MayServe(*stream) || frame.after > stream->vv) {
     return;
   }
-  Serving& serving = link->serving[frame.stream];
-  serving.rebase_id = frame.rebase_id;
-  serving.cursor = {frame.after};
+  ServedStream& serving =
+      link->serving.try_emplace(frame.stream, frame.after, frame.rebase_id)
+          .first->second;
   if (frame.force_rebase ||
       !streams_.log(stream->kind).Reaches(stream->idx, frame.after)) {
     StartRebase(*stream, serving, frame.after);
@@ -46,27 +46,23 @@ void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
   PumpLink(*link, out);
 }
 
-void Replication::StartRebase(Stream& stream, Serving& serving, Seq have) {
+void Replication::StartRebase(Stream& stream, ServedStream& serving, Seq have) {
   ++counters_.rebases_out;
-  serving.rebase = std::make_unique<RebaseSender>(
-      streams_, stream, serving.rebase_id, have, options_.frame_bytes);
+  serving.StartRebase(std::make_unique<RebaseSender>(
+      streams_, stream, serving.rebase_id(), have, options_.frame_bytes));
 }
 
 void Replication::OnAck(LinkId id, const AckFrame& frame) {
   Link* link = FindLink(id);
-  if (link == nullptr || frame.bulk_bytes > link->sent) return;
-  // What has come after all was not missed.
-  link->missed = std::min(link->missed, link->sent - frame.bulk_bytes);
-  link->acked = std::max(link->acked, frame.bulk_bytes + link->missed);
+  if (link != nullptr) link->window.Acked(frame.bulk_bytes);
 }
 
 void Replication::Pump(Output& out) {
   rebase_left_ = kRebaseElements;
   more_to_send_ = false;
   for (auto& [id, link] : links_) {
-    if (link.ack_due && !Waits(id)) {
-      link.ack_due = false;
-      Send(link, out, {0, AckFrame{link.received}});
+    if (link.receipts.due() && !Waits(id)) {
+      Send(link, out, {0, AckFrame{link.receipts.Acknowledge()}});
     }
     PumpLink(link, out);
   }
@@ -75,8 +71,10 @@ void Replication::Pump(Output& out) {
 void Replication::PumpLink(Link& link, Output& out) {
   // Deltas first; rebases share what the window leaves, turn by turn.
   for (bool rebases : {false, true}) {
+    const auto wanted =
+        rebases ? ServedStream::State::kRebase : ServedStream::State::kLog;
     bool more = true;
-    while (more && link.sent - link.acked < options_.window_bytes) {
+    while (more && link.window.open()) {
       more = false;
       for (auto it = link.serving.begin(); it != link.serving.end();) {
         auto at = it++;
@@ -85,22 +83,22 @@ void Replication::PumpLink(Link& link, Output& out) {
           link.serving.erase(at);
           continue;
         }
-        Serving& serving = at->second;
-        if (serving.paused || (serving.rebase != nullptr) != rebases) continue;
+        ServedStream& serving = at->second;
+        if (serving.state() != wanted) continue;
         if (rebases && rebase_left_ == 0) {
           more_to_send_ = true;
           return;
         }
         more |= rebases ? PumpRebase(link, serving, out)
                         : PumpStream(link, *stream, serving, out);
-        if (link.sent - link.acked >= options_.window_bytes) break;
+        if (!link.window.open()) break;
       }
     }
   }
 }
 
 // Sends one run of the log; false if there is nothing to send now.
-bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
+bool Replication::PumpStream(Link& link, Stream& stream, ServedStream& serving,
                              Output& out) {
   const crdt::MutationLog& log = streams_.log(stream.kind);
   Seq at = serving.cursor.at;
@@ -113,7 +111,7 @@ bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
     SendCheckpoint(link, stream, serving, out);
     return false;
   }
-  if (link.sent != link.acked && pending < kWorthSending &&
+  if (!link.window.idle() && pending < kWorthSending &&
       streams_.now().mono - link.last_send < kMaxWait) {
     return false;
   }
@@ -132,7 +130,7 @@ bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
   }
   DeltaFrame frame{stream.id(), last_run_.first, last_run_.count,
                    last_run_.bytes};
-  link.sent += frame.mutations->size();
+  link.window.Sent(frame.mutations->size());
   link.last_send = streams_.now().mono;
   ++counters_.deltas_out;
   counters_.bulk_bytes_out += frame.mutations->size();
@@ -140,16 +138,13 @@ bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
   return true;
 }
 
-bool Replication::PumpRebase(Link& link, Serving& serving, Output& out) {
-  std::optional<RebaseFrame> frame = serving.rebase->Next();
-  if (serving.rebase->done()) {
-    // The receiver sweeps, then pulls what follows.
-    serving.rebase.reset();
-    serving.paused = true;
-  }
+bool Replication::PumpRebase(Link& link, ServedStream& serving, Output& out) {
+  std::optional<RebaseFrame> frame = serving.rebase().Next();
+  // The receiver sweeps, then pulls what follows.
+  if (serving.rebase().done()) serving.RebaseSent();
   if (!frame.has_value()) return false;
   rebase_left_ -= std::min<size_t>(rebase_left_, frame->count + 1);
-  link.sent += frame->payload->size();
+  link.window.Sent(frame->payload->size());
   link.last_send = streams_.now().mono;
   counters_.bulk_bytes_out += frame->payload->size();
   Send(link, out, {0, *std::move(frame)});
@@ -158,8 +153,8 @@ bool Replication::PumpRebase(Link& link, Serving& serving, Output& out) {
 
 // The owner's word on what its stream should look like here, at least every
 // checkpoint_interval; relays pass on the last one they were sent.
-void Replication::SendCheckpoint(Link& link, Stream& stream, Serving& serving,
-                                 Output& out) {
+void Replication::SendCheckpoint(Link& link, Stream& stream,
+                                 ServedStream& serving, Output& out) {
   CheckpointFrame frame;
   if (stream.own) {
     if (streams_.now().mono < serving.next_checkpoint) return;
