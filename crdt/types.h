@@ -63,7 +63,7 @@ struct Origin {
   bool operator==(const Origin&) const = default;
 };
 
-enum class StreamKind : uint8_t { kPresence = 1, kKeyValue = 2 };
+enum class StreamKind : uint8_t { kPresence = 1, kKeyValue = 2, kInterest = 3 };
 
 // Names a stream on the wire, where the origin has been introduced before.
 struct StreamId {
