@@ -126,12 +126,14 @@ void InterestSet::AddStream(StreamIdx stream) {
   streams_[stream].used = true;
 }
 
-void InterestSet::RemoveStream(StreamIdx stream) {
+bool InterestSet::RemoveSome(StreamIdx stream, size_t budget) {
   Stream& s = streams_[stream];
-  for (const auto& [seq, element] : s.by_seq) {
-    Count(stream, element, -static_cast<int64_t>(element.subscribers));
+  for (; budget > 0 && !s.by_seq.empty(); --budget) {
+    Erase(stream, s.by_seq.begin()->first);
   }
+  if (!s.by_seq.empty()) return false;
   s = {};
+  return true;
 }
 
 bool InterestSet::Apply(StreamIdx stream, const InterestMutation& mutation,
@@ -164,8 +166,12 @@ bool InterestSet::Put(StreamIdx stream, const InterestMutation& mutation,
   return true;
 }
 
-void InterestSet::SetRound(StreamIdx stream, Seq seq, uint16_t round) {
-  streams_[stream].by_seq.at(seq).round = round;
+bool InterestSet::SetRound(StreamIdx stream, Seq seq, uint16_t round) {
+  Elements& elements = streams_[stream].by_seq;
+  const auto at = elements.find(seq);
+  if (at == elements.end()) return false;
+  at->second.round = round;
+  return true;
 }
 
 void InterestSet::EncodeElement(StreamIdx stream, Seq seq,

@@ -71,7 +71,7 @@ bool ValidateInterestElements(absl::string_view bytes, uint32_t count);
 
 class InterestSet {
  public:
-  // A small number that is given again after Remove; the caller's choice.
+  // A small number that is given again once it is gone; the caller's choice.
   using StreamIdx = uint32_t;
 
   struct Element {
@@ -93,8 +93,9 @@ class InterestSet {
   using Names = absl::btree_map<std::string, Holders, std::less<>>;
 
   void AddStream(StreamIdx stream);
-  // All its elements go: O(elements of the stream x log).
-  void RemoveStream(StreamIdx stream);
+  // Removes at most `budget` elements of a stream; true once none is left and
+  // the stream is gone.
+  bool RemoveSome(StreamIdx stream, size_t budget);
 
   // False: it names an element of another name or kind, and nothing changed.
   // A removal of an unknown id, and what is older than the element here, change
@@ -107,8 +108,10 @@ class InterestSet {
   const Elements& elements(StreamIdx stream) const {
     return streams_[stream].by_seq;
   }
-  // REQUIRES: there is one with this seq.
-  void SetRound(StreamIdx stream, Seq seq, uint16_t round);
+  // False if there is none with this seq.
+  bool SetRound(StreamIdx stream, Seq seq, uint16_t round);
+  // REQUIRES, of both: there is one with this seq.
+  void Erase(StreamIdx stream, Seq seq);
   void EncodeElement(StreamIdx stream, Seq seq, std::string& out) const;
   uint64_t Digest(StreamIdx stream) const { return streams_[stream].digest; }
   const Names& channels() const { return channels_; }
@@ -129,7 +132,6 @@ class InterestSet {
   // Adds to, or with a negative number takes from, what a stream holds of it.
   void Count(StreamIdx stream, const Element& element, int64_t change);
   void Insert(StreamIdx stream, Seq seq, Element element);
-  void Erase(StreamIdx stream, Seq seq);
 
   std::vector<Stream> streams_;
   Names channels_;

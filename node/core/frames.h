@@ -129,11 +129,45 @@ struct AskFrame {
 };
 struct LeavingFrame {};
 
+// ---- what is no stream: from one life to another, by whatever way there is --
+
+// Messages of pub/sub; see node/core/pubsub/mailbox.h. The numbers are
+// [first, first + count). With count 0 it only announces that none below
+// `first` will come any more.
+struct MailFrame {
+  uint64_t epoch = 0;
+  uint64_t first = 0;
+  uint32_t count = 0;
+  // The publisher's node had written its interest stream so far.
+  crdt::Seq interest;
+  // `count` messages, each channel and payload as a varint length and bytes.
+  std::shared_ptr<const std::string> messages;
+};
+// All mail of this epoch up to `number` was taken.
+struct MailAck {
+  uint64_t epoch = 0;
+  uint64_t number = 0;
+};
+// The sender has applied the receiver's interest stream up to `seq`.
+struct InterestApplied {
+  crdt::Seq seq;
+};
+// Please say InterestApplied once more.
+struct InterestAsk {};
+
+struct RoutedFrame {
+  crdt::LifeId to;
+  crdt::LifeId from;
+  uint32_t hops = 0;  // Links that it has come over.
+  using Body = std::variant<MailFrame, MailAck, InterestApplied, InterestAsk>;
+  Body body;
+};
+
 struct Frame {
   uint64_t beat = 0;  // The sender's beat number.
   std::variant<PositionsFrame, PullFrame, DeltaFrame, RebaseFrame,
                CheckpointFrame, AckFrame, MembersFrame, AskFrame, BeatReport,
-               LeavingFrame>
+               LeavingFrame, RoutedFrame>
       body;
 };
 

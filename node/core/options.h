@@ -72,6 +72,23 @@ struct WatchOptions {
   size_t max_queued = 64;
 };
 
+// Messages to one other node; see node/core/pubsub/mailbox.h.
+struct MailOptions {
+  size_t window_bytes = 1 << 20;  // Sent and not acknowledged.
+  size_t max_bytes = 16 << 20;    // Queued; past it a message is dropped.
+  size_t frame_bytes = kBulkFrameBytes;
+};
+
+struct PubSubOptions {
+  size_t max_subscribers = 20'000;  // Subscribe streams of this node.
+  // Channels and patterns of one of them.
+  size_t max_names_per_subscriber = 100'000;
+  // Messages that wait for their subscribers here.
+  size_t max_undelivered_bytes = 64 << 20;
+  size_t log_bytes = 4 << 20;  // The ring of encoded changes of interest.
+  MailOptions mail;
+};
+
 struct Options {
   std::string node;
   std::string cluster = "muster";
@@ -82,6 +99,7 @@ struct Options {
   ReplicationOptions replication;
   SessionOptions sessions;
   WatchOptions watch;
+  PubSubOptions pubsub;
 };
 
 }  // namespace muster::core

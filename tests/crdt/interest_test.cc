@@ -136,7 +136,7 @@ TEST(InterestSetTest, CountsOfStreamsAddUpByName) {
   EXPECT_TRUE(set.Apply(1, Remove(3, 1)));
   EXPECT_EQ(Counts(set.channels()),
             (std::map<std::string, uint64_t>{{"news", 1}}));
-  set.RemoveStream(0);
+  EXPECT_TRUE(set.RemoveSome(0, 1));
   EXPECT_TRUE(set.channels().empty());
   EXPECT_EQ(set.Audit(), "");
 }

@@ -35,10 +35,7 @@ class Confirmations {
     crdt::LifeId life;
     bool suspect = false;
   };
-  struct Held {
-    SubscriberId subscriber = 0;
-    uint64_t request = 0;
-  };
+  using Held = SubscribeHeld;
 
   // Holds once the changes up to `ticket` (Subscriptions) are everywhere.
   void Ask(SubscriberId subscriber, uint64_t request, uint64_t ticket,

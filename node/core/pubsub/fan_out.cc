@@ -6,12 +6,22 @@
 namespace muster::core {
 
 bool FanOut::Push(std::shared_ptr<const MessageBatch> batch) {
-  if (batch->messages.empty()) return true;
+  if (batch->messages.empty() && batch->missed == 0) return true;
   const size_t bytes = batch->arena.used();
   if (!queue_.empty() && bytes_ + bytes > max_bytes_) return false;
   bytes_ += bytes;
   queue_.push_back(std::move(batch));
   return true;
+}
+
+// Whoever wants to know is told before what comes after the loss.
+void FanOut::TellMissed(std::vector<MessageDelivery>& out) {
+  const std::set<SubscriberId>& listeners = subscriptions_.gap_listeners();
+  if (listeners.empty()) return;
+  MessageDelivery delivery;
+  delivery.missed = queue_.front()->missed;
+  delivery.subscribers.assign(listeners.begin(), listeners.end());
+  out.push_back(std::move(delivery));
 }
 
 void FanOut::BeginRun() {
@@ -34,7 +44,10 @@ void FanOut::EndRun() {
   subscriptions_.Release(names_);
   names_.clear();
   running_ = false;
-  if (next_ < queue_.front()->messages.size()) return;
+  if (next_ == queue_.front()->messages.size()) PopBatch();
+}
+
+void FanOut::PopBatch() {
   bytes_ -= queue_.front()->arena.used();
   queue_.pop_front();
   run_.batch.reset();
@@ -63,6 +76,13 @@ bool FanOut::ServeSome(size_t& budget, std::vector<MessageDelivery>& out) {
 
 bool FanOut::Run(size_t budget, std::vector<MessageDelivery>& out) {
   while (!queue_.empty() && budget > 0) {
+    if (next_ == 0 && !running_ && queue_.front()->missed > 0) {
+      TellMissed(out);
+      if (queue_.front()->messages.empty()) {
+        PopBatch();
+        continue;
+      }
+    }
     if (!running_) {
       BeginRun();
       // A message that nobody wants costs a look-up all the same.

@@ -38,9 +38,11 @@ class FanOut {
   size_t waiting_bytes() const { return bytes_; }
 
  private:
+  void TellMissed(std::vector<MessageDelivery>& out);
   // Finds the next run and who is to be given it.
   void BeginRun();
   void EndRun();
+  void PopBatch();
   // Of the names that it stands in; false once all have been served.
   bool ServeSome(size_t& budget, std::vector<MessageDelivery>& out);
 

@@ -35,22 +35,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "crdt/types.h"
+#include "node/core/frames.h"
+#include "node/core/options.h"
 #include "node/core/time.h"
 
 namespace muster::core {
-
-// A run of messages: the numbers [first, first + count). With count 0 it only
-// announces that numbers below `first` will not come any more.
-struct MailFrame {
-  uint64_t epoch = 0;
-  uint64_t first = 0;
-  uint32_t count = 0;
-  // The publisher's node had written its interest so far: what is published in
-  // answer finds a subscription of before.
-  crdt::Seq interest;
-  // `count` messages; see AppendMessage.
-  std::shared_ptr<const std::string> messages;
-};
 
 // message := channel payload, each a varint length and bytes.
 void AppendMessage(absl::string_view channel, absl::string_view payload,
@@ -60,12 +49,6 @@ void AppendMessage(absl::string_view channel, absl::string_view payload,
 bool TakeMessage(absl::string_view& bytes, absl::string_view& channel,
                  absl::string_view& payload);
 bool ValidateMessages(absl::string_view bytes, uint32_t count);
-
-struct MailOptions {
-  size_t window_bytes = 1 << 20;
-  size_t max_bytes = 16 << 20;
-  size_t frame_bytes = 64 << 10;
-};
 
 class Outbox {
  public:

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "crdt/byte_arena.h"
 
@@ -24,6 +25,8 @@ struct Message {
 
 // What was published together, in order. Immutable once it is shared.
 struct MessageBatch {
+  // So many messages of this publisher's node were lost before these.
+  uint64_t missed = 0;
   std::vector<Message> messages;  // They view the arena.
   crdt::ByteArena arena;
 };
@@ -38,10 +41,32 @@ struct MessageRun {
   std::shared_ptr<const std::string> pattern;
 };
 
-// One run for many subscribers: encoded once.
+// One run for many subscribers: encoded once. With `missed` there is no run:
+// so many messages, of whatever channels, did not come.
 struct MessageDelivery {
   MessageRun run;
+  uint64_t missed = 0;
   std::vector<SubscriberId> subscribers;
+};
+
+// What one client asks to change. Names are bytes.
+struct SubscribeRequest {
+  std::vector<std::string> subscribe;
+  std::vector<std::string> psubscribe;
+  std::vector<std::string> unsubscribe;
+  std::vector<std::string> punsubscribe;
+};
+// Why one name was not taken: its place in its list of the request.
+struct SubscribeError {
+  enum class List { kSubscribe, kPsubscribe, kUnsubscribe, kPunsubscribe };
+  List list = List::kSubscribe;
+  size_t index = 0;
+  absl::Status status;
+};
+// A request of a subscriber holds on every node that is up.
+struct SubscribeHeld {
+  SubscriberId subscriber = 0;
+  uint64_t request = 0;
 };
 
 // A channel, or a pattern, and how many of this node's clients subscribe.

@@ -7,8 +7,9 @@
 
 namespace muster::core {
 
-SubscriberId Subscriptions::Open() {
+SubscriberId Subscriptions::Open(bool gaps) {
   const SubscriberId id = ++last_subscriber_;
+  if (gaps) gaps_.insert(id);
   subscribers_.try_emplace(id);
   return id;
 }
@@ -47,6 +48,7 @@ bool Subscriptions::Remove(SubscriberId subscriber, bool pattern,
 bool Subscriptions::CloseSome(SubscriberId subscriber, size_t budget) {
   const auto it = subscribers_.find(subscriber);
   if (it == subscribers_.end()) return true;
+  gaps_.erase(subscriber);
   Places& places = it->second;
   for (; budget > 0 && !places.empty(); --budget) {
     const auto [name, place] = *places.begin();

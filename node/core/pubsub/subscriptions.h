@@ -28,6 +28,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,8 +52,9 @@ class Subscriptions {
     bool changed = false;  // Its change waits to be taken.
   };
 
-  // A new subscriber with nothing.
-  SubscriberId Open();
+  // A new subscriber with nothing. `gaps`: it wants to be told of messages that
+  // were lost.
+  SubscriberId Open(bool gaps = false);
   // False if it is subscribed already. REQUIRES: the subscriber is open.
   bool Add(SubscriberId subscriber, bool pattern, absl::string_view name);
   // False if it was not subscribed.
@@ -66,6 +68,9 @@ class Subscriptions {
     return subscribers_.contains(subscriber);
   }
   size_t subscribers() const { return subscribers_.size(); }
+
+  // Those that want to be told of losses, in order.
+  const std::set<SubscriberId>& gap_listeners() const { return gaps_; }
 
   // ---- what the interest stream is to say ----
   // Changes up to this ticket have been asked for.
@@ -96,6 +101,7 @@ class Subscriptions {
   Names patterns_;
   // Of each subscriber, its place in the lists of its names.
   absl::flat_hash_map<SubscriberId, Places> subscribers_;
+  std::set<SubscriberId> gaps_;
   SubscriberId last_subscriber_ = 0;
   std::deque<Name*> waiting_;
   uint64_t last_ticket_ = 0;
