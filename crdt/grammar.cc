@@ -1,5 +1,6 @@
 #include "crdt/grammar.h"
 
+#include "crdt/interest.h"
 #include "crdt/mutation.h"
 #include "crdt/varint.h"
 
@@ -9,6 +10,8 @@ const Grammar* GrammarOf(StreamKind kind) {
   switch (kind) {
     case StreamKind::kPresence:
       return &PresenceGrammar();
+    case StreamKind::kInterest:
+      return &InterestGrammar();
     case StreamKind::kKeyValue:
       return nullptr;
   }

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "crdt/check.h"
-#include "crdt/mutation.h"
+#include "crdt/varint.h"
 
 namespace muster::crdt {
 namespace {
@@ -116,6 +116,12 @@ bool ValidateInterestElements(absl::string_view bytes, uint32_t count) {
     if (!DecodeInterestElement(bytes, seq, mutation)) return false;
   }
   return bytes.empty();
+}
+
+const Grammar& InterestGrammar() {
+  static constexpr Grammar kGrammar = {
+      &SkipRun<&SkipInterest>, &ValidateInterest, &ValidateInterestElements};
+  return kGrammar;
 }
 
 // ----------------------------------------------------------------- the set

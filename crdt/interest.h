@@ -37,6 +37,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "crdt/grammar.h"
 #include "crdt/types.h"
 
 namespace muster::crdt {
@@ -68,6 +69,7 @@ bool ValidateInterest(absl::string_view bytes, Seq first, uint32_t count);
 bool DecodeInterestElement(absl::string_view& bytes, Seq& previous,
                            InterestMutation& out);
 bool ValidateInterestElements(absl::string_view bytes, uint32_t count);
+const Grammar& InterestGrammar();
 
 class InterestSet {
  public:

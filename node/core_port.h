@@ -66,6 +66,8 @@ class ServiceSink {
   virtual void OnReplies(std::vector<core::AsyncReply> replies) = 0;
   virtual void OnSessionsEnded(std::vector<core::SessionEnded> ended) = 0;
   virtual void OnWatchEvents(std::vector<core::WatchEvent> events) = 0;
+  virtual void OnSubscribed(std::vector<core::SubscribeHeld> held) = 0;
+  virtual void OnMessages(std::vector<core::MessageDelivery> deliveries) = 0;
   // Replica::Members() has news.
   virtual void OnMembersChanged(const core::Replica& replica,
                                 core::Now now) = 0;

@@ -182,6 +182,8 @@ void Runtime::Impl::CarryOutToServices(core::Output& out, core::Now now) {
   if (!out.replies.empty()) sink_->OnReplies(std::move(out.replies));
   if (!out.ended.empty()) sink_->OnSessionsEnded(std::move(out.ended));
   if (!out.watch.empty()) sink_->OnWatchEvents(std::move(out.watch));
+  if (!out.subscribed.empty()) sink_->OnSubscribed(std::move(out.subscribed));
+  if (!out.messages.empty()) sink_->OnMessages(std::move(out.messages));
   if (out.members_changed) sink_->OnMembersChanged(*replica_, now);
   if (out.ready_changed) sink_->OnReadyChanged(replica_->ready());
 }

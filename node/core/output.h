@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "node/core/client.h"
 #include "node/core/frames.h"
+#include "node/core/pubsub/message.h"
 
 namespace muster::core {
 
@@ -74,6 +75,8 @@ struct Output {
   std::vector<AsyncReply> replies;
   std::vector<SessionEnded> ended;
   std::vector<WatchEvent> watch;
+  std::vector<SubscribeHeld> subscribed;
+  std::vector<MessageDelivery> messages;
   bool members_changed = false;  // Replica::Members() has news.
   bool ready_changed = false;    // Replica::ready() has news.
   // The node must exit: its name is in use, it lost against a later life of

@@ -10,6 +10,7 @@
 #include "node/service/health.h"
 #include "node/service/member_watch.h"
 #include "node/service/presence_service.h"
+#include "node/service/pubsub_service.h"
 #include "node/service/sink.h"
 
 namespace muster::service {
@@ -26,6 +27,7 @@ struct ClientServices::Parts {
                 sink},
         presence(&context),
         cluster(&context, &members),
+        pubsub(&context),
         health_service(&health, &offload, &context.limits),
         offload(threads) {}
 
@@ -35,6 +37,7 @@ struct ClientServices::Parts {
   Context context;
   PresenceService presence;
   ClusterService cluster;
+  PubSubService pubsub;
   HealthService health_service;
   // Last: its tasks use the others.
   Offload offload;
@@ -50,7 +53,8 @@ ClientServices::ClientServices(ServiceOptions options, CorePort* core)
 ClientServices::~ClientServices() = default;
 
 std::vector<grpc::Service*> ClientServices::all() {
-  return {&parts_->presence, &parts_->cluster, &parts_->health_service};
+  return {&parts_->presence, &parts_->cluster, &parts_->pubsub,
+          &parts_->health_service};
 }
 
 ServiceSink* ClientServices::sink() { return &parts_->sink; }

@@ -33,7 +33,7 @@ void Health::SetDraining() {
 
 bool Health::IsKnown(const std::string& service) {
   return service.empty() || service == "muster.v1.Presence" ||
-         service == "muster.v1.Cluster";
+         service == "muster.v1.Cluster" || service == "muster.v1.PubSub";
 }
 
 Health::Status Health::status() const {
@@ -120,8 +120,8 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext*,
   } else if (!Health::IsKnown(message.service())) {
     Fail(std::move(call.reply), absl::NotFoundError(absl::StrCat(
                                     "service is ", Quoted(message.service()),
-                                    "; this node serves muster.v1.Presence and "
-                                    "muster.v1.Cluster")));
+                                    "; this node serves muster.v1.Presence, "
+                                    "muster.v1.PubSub and muster.v1.Cluster")));
   } else {
     Send(std::move(call.reply), Encode(health_->status()));
   }

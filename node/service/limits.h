@@ -29,6 +29,15 @@ struct Limits {
   size_t max_watch_names = 10'000;
   // --max-page-size. Entries, or names, in one page; also the default.
   size_t max_page_size = 1000;
+  // --max-channel-bytes. Bytes of a channel or a pattern.
+  size_t max_channel_bytes = 256;
+  // --max-payload-bytes. Bytes of one message's payload.
+  size_t max_payload_bytes = 64 << 10;
+  // --max-publish-messages. Messages of one Publish.
+  size_t max_publish_messages = 10'000;
+  // --max-subscriber-bytes. What waits to be read by one subscriber; past it
+  // the subscriber is cut off.
+  size_t max_subscriber_bytes = 8 << 20;
   // --max-slot. Highest slot of a Sessions stream.
   size_t max_slot = (1 << 20) - 1;
 

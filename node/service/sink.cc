@@ -6,6 +6,7 @@
 #include "node/service/health.h"
 #include "node/service/member_watch.h"
 #include "node/service/session_stream.h"
+#include "node/service/subscribe_stream.h"
 #include "node/service/watch_stream.h"
 
 namespace muster::service {
@@ -70,9 +71,46 @@ void Sink::PumpInChunks(Streams streams) {
     Streams chunk(std::make_move_iterator(streams.begin() + at),
                   std::make_move_iterator(streams.begin() + end));
     offload_->Bulk([chunk = std::move(chunk)] {
-      for (const std::shared_ptr<WatchStream>& stream : chunk) stream->Pump();
+      for (const std::shared_ptr<StreamWriter>& stream : chunk) stream->Pump();
     });
   }
+}
+
+void Sink::AddSubscriber(core::SubscriberId id,
+                         std::shared_ptr<SubscribeStream> stream) {
+  subscribers_.emplace(id, std::move(stream));
+}
+
+void Sink::RemoveSubscriber(core::SubscriberId id) { subscribers_.erase(id); }
+
+void Sink::OnSubscribed(std::vector<core::SubscribeHeld> held) {
+  for (const core::SubscribeHeld& request : held) {
+    const auto at = subscribers_.find(request.subscriber);
+    if (at == subscribers_.end()) continue;
+    at->second->OnHeld(request.request);
+    if (at->second->NeedsPump()) PumpInChunks({at->second});
+  }
+}
+
+void Sink::OnMessages(std::vector<core::MessageDelivery> deliveries) {
+  Streams to_pump;
+  for (core::MessageDelivery& delivery : deliveries) {
+    std::shared_ptr<SharedRun> run;
+    if (delivery.missed == 0) {
+      run = std::make_shared<SharedRun>(std::move(delivery.run));
+    }
+    for (const core::SubscriberId id : delivery.subscribers) {
+      const auto at = subscribers_.find(id);
+      if (at == subscribers_.end()) continue;
+      if (run == nullptr) {
+        at->second->OnMissed(delivery.missed);
+      } else {
+        at->second->Deliver(run);
+      }
+      if (at->second->NeedsPump()) to_pump.push_back(at->second);
+    }
+  }
+  PumpInChunks(std::move(to_pump));
 }
 
 void Sink::WatchSent(core::WatchId id, size_t batches) {
@@ -112,6 +150,7 @@ void Sink::OnDraining() {
     if (stream != nullptr) stream->OnDraining();
   }
   for (const auto& [id, stream] : watches_) stream->OnDraining();
+  for (const auto& [id, stream] : subscribers_) stream->OnDraining();
   members_->OnDraining();
   // Sessions are not taken over any more; nobody waits for one for ever.
   for (auto& [id, on_reply] : std::exchange(replies_, {})) {

@@ -17,12 +17,14 @@
 #include "node/mutex.h"
 #include "node/service/offload.h"
 #include "node/service/session_registry.h"
+#include "node/service/stream_writer.h"
 
 namespace muster::service {
 
 class Health;
 class MemberWatches;
 class SharedBatch;
+class SubscribeStream;
 class WatchStream;
 
 class Sink final : public ServiceSink {
@@ -38,6 +40,10 @@ class Sink final : public ServiceSink {
   void AddWatch(core::WatchId id, std::shared_ptr<WatchStream> stream);
   void RemoveWatch(core::WatchId id);
 
+  void AddSubscriber(core::SubscriberId id,
+                     std::shared_ptr<SubscribeStream> stream);
+  void RemoveSubscriber(core::SubscriberId id);
+
   // ---- for the services, on any thread ----
   // `batches` more of a watch have been written, or dropped.
   void WatchSent(core::WatchId id, size_t batches);
@@ -47,12 +53,14 @@ class Sink final : public ServiceSink {
   void OnReplies(std::vector<core::AsyncReply> replies) override;
   void OnSessionsEnded(std::vector<core::SessionEnded> ended) override;
   void OnWatchEvents(std::vector<core::WatchEvent> events) override;
+  void OnSubscribed(std::vector<core::SubscribeHeld> held) override;
+  void OnMessages(std::vector<core::MessageDelivery> deliveries) override;
   void OnMembersChanged(const core::Replica& replica, core::Now now) override;
   void OnReadyChanged(bool ready) override;
   void OnDraining() override;
 
  private:
-  using Streams = std::vector<std::shared_ptr<WatchStream>>;
+  using Streams = std::vector<std::shared_ptr<StreamWriter>>;
   void PumpInChunks(Streams streams);
   void ReportSent(core::Replica& replica, core::Now now);
 
@@ -66,6 +74,8 @@ class Sink final : public ServiceSink {
   core::RequestId last_request_ = 0;
   absl::flat_hash_map<core::RequestId, OnReply> replies_;
   absl::flat_hash_map<core::WatchId, std::shared_ptr<WatchStream>> watches_;
+  absl::flat_hash_map<core::SubscriberId, std::shared_ptr<SubscribeStream>>
+      subscribers_;
 
   // Reports of many watches reach the core as one step.
   Mutex mutex_;

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "crdt/mutation.h"
+#include "crdt/grammar.h"
 
 namespace muster::crdt {
 namespace {

@@ -90,7 +90,7 @@ class InterestState final : public StreamState {
   void Settle(Stream& stream) override { moved_.push_back(stream.origin.life); }
   // Of a node that is not there nothing is wanted: its subscribers are gone.
   bool HasWanted(const Stream& stream) const override {
-    return !stream.hidden();
+    return !stream.hidden;
   }
 
   const crdt::InterestSet& set() const { return set_; }
@@ -102,7 +102,7 @@ class InterestState final : public StreamState {
   using Own = absl::btree_map<std::pair<bool, std::string>, crdt::ElementId>;
 
   bool Shown(crdt::InterestSet::StreamIdx idx) const {
-    return !by_idx_[idx]->hidden();
+    return !by_idx_[idx]->hidden;
   }
   uint64_t ShownSum(const crdt::InterestSet::Holders& holders) const;
 

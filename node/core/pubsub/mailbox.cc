@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "crdt/interest.h"
-#include "crdt/mutation.h"
+#include "crdt/varint.h"
 
 namespace muster::core {
 namespace {
