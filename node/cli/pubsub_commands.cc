@@ -29,8 +29,8 @@ ExitCode RunPublish(const ClientCommand& command) {
   message->set_channel(command.line.channel);
   message->set_payload(command.line.payload);
   v1::PublishResponse response;
-  const absl::Status status = command.connection.Call(
-      &v1::PubSub::Stub::Publish, request, &response);
+  const absl::Status status =
+      command.connection.Call(&v1::PubSub::Stub::Publish, request, &response);
   if (!status.ok()) return Report(status, command.err);
   if (command.line.json) {
     command.out << ToJson(response) << '\n';
@@ -50,9 +50,7 @@ ExitCode RunSubscribe(const ClientCommand& command) {
   observer.on_message = [&](const v1::PubSubMessage& message, uint64_t) {
     PrintMessage(command, message);
   };
-  observer.on_held = [&] {
-    command.err << "muster: subscribed" << std::endl;
-  };
+  observer.on_held = [&] { command.err << "muster: subscribed" << std::endl; };
   observer.on_missed = [&](std::optional<uint64_t> count) {
     if (count.has_value()) {
       command.err << "muster: " << *count << " messages were lost" << std::endl;
@@ -90,7 +88,8 @@ ExitCode RunChannels(const ClientCommand& command) {
       if (command.line.json) {
         command.out << ToJson(channel) << '\n';
       } else {
-        table.AddRow({channel.channel(), std::to_string(channel.subscribers())});
+        table.AddRow(
+            {channel.channel(), std::to_string(channel.subscribers())});
       }
     }
     if (response.next_page_token().empty()) break;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "crdt/grammar.h"
+#include "crdt/message_bytes.h"
 #include "muster/v1/peer.pb.h"
 #include "node/codec/field_check.h"
 #include "node/codec/peer_proof.h"
@@ -33,7 +34,7 @@ crdt::StreamKind TakeKind(const char* list, int index, uint32_t kind,
                           FieldCheck& check) {
   check.Number({list, index, "kind"}, kind,
                static_cast<uint64_t>(crdt::StreamKind::kPresence),
-               static_cast<uint64_t>(crdt::StreamKind::kKeyValue));
+               static_cast<uint64_t>(crdt::StreamKind::kInterest));
   return static_cast<crdt::StreamKind>(kind);
 }
 
@@ -252,6 +253,58 @@ core::AskFrame Take(const v1::Ask& from, FieldCheck& check) {
   return {{from.life_hi(), from.life_lo()}, from.number()};
 }
 
+core::MailFrame Take(v1::Mail& from, FieldCheck& check) {
+  constexpr const char* kName = "routed.mail";
+  check.Number({kName, -1, "epoch"}, from.epoch(), 1, kMaxNumber);
+  check.Number({kName, -1, "first"}, from.first(), 1, kMaxNumber);
+  check.Number({kName, -1, "interest_seq"}, from.interest_seq(), 0, kMaxNumber);
+  core::MailFrame to;
+  to.epoch = from.epoch();
+  to.first = from.first();
+  to.count = from.count();
+  to.interest = crdt::Seq(from.interest_seq());
+  to.messages =
+      std::make_shared<const std::string>(std::move(*from.mutable_messages()));
+  if (!check.ok()) return to;
+  check.Require({kName, -1, "messages"},
+                crdt::ValidateMessages(*to.messages, to.count),
+                "not `count` messages");
+  return to;
+}
+
+core::RoutedFrame Take(v1::Routed& from, FieldCheck& check) {
+  check.Life({"routed", -1, "to"}, from.to_hi(), from.to_lo());
+  check.Life({"routed", -1, "from"}, from.from_hi(), from.from_lo());
+  check.Number({"routed", -1, "hops"}, from.hops(), 1, core::kMaxHops);
+  core::RoutedFrame to;
+  to.to = {from.to_hi(), from.to_lo()};
+  to.from = {from.from_hi(), from.from_lo()};
+  to.hops = from.hops();
+  switch (from.body_case()) {
+    case v1::Routed::kMail:
+      to.body = Take(*from.mutable_mail(), check);
+      break;
+    case v1::Routed::kMailAck:
+      check.Number({"routed.mail_ack", -1, "number"}, from.mail_ack().number(),
+                   0, kMaxNumber);
+      to.body =
+          core::MailAck{from.mail_ack().epoch(), from.mail_ack().number()};
+      break;
+    case v1::Routed::kInterestApplied:
+      check.Number({"routed.interest_applied", -1, "seq"},
+                   from.interest_applied().seq(), 0, kMaxNumber);
+      to.body = core::InterestApplied{crdt::Seq(from.interest_applied().seq())};
+      break;
+    case v1::Routed::kInterestAsk:
+      to.body = core::InterestAsk{};
+      break;
+    default:
+      check.Require({"routed", -1, "body"}, false,
+                    "missing, or of a kind this version does not know");
+  }
+  return to;
+}
+
 core::Frame TakeFrame(v1::PeerFrame& from, FieldCheck& check) {
   core::Frame to;
   check.Number({"frame", -1, "beat"}, from.beat(), 0, kMaxNumber);
@@ -283,6 +336,9 @@ core::Frame TakeFrame(v1::PeerFrame& from, FieldCheck& check) {
       break;
     case v1::PeerFrame::kBeatReport:
       to.body = TakeReport("beat_report", -1, from.beat_report(), check);
+      break;
+    case v1::PeerFrame::kRouted:
+      to.body = Take(*from.mutable_routed(), check);
       break;
     case v1::PeerFrame::kLeaving:
       to.body = core::LeavingFrame{};

@@ -38,7 +38,7 @@ namespace muster::codec {
 // mutation it can read.
 inline constexpr uint32_t kProtocolMin = 1;
 inline constexpr uint32_t kProtocolMax = 1;
-inline constexpr uint32_t kFeatureLevel = 1;
+inline constexpr uint32_t kFeatureLevel = core::kFeatureLevel;
 
 inline constexpr size_t kMaxHandshakeBytes = 4096;
 inline constexpr size_t kMaxNodeNameBytes = 128;

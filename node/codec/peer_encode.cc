@@ -106,6 +106,35 @@ void FillBody(const core::LeavingFrame&, v1::PeerFrame& out) {
   out.mutable_leaving();
 }
 
+void Fill(const core::MailFrame& from, v1::Routed& out) {
+  v1::Mail& to = *out.mutable_mail();
+  to.set_epoch(from.epoch);
+  to.set_first(from.first);
+  to.set_count(from.count);
+  to.set_interest_seq(from.interest.value);
+  to.set_messages(*from.messages);
+}
+void Fill(const core::MailAck& from, v1::Routed& out) {
+  out.mutable_mail_ack()->set_epoch(from.epoch);
+  out.mutable_mail_ack()->set_number(from.number);
+}
+void Fill(const core::InterestApplied& from, v1::Routed& out) {
+  out.mutable_interest_applied()->set_seq(from.seq.value);
+}
+void Fill(const core::InterestAsk&, v1::Routed& out) {
+  out.mutable_interest_ask();
+}
+
+void FillBody(const core::RoutedFrame& from, v1::PeerFrame& out) {
+  v1::Routed& to = *out.mutable_routed();
+  to.set_to_hi(from.to.hi);
+  to.set_to_lo(from.to.lo);
+  to.set_from_hi(from.from.hi);
+  to.set_from_lo(from.from.lo);
+  to.set_hops(from.hops);
+  std::visit([&to](const auto& body) { Fill(body, to); }, from.body);
+}
+
 EncodedFrame Encoded(const v1::PeerFrame& frame) {
   return {frame.SerializeAsString(), nullptr};
 }

@@ -77,8 +77,8 @@ std::string EncodeRunBody(const core::MessageRun& run) {
   const auto end = begin + static_cast<ptrdiff_t>(run.count);
   size_t size = 0;
   for (auto message = begin; message != end; ++message) {
-    size += message->channel.size() + message->payload.size() +
-            pattern.size() + kMessageOverhead;
+    size += message->channel.size() + message->payload.size() + pattern.size() +
+            kMessageOverhead;
   }
   std::string bytes;
   bytes.reserve(size);

@@ -31,6 +31,11 @@ inline constexpr size_t kMaxStreams = 8 * kMaxMembers;
 inline constexpr size_t kMaxDatagramBytes = 1400;
 inline constexpr size_t kBulkFrameBytes = 64 << 10;
 
+// Feature levels: what a peer of that level and above can read. Nothing new is
+// said to a peer below it.
+inline constexpr uint32_t kRoutedLevel = 2;  // Routed frames, interest streams.
+inline constexpr uint32_t kFeatureLevel = 2;
+
 // What a peer said of itself in its hello, after its proof was checked.
 struct PeerHello {
   crdt::Origin origin;  // Incarnation 0 while it is not admitted.
@@ -155,6 +160,7 @@ struct InterestApplied {
 // Please say InterestApplied once more.
 struct InterestAsk {};
 
+inline constexpr uint32_t kMaxHops = 4;
 struct RoutedFrame {
   crdt::LifeId to;
   crdt::LifeId from;

@@ -21,6 +21,7 @@ void Replica::RunJobs(Now now) { impl_->RunJobs(now); }
 
 void Replica::OnLinkUp(LinkId link, const PeerHello& hello, Now now) {
   impl_->Begin(now);
+  impl_->router.OnLinkUp(link, hello.feature_level);
   impl_->membership.OnLinkUp(link, hello, now, impl_->out);
   impl_->End();
 }
@@ -31,6 +32,7 @@ void Replica::OnLinkDown(LinkId link, const std::string& why, Now now) {
       {LogLine::Level::kDebug, absl::StrCat("link ", link, " ended: ", why)});
   impl_->membership.OnLinkDown(link, now, impl_->out);
   impl_->End();
+  impl_->router.OnLinkDown(link);
 }
 
 void Replica::OnFrame(LinkId link, Frame frame, Now now) {

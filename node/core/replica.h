@@ -23,6 +23,8 @@
 #include "node/core/frames.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
+#include "node/core/pubsub/interest_state.h"
+#include "node/core/pubsub/message.h"
 #include "node/core/time.h"
 
 namespace muster::core {
@@ -92,6 +94,20 @@ class Replica {
   // The watcher's queue has written `batches` more batches.
   void WatchWritten(WatchId watch, size_t batches, Now now);
   void EndWatch(WatchId watch);
+
+  // ---- pub/sub; see node/core/pubsub/pubsub.h ----
+  absl::StatusOr<SubscriberId> OpenSubscriber(bool gaps, Now now);
+  // Answered in Output::subscribed, once it holds. REQUIRES: it is open.
+  std::vector<SubscribeError> Subscribe(SubscriberId subscriber,
+                                        uint64_t request,
+                                        const SubscribeRequest& names, Now now);
+  void CloseSubscriber(SubscriberId subscriber, Now now);
+  absl::StatusOr<std::vector<uint64_t>> Publish(
+      std::shared_ptr<const MessageBatch> batch, Now now);
+  InterestState::Page Channels(absl::string_view glob, absl::string_view after,
+                               size_t limit) const;
+  uint64_t Subscribers(absl::string_view channel) const;
+  uint64_t PatternCount() const;
 
   // ---- reading ----
   // `after`: ListReply::next of the page before, or 0.

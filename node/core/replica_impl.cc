@@ -31,10 +31,15 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       membership(options, life, seed ^ 0x9e3779b97f4a7c15u, now),
       replication(options, streams, membership),
       hub(roll.store(), options.watch, life),
+      router(streams, membership, replication),
+      interest(streams),
+      pubsub(options.pubsub, interest),
       last_tick_(now.mono),
       next_upkeep_(now.mono) {
   streams.AddKind(crdt::StreamKind::kPresence, crdt::PresenceGrammar(), roll,
                   options.replication.log_bytes);
+  streams.AddKind(crdt::StreamKind::kInterest, crdt::InterestGrammar(),
+                  interest, options.pubsub.log_bytes);
   roll.store().SetObserver(&hub);
   SetTime(now, absl::ZeroDuration());
   HandleEvents();
@@ -43,6 +48,7 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
 void Replica::Impl::SetTime(Now now, absl::Duration stalled) {
   streams.SetTime(now, stalled);
   roll.store().SetTime(now.wall_us);
+  pubsub.SetTime(now.mono);
 }
 
 void Replica::Impl::Begin(Now now) {
@@ -62,10 +68,11 @@ void Replica::Impl::End() {
     sessions->OnLosers(roll.TakeLosers(kLosers), out);
     membership.SetPresenceSeq(own->stream().vv);
   }
+  FlushPubSub();
   replication.Pump(out);
   hub.Flush(streams.now(), out);
   out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
-                   replication.has_work() ||
+                   replication.has_work() || pubsub.has_work() ||
                    (sessions.has_value() && sessions->has_work());
 }
 
@@ -84,6 +91,8 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
       Stream& mine =
           streams.Add(event.origin, kKind, /*own=*/true, streams.now().mono);
       own.emplace(roll, streams.log(kKind), mine);
+      pubsub.Begin(streams.Add(event.origin, crdt::StreamKind::kInterest,
+                               /*own=*/true, streams.now().mono));
       sessions.emplace(options.sessions, roll, *own,
                        [this](crdt::LifeId life) { return Where(life); });
       return;
@@ -93,10 +102,13 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
       alone_ = event.alone;
       return;
     case Kind::kLinked:
-      replication.OnLinked(event.link, event.origin, out);
+      replication.OnLinked(event.link, event.origin, router.LevelOf(event.link),
+                           out);
+      pubsub.OnWayChanged(event.origin.life);
       return;
     case Kind::kUnlinked:
       replication.OnUnlinked(event.link, out);
+      pubsub.OnWayChanged(event.origin.life);
       return;
     case Kind::kAlive:
       OnAlive(event);
@@ -135,6 +147,7 @@ void Replica::Impl::OnForgotten(crdt::LifeId life) {
     replication.OnStreamGone(stream->id());
     streams.Drop(*stream);
   }
+  pubsub.OnForgotten(life);
 }
 
 void Replica::Impl::OnAlive(const MembershipEvent& event) {
@@ -171,6 +184,7 @@ void Replica::Impl::Tick(Now now) {
   RefreshAges();
   replication.Tick(out);
   hub.Tick(now, out);
+  pubsub.Tick();
   out.more_work |= RunDeadlines();
   if (now.mono >= next_upkeep_) {
     next_upkeep_ = now.mono + kUpkeep;
@@ -211,7 +225,7 @@ void Replica::Impl::Forget() {
     bool coming = stream.vv == crdt::Seq() &&
                   streams.now().mono - stream.learnt < kLearning;
     bool over = (stream.visibility.ended() || broken) && stream.hidden() &&
-                !coming && !roll.HasWanted(stream);
+                !coming && !streams.state(stream.kind).HasWanted(stream);
     if (over || age > options.detector.forget) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {
@@ -237,6 +251,7 @@ void Replica::Impl::RunJobs(Now now) {
   more |= hub.RunSlice(now, out);
   more |= replication.RunJob(out);
   if (sessions.has_value()) more |= sessions->RunJob(out);
+  more |= pubsub.RunJob(out.messages);
   more |= RunDeadlines();
   End();
   out.more_work |= more;
@@ -279,6 +294,7 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
     void operator()(const LeavingFrame&) {
       self.membership.OnLeaving(link, now, self.out);
     }
+    void operator()(RoutedFrame& f) { self.OnRouted(std::move(f)); }
   };
   std::visit(Visitor{*this, link, now}, frame.body);
 }

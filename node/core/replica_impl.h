@@ -10,9 +10,11 @@
 #include "node/core/local_sessions.h"
 #include "node/core/membership.h"
 #include "node/core/own_stream.h"
+#include "node/core/pubsub/pubsub.h"
 #include "node/core/replica.h"
 #include "node/core/replication.h"
 #include "node/core/roll.h"
+#include "node/core/router.h"
 #include "node/core/stream_table.h"
 #include "node/core/watch_hub.h"
 
@@ -31,6 +33,7 @@ class Replica::Impl {
   void Tick(Now now);
   void RunJobs(Now now);
   void OnFrame(LinkId link, Frame frame);
+  void OnRouted(RoutedFrame frame);
   // A first-hand beat says how far its sender's stream is.
   void OnPresenceSeq(const BeatDatagram& beat);
   void Drain();
@@ -43,6 +46,10 @@ class Replica::Impl {
   StatusView Status() const;
   std::vector<MemberView> Members() const;
 
+  // What pub/sub has to say, and who is up to hear it.
+  void FlushPubSub();
+  std::vector<Confirmations::Up> UpWithInterest() const;
+
   const Options options;
   Output out;
   StreamTable streams;
@@ -50,6 +57,9 @@ class Replica::Impl {
   Membership membership;
   Replication replication;
   WatchHub hub;
+  Router router;
+  InterestState interest;
+  PubSub pubsub;
   std::optional<OwnStream> own;           // Once the name is admitted.
   std::optional<LocalSessions> sessions;  // Likewise.
   bool ready = false;

@@ -269,6 +269,8 @@ StatusView Replica::Impl::Status() const {
   });
   view.counters = replication.Counters();
   for (auto& counter : membership.Counters()) view.counters.push_back(counter);
+  for (auto& counter : pubsub.Counters()) view.counters.push_back(counter);
+  for (auto& counter : router.Counters()) view.counters.push_back(counter);
   const WatchCounters& watch = hub.counters();
   view.counters.insert(view.counters.end(), {{"watch_states", watch.states},
                                              {"watch_resumes", watch.resumes},

@@ -39,11 +39,13 @@ void Replication::Send(Link& link, Output& out, Frame frame) const {
   out.frames.push_back({link.id, std::move(frame)});
 }
 
-void Replication::OnLinked(LinkId id, const crdt::Origin& origin, Output& out) {
+void Replication::OnLinked(LinkId id, const crdt::Origin& origin,
+                           uint32_t feature_level, Output& out) {
   Link& link = links_[id];
   link = Link{};
   link.id = id;
   link.origin = origin;
+  link.feature_level = feature_level;
   link.window = FlowWindow(options_.window_bytes);
   link.heard = streams_.now().mono;
   SendPositions(link, /*full=*/true, out);

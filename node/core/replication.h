@@ -51,7 +51,9 @@ class Replication {
               Membership& membership);
 
   // ---- links (between kLinked and kUnlinked of the membership) ----
-  void OnLinked(LinkId link, const crdt::Origin& origin, Output& out);
+  // `feature_level`: what the peer can read; it is told of no other kinds.
+  void OnLinked(LinkId link, const crdt::Origin& origin, uint32_t feature_level,
+                Output& out);
   void OnUnlinked(LinkId link, Output& out);
 
   // ---- frames; from unknown links they are ignored ----
@@ -83,6 +85,8 @@ class Replication {
   size_t links() const { return links_.size(); }
   // Name of the node a stream comes from, or empty.
   std::string SourceOf(const Stream& stream) const;
+  // The link it comes by, or 0.
+  LinkId SourceLinkOf(const Stream& stream) const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
 
  private:
@@ -99,6 +103,7 @@ class Replication {
   struct Link {
     LinkId id = 0;
     crdt::Origin origin;
+    uint32_t feature_level = 1;
     bool heard_positions = false;
     Instant heard{0};   // The last frame of any kind.
     bool back = false;  // Heard after a silence, and no positions since.

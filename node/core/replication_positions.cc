@@ -24,7 +24,10 @@ void Replication::SendPositions(Link& link, bool full, Output& out) {
   PositionsFrame frame;
   frame.full = full;
   streams_.ForEach([&](Stream& stream) {
-    if (stream.origin.life == link.origin.life) return;
+    if (stream.origin.life == link.origin.life ||
+        LevelOf(stream.kind) > link.feature_level) {
+      return;
+    }
     absl::Duration age = stream.own ? absl::ZeroDuration()
                                     : streams_.now().mono - stream.advanced;
     if (age > options_.stale) return;

@@ -225,6 +225,13 @@ bool Replication::Unserved(const PulledStream& pulling,
           position->second.unserved > pulling.since());
 }
 
+LinkId Replication::SourceLinkOf(const Stream& stream) const {
+  const auto pulling = pulling_.find(stream.id());
+  if (pulling == pulling_.end()) return 0;
+  const LinkId source = pulling->second.source();
+  return links_.contains(source) ? source : 0;
+}
+
 std::string Replication::SourceOf(const Stream& stream) const {
   auto it = pulling_.find(stream.id());
   if (it == pulling_.end()) return "";

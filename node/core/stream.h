@@ -17,6 +17,11 @@ namespace muster::core {
 // Of a stream among those of its kind.
 using StreamIdx = crdt::MutationLog::StreamIdx;
 
+// The feature level from which on a node can read streams of this kind.
+constexpr uint32_t LevelOf(crdt::StreamKind kind) {
+  return kind == crdt::StreamKind::kPresence ? 1 : kRoutedLevel;
+}
+
 struct Stream {
   // ---- fixed ----
   crdt::Origin origin;

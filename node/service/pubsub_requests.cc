@@ -56,19 +56,18 @@ absl::StatusOr<std::shared_ptr<const core::MessageBatch>> DecodePublish(
   if (!status.ok()) return status;
   auto batch = std::make_shared<core::MessageBatch>();
   size_t count = 0;
-  const bool formed =
-      codec::ForEachPublished(bytes, [&](const core::Message& message) {
-        const size_t i = count++;
-        if (count > limits.max_publish_messages || !status.ok()) return;
-        status = CheckChannel({"messages", i, "channel"}, message.channel,
-                              limits);
-        if (status.ok()) {
-          status = CheckBytes({"messages", i, "payload"}, message.payload,
-                              limits.max_payload_bytes, "--max-payload-bytes");
-        }
-        batch->messages.push_back({batch->arena.Copy(message.channel),
-                                   batch->arena.Copy(message.payload)});
-      });
+  const bool formed = codec::ForEachPublished(bytes, [&](const core::Message&
+                                                             message) {
+    const size_t i = count++;
+    if (count > limits.max_publish_messages || !status.ok()) return;
+    status = CheckChannel({"messages", i, "channel"}, message.channel, limits);
+    if (status.ok()) {
+      status = CheckBytes({"messages", i, "payload"}, message.payload,
+                          limits.max_payload_bytes, "--max-payload-bytes");
+    }
+    batch->messages.push_back({batch->arena.Copy(message.channel),
+                               batch->arena.Copy(message.payload)});
+  });
   if (!formed) {
     return absl::InvalidArgumentError("the request is no PublishRequest");
   }
@@ -92,12 +91,12 @@ absl::StatusOr<SubscribeWish> DecodeSubscribe(absl::string_view bytes,
   wish.report_gaps = message.report_gaps();
   TakeNames(List::kUnsubscribe, "unsubscribe", message.unsubscribe(), limits,
             wish, wish.names.unsubscribe);
-  TakeNames(List::kPunsubscribe, "punsubscribe", message.punsubscribe(),
-            limits, wish, wish.names.punsubscribe);
+  TakeNames(List::kPunsubscribe, "punsubscribe", message.punsubscribe(), limits,
+            wish, wish.names.punsubscribe);
   TakeNames(List::kSubscribe, "subscribe", message.subscribe(), limits, wish,
             wish.names.subscribe);
-  TakeNames(List::kPsubscribe, "psubscribe", message.psubscribe(), limits,
-            wish, wish.names.psubscribe);
+  TakeNames(List::kPsubscribe, "psubscribe", message.psubscribe(), limits, wish,
+            wish.names.psubscribe);
   return wish;
 }
 
@@ -106,8 +105,7 @@ std::vector<core::SubscribeError> AllErrors(
   for (core::SubscribeError& error : core_errors) {
     error.index = wish.places[static_cast<size_t>(error.list)][error.index];
   }
-  core_errors.insert(core_errors.end(), wish.errors.begin(),
-                     wish.errors.end());
+  core_errors.insert(core_errors.end(), wish.errors.begin(), wish.errors.end());
   return core_errors;
 }
 

@@ -81,8 +81,7 @@ grpc::ServerUnaryReactor* PubSubService::Channels(Call*, const Buffer* request,
       [](const ChannelCounts& counts) {
         v1::ChannelsResponse message;
         AddChannels(counts, &message);
-        message.set_next_page_token(
-            absl::WebSafeBase64Escape(counts.next));
+        message.set_next_page_token(absl::WebSafeBase64Escape(counts.next));
         return message.SerializeAsString();
       });
   return call.reactor;

@@ -41,8 +41,7 @@ std::shared_ptr<SubscribeStream> SubscribeStream::Self() {
 // ------------------------------------------------------------- gRPC threads
 
 void SubscribeStream::OnRead(std::string bytes) {
-  absl::StatusOr<SubscribeWish> wish =
-      DecodeSubscribe(bytes, context_.limits);
+  absl::StatusOr<SubscribeWish> wish = DecodeSubscribe(bytes, context_.limits);
   if (!wish.ok()) {
     End(wish.status());
     return;
@@ -127,8 +126,8 @@ void SubscribeStream::Run(core::Replica& replica, core::Now now,
   }
   // It holds, and is answered, at the end of this step at the earliest.
   asked_.push_back({wish.number, {}});
-  asked_.back().errors = AllErrors(
-      wish, replica.Subscribe(id_, wish.number, wish.names, now));
+  asked_.back().errors =
+      AllErrors(wish, replica.Subscribe(id_, wish.number, wish.names, now));
 }
 
 void SubscribeStream::Queue(Item item, size_t bytes) {

@@ -1,8 +1,9 @@
 // A call of PubSub.Subscribe.
 //
 //   gRPC thread   OnRead: decode, check ──┐
-//   loop thread   Run: to the core; OnHeld: its answer is due; Deliver, OnMissed
-//   any thread    TakeNext: encode, write; runs that wait together leave as one
+//   loop thread   Run: to the core; OnHeld: its answer is due; Deliver,
+//   OnMissed any thread    TakeNext: encode, write; runs that wait together
+//   leave as one
 //
 // Invariants
 //   1. Answers leave in the order of their requests, and messages in the order
@@ -10,7 +11,8 @@
 //   2. What waits to be written is bounded by Limits::max_subscriber_bytes: a
 //      subscriber that reads too slowly is cut off, with RESOURCE_EXHAUSTED,
 //      and delays nobody.
-//   3. Requests read and not answered are bounded (Limits::max_stream_requests);
+//   3. Requests read and not answered are bounded
+//   (Limits::max_stream_requests);
 //      past that the stream is not read.
 // Threads: as marked.
 #ifndef MUSTER_NODE_SERVICE_SUBSCRIBE_STREAM_H_

@@ -1,6 +1,7 @@
-// What waits to be written to one link, in three classes: control frames go
-// before deltas, deltas before rebase frames; within a class first in, first
-// out. A checkpoint is a delta: it must not overtake the deltas it is about.
+// What waits to be written to one link, in four classes: control frames go
+// before deltas, deltas before messages of pub/sub, these before rebase frames;
+// within a class first in, first out. A checkpoint is a delta: it must not
+// overtake the deltas it is about.
 //
 // Limit: kMaxBytes; the core's windows keep it far below that.
 // Cost: O(1). Not thread-safe.
@@ -18,7 +19,7 @@
 
 namespace muster::peer {
 
-enum class FrameClass { kControl = 0, kDelta = 1, kRebase = 2 };
+enum class FrameClass { kControl = 0, kDelta = 1, kMessage = 2, kRebase = 3 };
 
 inline FrameClass ClassOf(const core::Frame& frame) {
   if (std::holds_alternative<core::DeltaFrame>(frame.body) ||
@@ -27,6 +28,11 @@ inline FrameClass ClassOf(const core::Frame& frame) {
   }
   if (std::holds_alternative<core::RebaseFrame>(frame.body)) {
     return FrameClass::kRebase;
+  }
+  const auto* routed = std::get_if<core::RoutedFrame>(&frame.body);
+  if (routed != nullptr &&
+      std::holds_alternative<core::MailFrame>(routed->body)) {
+    return FrameClass::kMessage;
   }
   return FrameClass::kControl;
 }
@@ -56,7 +62,8 @@ class SendQueue {
   }
   // Drops all but control frames.
   void DropBulk() {
-    for (FrameClass bulk : {FrameClass::kDelta, FrameClass::kRebase}) {
+    for (FrameClass bulk :
+         {FrameClass::kDelta, FrameClass::kMessage, FrameClass::kRebase}) {
       std::deque<codec::EncodedFrame>& frames =
           classes_[static_cast<size_t>(bulk)];
       for (const codec::EncodedFrame& frame : frames) bytes_ -= frame.size();
@@ -71,7 +78,7 @@ class SendQueue {
   size_t bytes() const { return bytes_; }
 
  private:
-  std::array<std::deque<codec::EncodedFrame>, 3> classes_;
+  std::array<std::deque<codec::EncodedFrame>, 4> classes_;
   size_t bytes_ = 0;
 };
 

@@ -118,10 +118,10 @@ class InterestState::Merge final : public ElementMerge {
 
 // ------------------------------------------------------------------- state
 
-crdt::StreamIdx InterestState::Added(Stream& stream) {
-  crdt::StreamIdx idx;
+StreamIdx InterestState::Added(Stream& stream) {
+  StreamIdx idx;
   if (free_.empty()) {
-    idx = static_cast<crdt::StreamIdx>(by_idx_.size());
+    idx = static_cast<StreamIdx>(by_idx_.size());
     by_idx_.push_back(&stream);
   } else {
     idx = free_.back();

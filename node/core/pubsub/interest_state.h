@@ -78,7 +78,7 @@ class InterestState final : public StreamState {
   bool has_work() const { return !dropped_.empty(); }
 
   // ---- StreamState ----
-  crdt::StreamIdx Added(Stream& stream) override;
+  StreamIdx Added(Stream& stream) override;
   void Dropped(Stream& stream) override { dropped_.push_back(&stream); }
   bool ApplyRun(Stream& stream, absl::string_view& bytes, crdt::Seq seq,
                 crdt::Seq end) override;
@@ -90,7 +90,7 @@ class InterestState final : public StreamState {
   void Settle(Stream& stream) override { moved_.push_back(stream.origin.life); }
   // Of a node that is not there nothing is wanted: its subscribers are gone.
   bool HasWanted(const Stream& stream) const override {
-    return !stream.hidden;
+    return !stream.hidden();
   }
 
   const crdt::InterestSet& set() const { return set_; }
@@ -102,14 +102,14 @@ class InterestState final : public StreamState {
   using Own = absl::btree_map<std::pair<bool, std::string>, crdt::ElementId>;
 
   bool Shown(crdt::InterestSet::StreamIdx idx) const {
-    return !by_idx_[idx]->hidden;
+    return !by_idx_[idx]->hidden();
   }
   uint64_t ShownSum(const crdt::InterestSet::Holders& holders) const;
 
   StreamTable& streams_;
   crdt::InterestSet set_;
   std::vector<Stream*> by_idx_;
-  std::vector<crdt::StreamIdx> free_;
+  std::vector<StreamIdx> free_;
   std::deque<Stream*> dropped_;
   std::vector<crdt::LifeId> moved_;
   Own own_;

@@ -41,15 +41,6 @@
 
 namespace muster::core {
 
-// message := channel payload, each a varint length and bytes.
-void AppendMessage(absl::string_view channel, absl::string_view payload,
-                   std::string& out);
-// Takes one off the front; false if it is malformed (an empty channel, a
-// length over its limit or the input).
-bool TakeMessage(absl::string_view& bytes, absl::string_view& channel,
-                 absl::string_view& payload);
-bool ValidateMessages(absl::string_view bytes, uint32_t count);
-
 class Outbox {
  public:
   static constexpr absl::Duration kAckPatience = absl::Seconds(2);

@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "crdt/message_bytes.h"
 
 namespace muster::core {
 namespace {
@@ -113,7 +114,7 @@ absl::StatusOr<std::vector<uint64_t>> PubSub::Publish(
         continue;
       }
       if (encoded_.empty()) {
-        AppendMessage(message.channel, message.payload, encoded_);
+        crdt::AppendMessage(message.channel, message.payload, encoded_);
       }
       if (!Wake(stream->origin.life).out.Push(encoded_)) ++counters_.dropped;
     }
@@ -158,7 +159,7 @@ void PubSub::OnMail(crdt::LifeId from, const MailFrame& frame) {
   absl::string_view bytes = *frame.messages;
   for (uint32_t n = 0; n < frame.count; ++n) {
     Message message;
-    TakeMessage(bytes, message.channel, message.payload);
+    crdt::TakeMessage(bytes, message.channel, message.payload);
     if (n < taken.skip) continue;
     batch->messages.push_back({batch->arena.Copy(message.channel),
                                batch->arena.Copy(message.payload)});

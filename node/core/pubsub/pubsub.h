@@ -99,6 +99,8 @@ class PubSub {
   bool RunJob(std::vector<MessageDelivery>& out);
   bool has_work() const;
 
+  // A subscribe waits for other nodes.
+  bool confirming() const { return confirmations_.waiting(); }
   size_t subscribers() const { return subscriptions_.subscribers(); }
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "crdt/message_bytes.h"
+
 namespace muster::core {
 namespace {
 
@@ -14,7 +16,7 @@ using namespace std::string_literals;
 
 std::string Encoded(absl::string_view payload) {
   std::string bytes;
-  AppendMessage("c", payload, bytes);
+  crdt::AppendMessage("c", payload, bytes);
   return bytes;
 }
 
@@ -26,30 +28,6 @@ MailFrame Frame(uint64_t epoch, uint64_t first, uint32_t count) {
   return frame;
 }
 
-TEST(MessageBytesTest, AMessageComesBackAsItWasWritten) {
-  std::string bytes;
-  AppendMessage("any\0\xff"s, "", bytes);
-  AppendMessage("c", "payload\0"s, bytes);
-  EXPECT_TRUE(ValidateMessages(bytes, 2));
-  EXPECT_FALSE(ValidateMessages(bytes, 1));
-  EXPECT_FALSE(ValidateMessages(bytes, 3));
-  absl::string_view rest = bytes;
-  absl::string_view channel;
-  absl::string_view payload;
-  ASSERT_TRUE(TakeMessage(rest, channel, payload));
-  EXPECT_EQ(channel, "any\0\xff"s);
-  EXPECT_EQ(payload, "");
-  ASSERT_TRUE(TakeMessage(rest, channel, payload));
-  EXPECT_EQ(payload, "payload\0"s);
-}
-
-TEST(MessageBytesTest, MalformedMessagesAreRefused) {
-  for (const std::string& bytes :
-       {""s, "\x00\x00"s, "\x05c"s, "\x01"s + "c", "\x01"s + "c\x05x"}) {
-    EXPECT_FALSE(ValidateMessages(bytes, 1)) << testing::PrintToString(bytes);
-  }
-}
-
 TEST(OutboxTest, NumbersOfAFrameFollowEachOther) {
   Outbox outbox({}, 1);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(outbox.Push(Encoded("x")));
@@ -58,7 +36,7 @@ TEST(OutboxTest, NumbersOfAFrameFollowEachOther) {
   EXPECT_EQ(frame->first, 1u);
   EXPECT_EQ(frame->count, 3u);
   EXPECT_EQ(frame->interest, crdt::Seq(9));
-  EXPECT_TRUE(ValidateMessages(*frame->messages, 3));
+  EXPECT_TRUE(crdt::ValidateMessages(*frame->messages, 3));
   EXPECT_FALSE(outbox.Next({}, {}).has_value());
 }
 

@@ -62,7 +62,8 @@ class Subscription {
     // So many messages, of whatever channels, were lost between nodes; nothing:
     // the node was lost, and what was published until on_held may be missed.
     std::function<void(std::optional<uint64_t> count)> on_missed;
-    // All that was asked for until a moment ago holds, but for what was refused.
+    // All that was asked for until a moment ago holds, but for what was
+    // refused.
     std::function<void()> on_held;
     std::function<void(const SubscribedName&, const absl::Status&)> on_refused;
     // The node is lost, and another one is looked for; for people.
