@@ -27,6 +27,8 @@ class QuietSink : public ServiceSink {
   void OnReplies(std::vector<core::AsyncReply>) override {}
   void OnSessionsEnded(std::vector<core::SessionEnded>) override {}
   void OnWatchEvents(std::vector<core::WatchEvent>) override {}
+  void OnSubscribed(std::vector<core::SubscribeHeld>) override {}
+  void OnMessages(std::vector<core::MessageDelivery>) override {}
   void OnMembersChanged(const core::Replica&, core::Now) override {
     ++members_changed;
   }
