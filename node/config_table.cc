@@ -365,8 +365,9 @@ Options ReplicationOptions() {
              "A stream this old is sent to nobody.",
              MUSTER_FIELD(runtime.core.replication.stale)),
       Millis("leave-delay-ms", 0, 60'000,
-             "How long past its grace a session's entries stay, for clocks "
-             "that differ.",
+             "How long past its grace a session's entries stay at most: until "
+             "every other node has told what it had accepted by then, which "
+             "takes 0.3 s at most on a quiet local network.",
              MUSTER_FIELD(runtime.core.sessions.leave_delay)),
       Millis("record-keep-ms", 1'000, 86'400'000,
              "How long the record of a session that moved or ended is kept.",

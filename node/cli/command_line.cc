@@ -196,7 +196,8 @@ class Parser {
         ->type_name("JSON")
         ->needs(key);
     sub->add_option("--grace-ms", line_.grace_ms,
-                    "How long entries stay when their node is gone")
+                    "How long entries stay when this program or its node is "
+                    "gone: so long at least, and 3 s longer at most")
         ->check(CLI::Range(0, 600'000))
         ->capture_default_str();
   }

@@ -1,10 +1,13 @@
 // The sessions that this node owns: their clients' calls, deadlines, grace,
 // adoption from other nodes, and moving away to them.
 //
-//   Open ──> connected ──Disconnect/TTL──> disconnected ──grace──> gone
-//               ^  └───────────Close──────────────────────────────> ended
+//   Open ──> connected ──Disconnect/TTL──> disconnected ──grace──> lapsed
+//               ^  └───────────Close────────────────> ended      gone <──┘
 //   Resume ─────┴── adopt: pending copy, entries, then the record
 //   a higher copy elsewhere ──> moved: record kept, entries removed
+//
+// One whose grace is over leaves once no resume of it can be on its way from
+// another node (see leave_gate.h), and at the latest leave_delay later.
 //
 // A session with a few entries is ended in one call, a larger one in slices of
 // a job, as every resume is.
@@ -50,6 +53,11 @@ class LocalSessions {
 
   // The deadline of an own session has passed.
   void OnDeadline(crdt::ElementId id);
+  // Ends some of the sessions whose grace is over, if it was by then; true if
+  // more may be due.
+  bool RunLapsed(Instant known_until);
+  // Sessions wait for RunLapsed.
+  bool has_lapsed() const { return !lapsed_.empty(); }
   // Own copies lost against higher ones elsewhere.
   void OnLosers(const std::vector<crdt::SessionIdx>& losers, Output& out);
   // One slice of the oldest job; true if more is left.
@@ -67,6 +75,13 @@ class LocalSessions {
     crdt::ElementId id;
     // Keep the record for this long once the entries are gone; 0: drop it.
     absl::Duration keep;
+  };
+  // Its grace is over.
+  struct Lapsed {
+    crdt::ElementId id;
+    crdt::Seq seq;  // Of its record: it changes if the session is resumed.
+    Instant at;
+    int64_t lived_us;  // The same.
   };
   struct Adoption {
     RequestId request;
@@ -105,6 +120,10 @@ class LocalSessions {
   absl::Status Untrack(crdt::SessionIdx session, const crdt::Ref& ref);
   void RemoveOwnEntry(crdt::RowIdx row);
 
+  bool IsLate(const Lapsed& lapsed) const;
+  void EndLapsed(const Lapsed& lapsed);
+  bool IsLapsed(crdt::SessionIdx session, crdt::Seq seq) const;
+  bool BeingAdopted(crdt::SessionIdx own) const;
   void End(crdt::SessionIdx session, absl::Duration keep);
   bool RunEnding(Ending& ending);
   bool BeingResumed(crdt::SessionId session) const;
@@ -124,6 +143,10 @@ class LocalSessions {
   OwnStream& own_;
   std::function<std::string(crdt::LifeId)> where_;
   size_t live_ = 0;  // Own sessions that are connected or in grace.
+  // In the order in which their graces ended; those that another node adopts
+  // wait aside.
+  std::deque<Lapsed> lapsed_;
+  std::deque<Lapsed> adopted_elsewhere_;
   std::deque<Ending> endings_;
   std::deque<Adoption> adoptions_;
   // Own rows whose ref was made elsewhere.

@@ -25,6 +25,7 @@ constexpr std::array<const char*, static_cast<size_t>(Count::kCount)>
         "returns",
         "asks_sent",
         "asks_answered",
+        "pings_sent",
         "connect_probes",
         "hello_probes",
         "stalls",

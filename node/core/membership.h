@@ -26,6 +26,7 @@
 #define MUSTER_NODE_CORE_MEMBERSHIP_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,7 @@
 #include "node/core/frames.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
+#include "node/core/peer_links.h"
 #include "node/core/time.h"
 
 namespace muster::core {
@@ -70,6 +72,16 @@ struct MembershipEvent {
   bool alone = false;
 };
 
+// A member that is alive or suspect, and what it has answered last.
+struct LivePeer {
+  crdt::LifeId life;
+  bool suspect = false;
+  LinkId link = 0;           // In use; 0: none.
+  std::optional<Pong> pong;  // On that link.
+  crdt::Seq presence_seq;    // The highest that a datagram named,
+  Instant datagram;          // and when the last one came.
+};
+
 class Membership {
  public:
   Membership(const Options& options, crdt::LifeId life, uint64_t seed, Now now);
@@ -97,6 +109,9 @@ class Membership {
   void Tick(Now now, Output& out);
   // Own last seq, carried by beats.
   void SetPresenceSeq(crdt::Seq seq);
+  // Asks each member that is alive for a sign of life over the link in use, one
+  // ping a link at a time, each at most once in `period`.
+  void Ping(absl::Duration period, Now now, Output& out);
   // Sends LeavingFrame to all; no dialling from then on.
   void Leave(Now now, Output& out);
 
@@ -120,6 +135,8 @@ class Membership {
   // How long the last frame of this link may have waited: on its way, and here
   // while this node stood still.
   absl::Duration DelayOf(LinkId id) const;
+  // The members that are alive or suspect, without this node.
+  std::vector<LivePeer> LivePeers() const;
   // Of a life; number 0 if it is not a member.
   LastBeat LastBeatOf(crdt::LifeId life) const;
   // presence_seq and entries are left for the replica to fill in.

@@ -108,6 +108,11 @@ void Membership::Leave(Now now, Output& out) {
   impl_->End(step);
 }
 
+void Membership::Ping(absl::Duration period, Now now, Output& out) {
+  Step step{now, out};
+  impl_->Ping(period, step);
+}
+
 std::vector<MembershipEvent> Membership::TakeEvents() {
   return impl_->TakeEvents();
 }
@@ -134,6 +139,9 @@ bool Membership::HasEnded(crdt::LifeId life) const {
 }
 LastBeat Membership::LastBeatOf(crdt::LifeId life) const {
   return impl_->LastBeatOf(life);
+}
+std::vector<LivePeer> Membership::LivePeers() const {
+  return impl_->LivePeers();
 }
 std::vector<MemberView> Membership::View(Now now) const {
   return impl_->View(now);

@@ -48,6 +48,7 @@ enum class Count {
   kReturns,
   kAsksSent,
   kAsksAnswered,
+  kPingsSent,
   kConnectProbes,
   kHelloProbes,
   kStalls,
@@ -94,6 +95,7 @@ class Membership::Impl {
   void HelloProbed(uint64_t token, crdt::LifeId life, Step& step);
   void Tick(Step& step);
   void Leave(Step& step);
+  void Ping(absl::Duration period, Step& step);
 
   void LinkProgress(LinkId id, bool idle_or_acked, Now now);
   void UdpUnavailable(const std::string& why) { udp_unavailable_ = why; }
@@ -111,6 +113,7 @@ class Membership::Impl {
   absl::Duration DelayOf(LinkId id) const;
   absl::Duration InputDelay() const { return stall_.InputDelay(); }
   LastBeat LastBeatOf(crdt::LifeId life) const;
+  std::vector<LivePeer> LivePeers() const;
   std::vector<MemberView> View(Now now) const;
   std::vector<std::string> Notes() const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;

@@ -53,7 +53,9 @@ struct ReplicationOptions {
 };
 
 struct SessionOptions {
-  // How long past its grace a session's entries stay (clock differences).
+  // How long past its grace a session's entries stay at most, while other nodes
+  // may have accepted a resume of it; see node/core/leave_gate.h. Copies of
+  // nodes that are gone stay for so long.
   absl::Duration leave_delay = absl::Seconds(3);
   // How long a moved or ended session's record is kept.
   absl::Duration record_keep = absl::Minutes(11);

@@ -33,6 +33,7 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       membership(options, life, seed ^ 0x9e3779b97f4a7c15u, now),
       replication(options, roll, membership),
       hub(roll.store(), options.watch, life),
+      gate(roll, membership, replication),
       last_tick_(now.mono),
       next_upkeep_(now.mono) {
   roll.store().SetObserver(&hub);
@@ -49,6 +50,7 @@ void Replica::Impl::Begin(Now now) {
     stalled = absl::ZeroDuration();
   }
   roll.SetTime(now, stalled);
+  if (stalled > absl::ZeroDuration()) gate.Disturbed();
 }
 
 void Replica::Impl::End() {
@@ -75,6 +77,9 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
   Stream* stream =
       roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
   out.members_changed = true;
+  if (event.kind != Kind::kAdmitted && event.kind != Kind::kJoined) {
+    gate.Disturbed();
+  }
   switch (event.kind) {
     case Kind::kAdmitted: {
       Stream* mine = roll.AddStream(event.origin, true, roll.now().mono);
@@ -159,6 +164,7 @@ void Replica::Impl::Tick(Now now) {
   RefreshAges();
   replication.Tick(out);
   hub.Tick(now, out);
+  gate.Tick(sessions.has_value() && sessions->has_lapsed(), out);
   out.more_work |= RunDeadlines();
   if (now.mono >= next_upkeep_) {
     next_upkeep_ = now.mono + kUpkeep;
@@ -174,7 +180,7 @@ bool Replica::Impl::RunDeadlines() {
   std::vector<crdt::ElementId> due;
   const bool more = roll.RunDeadlines(kDeadlines, due);
   for (crdt::ElementId id : due) sessions->OnDeadline(id);
-  return more;
+  return sessions->RunLapsed(gate.KnownUntil()) || more;
 }
 
 void Replica::Impl::RefreshAges() {

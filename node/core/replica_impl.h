@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "node/core/leave_gate.h"
 #include "node/core/local_sessions.h"
 #include "node/core/membership.h"
 #include "node/core/own_stream.h"
@@ -47,6 +48,7 @@ class Replica::Impl {
   Membership membership;
   Replication replication;
   WatchHub hub;
+  LeaveGate gate;
   std::optional<OwnStream> own;           // Once the name is admitted.
   std::optional<LocalSessions> sessions;  // Likewise.
   bool ready = false;

@@ -77,6 +77,10 @@ class Replication {
   // then was, and every link has told.
   bool CaughtUp() const;
   size_t links() const { return links_.size(); }
+  // The stream comes whole and over the link to its origin.
+  bool IsDirect(const Stream& stream) const;
+  // When a link last brought bulk; long ago if it never did.
+  Instant BulkAt(LinkId link) const;
   // Name of the node a stream comes from, or empty.
   std::string SourceOf(const Stream& stream) const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;

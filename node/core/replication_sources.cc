@@ -229,6 +229,18 @@ bool Replication::Unserved(const Pulling& pulling, const Stream& stream) const {
           position->second.unserved > pulling.since);
 }
 
+bool Replication::IsDirect(const Stream& stream) const {
+  auto it = pulling_.find(stream.id());
+  return it != pulling_.end() && it->second.rebase == nullptr &&
+         !stream.rebasing && it->second.source != 0 &&
+         it->second.source == DirectLink(stream);
+}
+
+Instant Replication::BulkAt(LinkId link) const {
+  auto it = links_.find(link);
+  return it == links_.end() ? Instant{} : it->second.brought;
+}
+
 std::string Replication::SourceOf(const Stream& stream) const {
   auto it = pulling_.find(stream.id());
   if (it == pulling_.end()) return "";
