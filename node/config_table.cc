@@ -223,7 +223,7 @@ Options LimitOptions() {
            MUSTER_FIELD(runtime.core.sessions.max_sessions)),
       Size("max-ended-sessions", "sessions", 1, 10'000'000,
            "Records that this node keeps of its sessions that ended or moved; "
-           "past it no new one is opened.",
+           "past it the oldest goes before its time.",
            MUSTER_FIELD(runtime.core.sessions.max_ended)),
       Size("max-entries-per-session", "entries", 1, 10'000'000,
            "Entries of one session.",
@@ -370,7 +370,9 @@ Options ReplicationOptions() {
              "takes 0.3 s at most on a quiet local network.",
              MUSTER_FIELD(runtime.core.sessions.leave_delay)),
       Millis("record-keep-ms", 1'000, 86'400'000,
-             "How long the record of a session that moved or ended is kept.",
+             "How long the record of a session that moved or ended is kept; "
+             "that of one that was closed where it was opened, a minute at "
+             "most.",
              MUSTER_FIELD(runtime.core.sessions.record_keep)),
   };
 }

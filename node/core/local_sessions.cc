@@ -13,6 +13,14 @@ using crdt::RowIdx;
 using crdt::SessionIdx;
 using crdt::SessionState;
 
+namespace {
+
+// Of a session that was never anywhere else no lower copy is about: its record
+// is kept for resumes that are on their way.
+constexpr absl::Duration kKeepClosed = absl::Minutes(1);
+
+}  // namespace
+
 LocalSessions::LocalSessions(const SessionOptions& options, Roll& roll,
                              OwnStream& own,
                              std::function<std::string(crdt::LifeId)> where)
@@ -84,12 +92,6 @@ absl::Status LocalSessions::MayAdd() const {
     return absl::ResourceExhaustedError(absl::StrCat(
         "sessions: this node holds ", live_, ", its limit (--max-sessions)"));
   }
-  const size_t ended = roll_.store().SessionCount(own_.stream().idx) - live_;
-  if (ended >= options_.max_ended) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("sessions: this node remembers ", ended,
-                     " that ended or moved, its limit (--max-ended-sessions)"));
-  }
   return absl::OkStatus();
 }
 
@@ -120,8 +122,9 @@ absl::Status LocalSessions::Close(crdt::SessionId session) {
   if (i == kNone) return NotHere(session);
   // A resume elsewhere must find that it has ended; a lower copy that is
   // still about must stay hidden.
-  bool adopted = store().session(i).shared->resume > 0;
-  End(i, adopted ? options_.record_keep : absl::Minutes(1));
+  const bool adopted = store().session(i).shared->resume > 0;
+  End(i, adopted ? options_.record_keep
+                 : std::min(options_.record_keep, kKeepClosed));
   return absl::OkStatus();
 }
 
@@ -205,7 +208,7 @@ void LocalSessions::OnDeadline(crdt::ElementId id) {
       }
       [[fallthrough]];
     case SessionState::kEnded:
-      own_.RemoveSession(i);
+      DropRecord(i);
       return;
     case SessionState::kPending:
       return;

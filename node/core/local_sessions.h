@@ -8,6 +8,8 @@
 //
 // One whose grace is over leaves once no resume of it can be on its way from
 // another node (see leave_gate.h), and at the latest leave_delay later.
+// Records of ended and moved sessions are kept for some time, max_ended of
+// them at most: a further one takes the place of the oldest.
 //
 // A session with a few entries is ended in one call, a larger one in slices of
 // a job, as every resume is.
@@ -64,6 +66,8 @@ class LocalSessions {
   bool RunJob(Output& out);
   bool has_work() const { return !endings_.empty() || !adoptions_.empty(); }
   size_t count() const { return live_; }
+  // Records of ended sessions that went before their time, ever.
+  uint64_t records_dropped() const { return records_dropped_; }
 
  private:
   // Entries worked through in one slice.
@@ -126,6 +130,8 @@ class LocalSessions {
   bool BeingAdopted(crdt::SessionIdx own) const;
   void End(crdt::SessionIdx session, absl::Duration keep);
   bool RunEnding(Ending& ending);
+  void KeepRecord(crdt::SessionIdx session, absl::Duration keep);
+  void DropRecord(crdt::SessionIdx session);
   bool BeingResumed(crdt::SessionId session) const;
   absl::Status MayResume(const ResumeRequest& request,
                          crdt::SessionIdx in_force) const;
@@ -149,6 +155,9 @@ class LocalSessions {
   std::deque<Lapsed> adopted_elsewhere_;
   std::deque<Ending> endings_;
   std::deque<Adoption> adoptions_;
+  // Records without entries, of sessions that ended or moved, the oldest first.
+  absl::btree_map<crdt::Seq, crdt::ElementId> records_;
+  uint64_t records_dropped_ = 0;
   // Own rows whose ref was made elsewhere.
   absl::btree_map<std::pair<crdt::SessionIdx, crdt::Ref>, crdt::RowIdx>
       adopted_;

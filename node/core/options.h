@@ -60,7 +60,7 @@ struct SessionOptions {
   // How long a moved or ended session's record is kept.
   absl::Duration record_keep = absl::Minutes(11);
   size_t max_sessions = 1'000'000;  // Owned by this node.
-  // Records of its sessions that ended or moved.
+  // Records of its sessions that ended or moved; past it the oldest goes.
   size_t max_ended = 1'000'000;
   size_t max_entries_per_session = 100'000;
 };

@@ -22,6 +22,8 @@ constexpr absl::Duration kLearning = absl::Seconds(5);
 constexpr size_t kJobRows = 128;
 // Deadlines looked at in one step.
 constexpr size_t kDeadlines = 256;
+// How often it is told that records were dropped.
+constexpr absl::Duration kTellAgain = absl::Minutes(1);
 // Own sessions ended in one step since they have moved.
 constexpr size_t kLosers = 32;
 
@@ -169,6 +171,7 @@ void Replica::Impl::Tick(Now now) {
   if (now.mono >= next_upkeep_) {
     next_upkeep_ = now.mono + kUpkeep;
     Forget();
+    TellOfDroppedRecords();
   }
   CheckReady();
   if (now.mono >= exit_at_) out.exit = absl::OkStatus();
@@ -212,6 +215,24 @@ void Replica::Impl::Forget() {
     replication.OnStreamLapsed(*stream);
     roll.Drop(*stream);
   }
+}
+
+// One line for all that were dropped in a while.
+void Replica::Impl::TellOfDroppedRecords() {
+  if (!sessions.has_value()) return;
+  const uint64_t dropped = sessions->records_dropped();
+  if (dropped == records_told_ ||
+      roll.now().mono - records_told_at_ < kTellAgain) {
+    return;
+  }
+  out.log.push_back(
+      {LogLine::Level::kWarning,
+       absl::StrCat(dropped - records_told_,
+                    " records of ended sessions were dropped before their time:"
+                    " this node keeps ",
+                    options.sessions.max_ended, " (--max-ended-sessions)")});
+  records_told_ = dropped;
+  records_told_at_ = roll.now().mono;
 }
 
 void Replica::Impl::CheckReady() {

@@ -63,12 +63,15 @@ class Replica::Impl {
   bool RunDeadlines();
   void RefreshAges();
   void Forget();
+  void TellOfDroppedRecords();
   void CheckReady();
 
   bool joined_ = false;
   bool alone_ = false;
   Instant last_tick_;
   Instant next_upkeep_;
+  uint64_t records_told_ = 0;  // Of those dropped.
+  Instant records_told_at_ = kLongAgo;
   Instant exit_at_ = kNever;
 };
 

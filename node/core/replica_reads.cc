@@ -265,13 +265,17 @@ StatusView Replica::Impl::Status() const {
   view.counters = replication.Counters();
   for (auto& counter : membership.Counters()) view.counters.push_back(counter);
   const WatchCounters& watch = hub.counters();
-  view.counters.insert(view.counters.end(), {{"watch_states", watch.states},
-                                             {"watch_resumes", watch.resumes},
-                                             {"watch_lagged", watch.lagged},
-                                             {"watch_messages", watch.messages},
-                                             {"changes", hub.counter()},
-                                             {"store_bytes", store.bytes()},
-                                             {"watch_bytes", hub.bytes()}});
+  view.counters.insert(
+      view.counters.end(),
+      {{"watch_states", watch.states},
+       {"watch_resumes", watch.resumes},
+       {"watch_lagged", watch.lagged},
+       {"watch_messages", watch.messages},
+       {"changes", hub.counter()},
+       {"ended_records_dropped",
+        sessions.has_value() ? sessions->records_dropped() : 0},
+       {"store_bytes", store.bytes()},
+       {"watch_bytes", hub.bytes()}});
   return view;
 }
 

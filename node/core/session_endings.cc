@@ -1,4 +1,5 @@
-// How sessions end: those whose grace is over, and their entries.
+// How sessions end: those whose grace is over, their entries, and the records
+// that stay behind.
 #include <algorithm>
 
 #include "node/core/local_sessions.h"
@@ -109,14 +110,7 @@ bool LocalSessions::RunEnding(Ending& ending) {
   if (ending.keep == absl::ZeroDuration()) {
     own_.RemoveSession(i);
   } else {
-    const auto& session = store().session(i);
-    // What has moved may be shown until it is there, but no longer than this.
-    const absl::Duration keep =
-        session.state() == SessionState::kMoved
-            ? std::max(absl::Milliseconds(session.shared->grace_ms),
-                       options_.leave_delay)
-            : ending.keep;
-    roll_.SetDeadline(i, roll_.lived_us() + absl::ToInt64Microseconds(keep));
+    KeepRecord(i, ending.keep);
   }
   return true;
 }
@@ -128,6 +122,29 @@ bool LocalSessions::RunJob(Output& out) {
     if (RunAdoption(adoptions_.front(), out)) adoptions_.pop_front();
   }
   return !endings_.empty() || !adoptions_.empty();
+}
+
+// ------------------------------------------------------------------ records
+
+void LocalSessions::KeepRecord(SessionIdx i, absl::Duration keep) {
+  const auto& session = store().session(i);
+  // What has moved may be shown until it is there, but no longer than this.
+  if (session.state() == SessionState::kMoved) {
+    keep = std::max(absl::Milliseconds(session.shared->grace_ms),
+                    options_.leave_delay);
+  }
+  roll_.SetDeadline(i, roll_.lived_us() + absl::ToInt64Microseconds(keep));
+  records_.emplace(session.seq, session.id);
+  while (records_.size() > options_.max_ended) {
+    ++records_dropped_;
+    DropRecord(
+        store().FindSession(own_.stream().idx, records_.begin()->second));
+  }
+}
+
+void LocalSessions::DropRecord(SessionIdx i) {
+  records_.erase(store().session(i).seq);
+  own_.RemoveSession(i);
 }
 
 }  // namespace muster::core

@@ -487,17 +487,23 @@ TEST_F(SmallLimitsTest, SessionsOverTheLimit) {
   Open();
 }
 
-TEST_F(SmallLimitsTest, EndedSessionsOverTheLimit) {
-  for (int i = 0; i < 4; ++i) {
+TEST_F(SmallLimitsTest, OfEndedSessionsOverTheLimitTheOldestAreForgotten) {
+  std::vector<std::string> tokens;
+  for (int i = 0; i < 10; ++i) {
+    tokens.push_back(Open());
     v1::CloseSessionRequest close;
-    close.set_token(Open());
+    close.set_token(tokens.back());
     Call(&Stub::CloseSession, close);
   }
   EXPECT_EQ(Held(), before_);
-  Expect(&Stub::OpenSession, {}, grpc::RESOURCE_EXHAUSTED,
-         "sessions: this node remembers 4 that ended or moved, its limit "
-         "(--max-ended-sessions)");
-  EXPECT_EQ(Held(), before_);
+  EXPECT_EQ(node_.Status().counters().at("ended_records_dropped"), 6u);
+  v1::CloseSessionRequest again;
+  again.set_token(tokens[6]);
+  Expect(&Stub::CloseSession, again, grpc::NOT_FOUND,
+         "token: its session has ended");
+  again.set_token(tokens[5]);
+  Expect(&Stub::CloseSession, again, grpc::NOT_FOUND,
+         "token: this node knows no session of it; open or resume one");
 }
 
 TEST_F(SmallLimitsTest, EntriesOfASessionOverTheLimit) {

@@ -173,5 +173,63 @@ TEST(Grace, OneThatIsResumedWhileItsEntriesAreAboutToLeaveStays) {
   EXPECT_EQ(session.missing, 0u);
 }
 
+// ------------------------------------------------------------------- records
+
+TEST(Records, OverTheirLimitTheOldestGoAndNothingIsRefused) {
+  Cluster cluster(
+      2, [](core::Options& options) { options.sessions.max_ended = 10; });
+  cluster.Settle();
+  // Held, and open all the while: it is none of them.
+  Session& open = cluster.Open(0, 0, 1, "open");
+  std::vector<Session*> closed;
+  for (int i = 0; i < 25; ++i) {
+    closed.push_back(&cluster.Open(0, 0, i == 0 ? 40 : 1, "closed"));
+    cluster.clients.Close(*closed.back());
+    cluster.Run(20 * kMillisecond);
+  }
+  cluster.Settle();
+  EXPECT_EQ(CounterOf(cluster.node(0), "ended_records_dropped"), 15u);
+  EXPECT_EQ(cluster.Count(1), 1u);
+  EXPECT_FALSE(open.over);
+  for (int node : {0, 1}) {
+    const core::StatusView status =
+        cluster.node(node).replica().Status(cluster.node(node).Now());
+    uint64_t records = 0;
+    for (const core::StreamView& s : status.streams) records += s.sessions;
+    EXPECT_EQ(records, 11u) << "at node " << node;
+  }
+  // Those that are left are known to have ended.
+  core::Replica& replica = cluster.node(0).replica();
+  const auto beat = [&](const Session& session) {
+    const absl::Status status =
+        replica.Heartbeat(session.id, 0, cluster.node(0).Now());
+    return std::string(status.message());
+  };
+  EXPECT_EQ(beat(*closed[24]), "token: its session has ended");
+  EXPECT_EQ(beat(*closed[15]), "token: its session has ended");
+  EXPECT_EQ(beat(*closed[14]),
+            "token: this node knows no session of it; open or resume one");
+}
+
+TEST(Records, OfClosedSessionsAreKeptNoLongerThanAsked) {
+  Cluster cluster(1, [](core::Options& options) {
+    options.sessions.record_keep = absl::Seconds(2);
+  });
+  Session& session = cluster.Open(0, 0, 1);
+  cluster.clients.Close(session);
+  const auto records = [&] {
+    return cluster.node(0)
+        .replica()
+        .Status(cluster.node(0).Now())
+        .streams.front()
+        .sessions;
+  };
+  cluster.Run(kSecond);
+  EXPECT_EQ(records(), 1u);
+  cluster.Run(2 * kSecond);
+  EXPECT_EQ(records(), 0u);
+  EXPECT_EQ(CounterOf(cluster.node(0), "ended_records_dropped"), 0u);
+}
+
 }  // namespace
 }  // namespace muster::sim
