@@ -161,7 +161,9 @@ class Parser {
     CLI::App* sub =
         AddPrinting(Command::kWatch, "watch",
                     "What is present, then every change, until interrupted.\n"
-                    "= was there, + joined, ~ updated, - left");
+                    "= was there, + joined, ~ updated or replaced, - left; "
+                    "a line a key and batch,\nwith (N) where the key has N "
+                    "entries, or (N left)");
     CLI::Option* topics =
         Name(sub->add_option("topics", line_.topics, "Topics to watch"));
     CLI::Option* prefix =
@@ -177,7 +179,11 @@ class Parser {
             ->take_all();
     prefix->excludes(topics)->excludes(keys);
     keys->excludes(topics);
-    sub->add_flag("--counts", line_.counts, "Only the numbers of entries");
+    CLI::Option* counts =
+        sub->add_flag("--counts", line_.counts, "Only the numbers of entries");
+    sub->add_flag("--entries", line_.entries,
+                  "A line an entry and change (--json always has these)")
+        ->excludes(counts);
     sub->add_option("--interval-ms", line_.interval_ms,
                     "At most one message of counts in this time")
         ->check(CLI::Range(100, 60'000))

@@ -49,6 +49,7 @@ struct CommandLine {
   std::vector<std::string> topics;  // watch
   std::vector<std::string> keys;    // watch
   bool counts = false;              // watch
+  bool entries = false;             // watch
   uint32_t interval_ms = 1000;      // watch --counts
   std::string meta;                 // track
   uint32_t grace_ms = 0;            // track

@@ -95,25 +95,40 @@ struct ApplyReply {
 
 // ---------------------------------------------------------------- watching
 
+// What a watch tells of: entries, keys with their numbers of entries, or both.
+enum class WatchDetail : uint8_t { kEntries, kKeys, kEntriesAndKeys };
+
 struct WatchRequest {
   std::vector<std::string> topics;
   std::string prefix;
   std::vector<std::string> keys;
+  WatchDetail detail = WatchDetail::kEntries;  // Not of counts.
   bool counts_only = false;
   absl::Duration interval;
   // 0 and a zero life: no version given.
   crdt::LifeId version_life;
   uint64_t version_counter = 0;
 };
+// A key of a topic, and its shown entries there.
+struct KeyChange {
+  absl::string_view key;
+  uint64_t entries = 0;
+  // By this diff the key came into the topic, or went. Of a state, and until
+  // it is complete, neither.
+  bool first_in = false;
+  bool last_out = false;
+};
 struct TopicState {
   absl::string_view topic;
   std::vector<EntryView> entries;
+  std::vector<KeyChange> keys;
 };
 struct TopicDiff {
   absl::string_view topic;
   std::vector<EntryView> joins;
   std::vector<EntryView> updates;
   std::vector<EntryView> leaves;
+  std::vector<KeyChange> keys;
 };
 struct TopicCount {
   absl::string_view topic;

@@ -63,6 +63,13 @@ class Running {
                                        change.entry.key()));
         }
       };
+      observer.on_keys = [this](const std::vector<KeyChange>& keys) {
+        absl::MutexLock lock(&mutex_);
+        for (const KeyChange& key : keys) {
+          keys_.push_back(
+              absl::StrCat(key.entry.key(), " ", key.before, ">", key.entries));
+        }
+      };
       observer.on_note = [](const std::string&) {};
       const absl::Status status = watch_.Run(observer);
       absl::MutexLock lock(&mutex_);
@@ -82,6 +89,14 @@ class Running {
     };
     EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
     return seen_;
+  }
+  std::vector<std::string> WaitKeys(size_t n) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return keys_.size() >= n || done_;
+    };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
+    return keys_;
   }
   absl::Status Stop() {
     watch_.Stop();
@@ -105,6 +120,7 @@ class Running {
   std::thread thread_;
   absl::Mutex mutex_;
   std::vector<std::string> seen_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> keys_ ABSL_GUARDED_BY(mutex_);
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status result_ ABSL_GUARDED_BY(mutex_);
 };
@@ -135,6 +151,20 @@ TEST(WatchTest, MovesToTheNextAddressAndReportsOnlyTheDifference) {
   EXPECT_THAT(std::vector<std::string>(seen.begin() + 3, seen.end()),
               ElementsAre(Seen(Change::Kind::kLeave, "u1"),
                           Seen(Change::Kind::kJoin, "u3")));
+  EXPECT_TRUE(watch.Stop().ok());
+}
+
+TEST(WatchTest, AMoveIsReportedAsADifferenceOfKeysToo) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  a.SetWatch(State({"u1", "u2"}, "version of a"));
+  b.SetWatch(State({"u2", "u3"}, "version of b"));
+  Running watch({a.address(), b.address()});
+  EXPECT_THAT(watch.WaitKeys(2), ElementsAre("u1 0>1", "u2 0>1"));
+  a.Kill();
+  EXPECT_THAT(watch.WaitKeys(4),
+              ElementsAre("u1 0>1", "u2 0>1", "u1 1>0", "u3 0>1"));
   EXPECT_TRUE(watch.Stop().ok());
 }
 

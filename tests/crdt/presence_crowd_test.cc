@@ -73,6 +73,44 @@ TEST_F(PresenceCrowdTest, AKeyOfManyRowsIsFoundAsOneOfFewUntilTheLastHasGone) {
   EXPECT_EQ(store_.Audit(), "");
 }
 
+TEST_F(PresenceCrowdTest, EntriesOfAPairAreCountedAlikeInACrowdAndOutOfOne) {
+  std::vector<RowIdx> room;
+  std::vector<RowIdx> hall;
+  for (uint32_t n = 1; n <= 30; ++n) {
+    room.push_back(AddShown("room", "bot"));
+    EXPECT_EQ(store_.EntriesOfPair(room.back()), n);
+    if (n % 3 == 0) {
+      hall.push_back(AddShown("hall", "bot"));
+      EXPECT_EQ(store_.EntriesOfPair(hall.back()), n / 3);
+    }
+  }
+  for (uint32_t left = 30; left > 0; --left) {
+    store_.Hide(room[left - 1]);
+    EXPECT_EQ(store_.EntriesOfPair(room[left - 1]), left - 1);
+    EXPECT_EQ(store_.EntriesOfPair(hall[0]), 10u);
+    ASSERT_EQ(store_.Audit(), "") << left;
+  }
+  RowIdx back = room[7];
+  store_.Show(back);
+  EXPECT_EQ(store_.EntriesOfPair(back), 1u);
+  RowIdx other = AddShown("room", "bo");
+  EXPECT_EQ(store_.EntriesOfPair(other), 1u);
+  store_.Hide(other);
+  EXPECT_EQ(store_.EntriesOfPair(other), 0u);
+}
+
+TEST_F(PresenceCrowdTest, ATakeOverLeavesTheNumberOfEntriesAsItIs) {
+  for (int n = 0; n < 20; ++n) {
+    const RowIdx row = AddShown("room", "bot");
+    const RowIdx copy = AddShown("room", "bot");
+    store_.Hide(copy);
+    const uint32_t before = store_.EntriesOfPair(row);
+    store_.Transfer(row, copy);
+    EXPECT_EQ(store_.EntriesOfPair(copy), before);
+    ASSERT_EQ(store_.Audit(), "");
+  }
+}
+
 TEST_F(PresenceCrowdTest, ShownRowsOfACrowdComeFirstAndAKeyIsCountedOnce) {
   std::vector<RowIdx> rows;
   for (int i = 0; i < 50; ++i) rows.push_back(AddShown("room", "guest"));

@@ -240,6 +240,10 @@ void ReplicaDriver::Watch(ByteSource& source) {
   core::WatchRequest request;
   request.interval = absl::Milliseconds(100);
   request.counts_only = (kind & 2) != 0;
+  if ((kind & 32) != 0) {
+    request.detail = (kind & 64) != 0 ? core::WatchDetail::kKeys
+                                      : core::WatchDetail::kEntriesAndKeys;
+  }
   if ((kind & 4) != 0) {
     request.topics = {TopicOf(name)};
   } else if ((kind & 8) != 0) {

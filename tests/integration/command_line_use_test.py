@@ -5,6 +5,7 @@ import base64
 import fcntl
 import json
 import os
+import queue
 import signal
 import subprocess
 import tempfile
@@ -116,6 +117,49 @@ class CommandLineUseTest(ClusterCase):
               [("leave", ("room", "ann"))], "a leave")
     roll.process.send_signal(signal.SIGINT)
     self.assertEqual(roll.process.wait(timeout=PATIENCE), 0)
+
+  def test_watch_shows_a_key_that_is_tracked_again_as_updated(self):
+    requests = queue.SimpleQueue()
+    answers = self.presence("a").Session(iter(requests.get, None))
+    requests.put(pb.SessionRequest(
+        open=pb.OpenSessionRequest(), number=1,
+        track=[pb.TrackOp(topic="room", key="ann", meta=b"1")]))
+    ref = next(answers).tracked_refs[0]
+    self.wait_keys("room", ["ann"])
+    at = ["--at", self.nodes["a"].address]
+    views = [local_cluster.start([BINARY, "watch", "room", *flags, *at],
+                                 stdout=subprocess.PIPE)
+             for flags in ([], ["--entries"], ["--json"])]
+    text, entries, lines = (view.stdout for view in views)
+    self.assertEqual(text.readline(), "= room  ann  1\n")
+    self.assertEqual(entries.readline(), "= room  ann  1\n")
+    self.assertEqual([json.loads(lines.readline())["event"] for _ in range(2)],
+                     ["state", "state_complete"])
+    requests.put(pb.SessionRequest(
+        number=2, untrack=[ref],
+        track=[pb.TrackOp(topic="room", key="ann", meta=b"2")]))
+    next(answers)
+    self.assertEqual(text.readline(), "~ room  ann  2\n")
+    requests.put(pb.SessionRequest(
+        number=3, track=[pb.TrackOp(topic="room", key="ann", meta=b"3",
+                                    allow_duplicate=True)]))
+    ref = next(answers).tracked_refs[0]
+    self.assertEqual(text.readline(), "+ room  ann  3  (2)\n")
+    requests.put(pb.SessionRequest(number=4, untrack=[ref]))
+    next(answers)
+    self.assertEqual(text.readline(), "- room  ann  3  (1 left)\n")
+    requests.put(None)  # The session ends.
+    self.assertEqual(text.readline(), "- room  ann  2\n")
+    self.assertEqual([entries.readline() for _ in range(5)],
+                     ["+ room  ann  2\n", "- room  ann  1\n",
+                      "+ room  ann  3\n", "- room  ann  3\n",
+                      "- room  ann  2\n"])
+    events = [json.loads(lines.readline()) for _ in range(5)]
+    self.assertEqual([(e["event"], e["entries"], e["first_in"], e["last_out"])
+                      for e in events],
+                     [("join", 1, False, False), ("leave", 1, False, False),
+                      ("join", 2, False, False), ("leave", 1, False, False),
+                      ("leave", 0, False, True)])
 
   def test_track_moves_to_another_address_when_its_node_goes(self):
     process = local_cluster.start(

@@ -234,6 +234,12 @@ TEST_F(BadInputTest, WatchesOfNothingOrOfTooMuch) {
   request.add_topics("t");
   request.set_interval_ms(50);
   ExpectWatch(request, "interval_ms is 50; it must be at least 100");
+  request.clear_interval_ms();
+  request.set_detail(static_cast<v1::WatchDetail>(9));
+  ExpectWatch(request, "detail is 9; this node knows 0 to 3");
+  request.set_detail(v1::WATCH_DETAIL_KEYS);
+  request.set_counts_only(true);
+  ExpectWatch(request, "detail is WATCH_DETAIL_KEYS; with counts_only there");
 }
 
 TEST_F(BadInputTest, VersionsThatNoNodeGave) {
@@ -262,6 +268,9 @@ TEST_F(BadInputTest, VersionsThatNoNodeGave) {
                                     " is from the future, the last change of "
                                     "this node is "));
   request.set_version(version);
+  request.set_detail(v1::WATCH_DETAIL_KEYS);
+  ExpectWatch(request, "version belongs to a watch of something else");
+  request.clear_detail();
   request.add_topics("another");
   ExpectWatch(request, "version belongs to a watch of something else");
 }
