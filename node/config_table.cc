@@ -204,7 +204,9 @@ Options NodeOptions() {
 Options LimitOptions() {
   return {
       Size("max-connections", "connections", 1, 1'000'000,
-           "TCP connections of clients and peers together.",
+           "TCP connections of clients; peers have places of their own. A "
+           "further "
+           "client is told so.",
            MUSTER_FIELD(runtime.max_connections)),
       Millis("handshake-timeout-ms", 100, 600'000,
              "A connection that has not opened HTTP/2 by then is closed.",

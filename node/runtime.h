@@ -57,8 +57,8 @@ struct RuntimeOptions {
   // Without a secret, peers that are not on loopback are refused, unless this
   // is set.
   bool insecure_peers = false;
-  // TCP connections of clients and peers together. A further one is told so
-  // and closed.
+  // TCP connections of clients; those of peers are not among them. A further
+  // one is let in for two seconds and told so: node/connections.h.
   size_t max_connections = 10'000;
   // For the opening of HTTP/2 on a connection.
   absl::Duration handshake_timeout = absl::Seconds(10);
@@ -82,12 +82,14 @@ class Runtime final : public CorePort {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  // Binds, starts the server with `services` and the loop. Errors:
+  // Binds, starts the server with `services` and the loop. Connections for
+  // which there is no place are served `guest_services` alone. Errors:
   // INVALID_ARGUMENT a malformed option; UNAVAILABLE the address cannot be
   // listened on, e.g. "--listen 127.0.0.1:7400: the port is already taken".
   // After an error only the destructor may be called.
   absl::Status Start(const std::vector<grpc::Service*>& services,
-                     ServiceSink* sink);
+                     ServiceSink* sink,
+                     const std::vector<grpc::Service*>& guest_services = {});
 
   // HOST:PORT as bound, and as advertised. Valid after Start.
   std::string listen_address() const;
