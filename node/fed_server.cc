@@ -3,6 +3,7 @@
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
+#include <climits>
 #include <utility>
 
 #include "transport/peer/grpc_stream.h"
@@ -28,6 +29,14 @@ void SetArguments(const FedServer::Options& options,
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // The other way round, a client that vanished answers no ping. gRPC itself
+  // would stop after two of them, until it has data to send.
+  const bool pings = options.keepalive != absl::ZeroDuration();
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                             pings ? Millis(options.keepalive) : INT_MAX);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                             Millis(options.keepalive_timeout));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
                              Millis(options.handshake_timeout));
 }

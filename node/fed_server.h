@@ -31,6 +31,10 @@ class FedServer {
   struct Options {
     size_t max_message_bytes = 4 << 20;
     absl::Duration handshake_timeout = absl::Seconds(10);
+    // A ping after this long without a byte, zero for never; and how long its
+    // answer may take before the connection is closed.
+    absl::Duration keepalive = absl::Seconds(10);
+    absl::Duration keepalive_timeout = absl::Seconds(5);
     // Of little use: it keeps few threads.
     bool small = false;
   };

@@ -62,6 +62,11 @@ struct RuntimeOptions {
   size_t max_connections = 10'000;
   // For the opening of HTTP/2 on a connection.
   absl::Duration handshake_timeout = absl::Seconds(10);
+  // HTTP/2 keepalive of the node's side, of every connection: a PING after
+  // this long without a byte, zero for never; and how long its answer may
+  // take. A client or peer that is frozen or cut off is gone after both.
+  absl::Duration client_keepalive = absl::Seconds(10);
+  absl::Duration client_keepalive_timeout = absl::Seconds(5);
   // Largest message of a client, in bytes. It is for the services to refuse a
   // larger one and say why; what is larger by 4 MiB is refused by gRPC.
   size_t max_message_bytes = 4 << 20;

@@ -135,6 +135,8 @@ absl::Status Runtime::Impl::StartServers(
   options.max_message_bytes = std::max(
       options_.max_message_bytes + kMessageRoom, options_.max_frame_bytes);
   options.handshake_timeout = options_.handshake_timeout;
+  options.keepalive = options_.client_keepalive;
+  options.keepalive_timeout = options_.client_keepalive_timeout;
   std::vector<grpc::Service*> all = services;
   all.push_back(peer_service_.get());
   absl::StatusOr<std::unique_ptr<FedServer>> server =
