@@ -204,11 +204,21 @@ Options NodeOptions() {
 Options LimitOptions() {
   return {
       Size("max-connections", "connections", 1, 1'000'000,
-           "TCP connections of clients and peers together.",
+           "TCP connections of clients; peers have places of their own. A "
+           "further "
+           "client is told so.",
            MUSTER_FIELD(runtime.max_connections)),
       Millis("handshake-timeout-ms", 100, 600'000,
              "A connection that has not opened HTTP/2 by then is closed.",
              MUSTER_FIELD(runtime.handshake_timeout)),
+      Millis("client-keepalive-ms", 0, 86'400'000,
+             "A connection that is silent for this long is asked for a sign of "
+             "life (an HTTP/2 PING); 0: never.",
+             MUSTER_FIELD(runtime.client_keepalive)),
+      Millis("client-keepalive-timeout-ms", 100, 86'400'000,
+             "A connection without an answer to that by then is closed, and "
+             "what is present through it leaves after its grace.",
+             MUSTER_FIELD(runtime.client_keepalive_timeout)),
       Size("max-message-bytes", "bytes", 65'536, 268'435'456,
            "The largest message that a client may send.",
            MUSTER_FIELD(limits.max_message_bytes)),

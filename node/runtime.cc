@@ -12,8 +12,9 @@ Runtime::Runtime(RuntimeOptions options)
 Runtime::~Runtime() = default;
 
 absl::Status Runtime::Start(const std::vector<grpc::Service*>& services,
-                            ServiceSink* sink) {
-  return impl_->Start(services, sink);
+                            ServiceSink* sink,
+                            const std::vector<grpc::Service*>& guest_services) {
+  return impl_->Start(services, sink, guest_services);
 }
 
 std::string Runtime::listen_address() const { return impl_->listen_address(); }

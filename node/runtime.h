@@ -57,11 +57,16 @@ struct RuntimeOptions {
   // Without a secret, peers that are not on loopback are refused, unless this
   // is set.
   bool insecure_peers = false;
-  // TCP connections of clients and peers together. A further one is told so
-  // and closed.
+  // TCP connections of clients; those of peers are not among them. A further
+  // one is let in for two seconds and told so: node/connections.h.
   size_t max_connections = 10'000;
   // For the opening of HTTP/2 on a connection.
   absl::Duration handshake_timeout = absl::Seconds(10);
+  // HTTP/2 keepalive of the node's side, of every connection: a PING after
+  // this long without a byte, zero for never; and how long its answer may
+  // take. A client or peer that is frozen or cut off is gone after both.
+  absl::Duration client_keepalive = absl::Seconds(10);
+  absl::Duration client_keepalive_timeout = absl::Seconds(5);
   // Largest message of a client, in bytes. It is for the services to refuse a
   // larger one and say why; what is larger by 4 MiB is refused by gRPC.
   size_t max_message_bytes = 4 << 20;
@@ -82,12 +87,14 @@ class Runtime final : public CorePort {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  // Binds, starts the server with `services` and the loop. Errors:
+  // Binds, starts the server with `services` and the loop. Connections for
+  // which there is no place are served `guest_services` alone. Errors:
   // INVALID_ARGUMENT a malformed option; UNAVAILABLE the address cannot be
   // listened on, e.g. "--listen 127.0.0.1:7400: the port is already taken".
   // After an error only the destructor may be called.
   absl::Status Start(const std::vector<grpc::Service*>& services,
-                     ServiceSink* sink);
+                     ServiceSink* sink,
+                     const std::vector<grpc::Service*>& guest_services = {});
 
   // HOST:PORT as bound, and as advertised. Valid after Start.
   std::string listen_address() const;

@@ -7,8 +7,6 @@
 #ifndef MUSTER_NODE_RUNTIME_IMPL_H_
 #define MUSTER_NODE_RUNTIME_IMPL_H_
 
-#include <grpcpp/server.h>
-
 #include <asio/steady_timer.hpp>
 #include <chrono>
 #include <condition_variable>
@@ -21,16 +19,13 @@
 #include "node/core/output.h"
 #include "node/core/replica.h"
 #include "node/core_port.h"
+#include "node/fed_server.h"
 #include "node/listener.h"
 #include "node/loop.h"
 #include "node/runtime.h"
 #include "node/signals.h"
 #include "transport/peer/events.h"
 #include "transport/peer/peer_transport.h"
-
-namespace grpc::experimental {
-class ExternalConnectionAcceptor;
-}
 
 namespace muster {
 
@@ -71,7 +66,8 @@ class Runtime::Impl final : public peer::PeerEvents {
   ~Impl() override;
 
   absl::Status Start(const std::vector<grpc::Service*>& services,
-                     ServiceSink* sink);
+                     ServiceSink* sink,
+                     const std::vector<grpc::Service*>& guest_services);
   void Drain();
   absl::Status Wait() { return exit_.Wait(); }
   void Post(CoreTask task);
@@ -88,6 +84,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   void OnLinkDown(core::LinkId link, const std::string& why) override;
   void OnFrame(core::LinkId link, core::Frame frame) override;
   void OnDatagram(const core::BeatDatagram& beat) override;
+  void OnInbound(const std::string& remote, bool up) override;
   void OnUdpUnavailable(const std::string& why) override;
   void OnProbe(uint64_t token, peer::ProbeOutcome outcome) override;
   void OnHelloProbe(uint64_t token, crdt::LifeId life) override;
@@ -97,7 +94,10 @@ class Runtime::Impl final : public peer::PeerEvents {
 
   absl::Status CheckOptions() const;
   void MakeTransport();
-  absl::Status BuildServer(const std::vector<grpc::Service*>& services);
+  // Of the servers, before there is a listener.
+  absl::Status StartServers(const std::vector<grpc::Service*>& services,
+                            const std::vector<grpc::Service*>& guest_services);
+  void MakeListener(asio::ip::tcp::acceptor acceptor);
   void StartLoop(Port port);
   void WarnOfInsecurity() const;
 
@@ -126,8 +126,9 @@ class Runtime::Impl final : public peer::PeerEvents {
   ServiceSink* sink_ = nullptr;
   std::unique_ptr<peer::PeerTransport> transport_;
   std::unique_ptr<grpc::Service> peer_service_;
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<RefuseCalls> refuse_calls_;
+  std::unique_ptr<FedServer> server_;
+  std::unique_ptr<FedServer> guest_server_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Signals> signals_;
 

@@ -103,6 +103,10 @@ void Runtime::Impl::OnDatagram(const core::BeatDatagram& beat) {
   Run([&](core::Now now) { replica_->OnDatagram(beat, now); });
 }
 
+void Runtime::Impl::OnInbound(const std::string& remote, bool up) {
+  listener_->SetPeer(remote, up);
+}
+
 void Runtime::Impl::OnUdpUnavailable(const std::string& why) {
   Run([&](core::Now) { replica_->OnUdpUnavailable(why); });
 }
@@ -203,8 +207,7 @@ RuntimeStats Runtime::Impl::Stats() const {
   stats.uptime = absl::FromChrono(Clock::now() - started_);
   stats.loop_lag = loop_->lag();
   stats.loop_lag_max = loop_->lag_max();
-  stats.counters = {{"connections_accepted", listener_->accepted()},
-                    {"connections_refused", listener_->refused()}};
+  stats.counters = listener_->counters().All();
   auto peers = transport_->counters().All();
   stats.counters.insert(stats.counters.end(), peers.begin(), peers.end());
   return stats;

@@ -3,13 +3,13 @@
 #include <malloc.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
 #include <csignal>
 #include <iostream>
 #include <memory>
 #include <string>
 
+#include "node/file_limit.h"
 #include "node/runtime.h"
 #include "node/service/client_services.h"
 
@@ -35,21 +35,6 @@ void SetUpMemory() {
   mallopt(M_MMAP_THRESHOLD, kKept);
   mallopt(M_TRIM_THRESHOLD, kKept);
   mallopt(M_ARENA_MAX, 4);
-}
-
-// A connection is an open file, of which a process is often given 1,024 to
-// begin with and may have many more.
-void RaiseFileLimit(size_t max_connections) {
-  constexpr size_t kOwnFiles = 64;
-  rlimit files;
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
-  if (files.rlim_max >= max_connections + kOwnFiles) return;
-  spdlog::warn(
-      "--max-connections {}: this process may open only {} files (`ulimit "
-      "-Hn`), and accepts no more connections than that",
-      max_connections, files.rlim_max);
 }
 
 // A configuration that cannot be used is bad usage; anything else is a node
@@ -78,7 +63,8 @@ ExitCode RunNode(Config config, std::ostream& out) {
   std::unique_ptr<service::ClientServices> services;
   Runtime runtime(config.runtime);
   services = std::make_unique<service::ClientServices>(options, &runtime);
-  absl::Status status = runtime.Start(services->all(), services->sink());
+  absl::Status status =
+      runtime.Start(services->all(), services->sink(), services->for_guests());
   if (!status.ok()) return Complain(status);
   out << "ready node=" << config.runtime.core.node
       << " grpc=" << runtime.listen_address() << std::endl;
@@ -97,7 +83,10 @@ ExitCode RunServe(const ConfigSources& sources, std::ostream& out) {
   // A client that hangs up is an error of its own call, not of the process.
   std::signal(SIGPIPE, SIG_IGN);
   SetUpLog(*config);
-  RaiseFileLimit(config->runtime.max_connections);
+  // What could not be opened would be refused without a reason.
+  config->runtime.max_connections =
+      ClientPlaces(config->runtime.max_connections, RaiseFileLimit(),
+                   config->runtime.core.max_members);
   return RunNode(*std::move(config), out);
 }
 

@@ -26,6 +26,7 @@ struct ClientServices::Parts {
                 sink},
         presence(&context),
         cluster(&context, &members),
+        status(&cluster),
         health_service(&health, &offload, &context.limits),
         offload(threads) {}
 
@@ -35,6 +36,7 @@ struct ClientServices::Parts {
   Context context;
   PresenceService presence;
   ClusterService cluster;
+  StatusService status;
   HealthService health_service;
   // Last: its tasks use the others.
   Offload offload;
@@ -51,6 +53,10 @@ ClientServices::~ClientServices() = default;
 
 std::vector<grpc::Service*> ClientServices::all() {
   return {&parts_->presence, &parts_->cluster, &parts_->health_service};
+}
+
+std::vector<grpc::Service*> ClientServices::for_guests() {
+  return {&parts_->status, &parts_->health_service};
 }
 
 ServiceSink* ClientServices::sink() { return &parts_->sink; }

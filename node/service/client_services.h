@@ -42,6 +42,8 @@ class ClientServices {
   ClientServices& operator=(const ClientServices&) = delete;
 
   std::vector<grpc::Service*> all();
+  // For whom there is no place: health and Cluster.Status.
+  std::vector<grpc::Service*> for_guests();
   ServiceSink* sink();
 
  private:

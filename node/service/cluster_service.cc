@@ -104,6 +104,22 @@ grpc::ServerUnaryReactor* ClusterService::Status(Call*, const Buffer*,
   return call.reactor;
 }
 
+// What the generated code does for a whole service.
+StatusService::StatusService(ClusterService* cluster) {
+  using grpc::internal::CallbackUnaryHandler;
+  using grpc::internal::RpcMethod;
+  using grpc::internal::RpcServiceMethod;
+  AddMethod(new RpcServiceMethod("/muster.v1.Cluster/Status",
+                                 RpcMethod::NORMAL_RPC, nullptr));
+  MarkMethodRawCallback(
+      0, new CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+             [cluster](grpc::CallbackServerContext* context,
+                       const grpc::ByteBuffer* request,
+                       grpc::ByteBuffer* response) {
+               return cluster->Status(context, request, response);
+             }));
+}
+
 grpc::ServerUnaryReactor* ClusterService::Drain(Call*, const Buffer*,
                                                 Buffer* response) {
   UnaryCall call = ServeUnary(response);

@@ -36,6 +36,12 @@ class ClusterService final : public RawCluster {
   MemberWatches& watches_;
 };
 
+// Cluster.Status and nothing else: other calls of that name are unknown.
+class StatusService final : public grpc::Service {
+ public:
+  explicit StatusService(ClusterService* cluster);
+};
+
 }  // namespace muster::service
 
 #endif  // MUSTER_NODE_SERVICE_CLUSTER_SERVICE_H_

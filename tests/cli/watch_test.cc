@@ -16,6 +16,7 @@
 namespace muster::client {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -261,6 +262,68 @@ TEST(ConnectionTest, ANodeThatIsNotReadyIsWaitedForWithPatience) {
   Connection patient({{node.address()}});
   EXPECT_TRUE(Count(&patient).ok());
   ready.join();
+}
+
+// ------------------------------------------------------------- full nodes
+
+grpc::Status Full() {
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+          "too many connections: --max-connections is 1"};
+}
+
+TEST(ConnectionTest, ACallPassesOverAFullNode) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  a.SetCount(Full());
+  Connection connection({{a.address(), b.address()}});
+  EXPECT_TRUE(Count(&connection).ok());
+  EXPECT_EQ(connection.preferred(), 1u);
+}
+
+TEST(ConnectionTest, ThatEveryNodeIsFullIsSaidAtOnceWithTheReason) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.SetCount(Full());
+  const absl::Time began = absl::Now();
+  Connection connection({{node.address()}});
+  const absl::Status status = Count(&connection).status();
+  EXPECT_LT(absl::Now() - began, ConnectionOptions().patience);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr(node.address() +
+                        ": too many connections: --max-connections is 1"));
+}
+
+TEST(ConnectionTest, AnotherQuotaIsAnAnswer) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.SetCount({grpc::StatusCode::RESOURCE_EXHAUSTED, "--max-watchers is 1"});
+  Connection connection({{node.address()}});
+  EXPECT_TRUE(absl::IsResourceExhausted(Count(&connection).status()));
+}
+
+TEST(WatchTest, PassesOverAFullNode) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  a.SetWatch(Fail(Full().error_code(), Full().error_message()));
+  b.SetWatch(State({"u1"}, "version"));
+  Running watch({a.address(), b.address()});
+  EXPECT_THAT(watch.WaitSeen(1), Contains(Seen(Change::Kind::kPresent, "u1")));
+}
+
+TEST(WatchTest, EndsAtOnceWithTheReasonIfEveryNodeIsFull) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.SetWatch(Fail(Full().error_code(), Full().error_message()));
+  const absl::Time began = absl::Now();
+  Running watch({node.address()});
+  const absl::Status status = watch.Join();
+  EXPECT_LT(absl::Now() - began, ConnectionOptions().patience);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("--max-connections is 1"));
 }
 
 }  // namespace

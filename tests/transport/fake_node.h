@@ -76,6 +76,7 @@ class FakeNode : public PeerEvents {
   void OnLinkDown(core::LinkId link, const std::string& why) override;
   void OnFrame(core::LinkId link, core::Frame frame) override;
   void OnDatagram(const core::BeatDatagram& beat) override;
+  void OnInbound(const std::string&, bool) override {}
   void OnUdpUnavailable(const std::string&) override {}
   void OnProbe(uint64_t token, ProbeOutcome outcome) override;
   void OnHelloProbe(uint64_t token, crdt::LifeId life) override;

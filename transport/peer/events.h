@@ -27,6 +27,11 @@ class PeerEvents {
   virtual void OnLinkDown(core::LinkId link, const std::string& why) = 0;
   virtual void OnFrame(core::LinkId link, core::Frame frame) = 0;
 
+  // The other end of a connection, HOST:PORT, has proved to be a peer; and
+  // (false) its link is over. Around OnLinkUp and OnLinkDown of a link that the
+  // peer dialled.
+  virtual void OnInbound(const std::string& remote, bool up) = 0;
+
   // A beat of this cluster, its MAC checked.
   virtual void OnDatagram(const core::BeatDatagram& beat) = 0;
   virtual void OnUdpUnavailable(const std::string& why) = 0;

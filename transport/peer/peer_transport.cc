@@ -24,6 +24,7 @@ constexpr milliseconds kShutdownPoll{10};
 // After this many polls what is left is cancelled; after twice as many, left.
 constexpr int kShutdownRounds = 40;
 constexpr size_t kMaxRefusalsSaid = 256;
+constexpr size_t kMaxHosts = 4 * core::kMaxMembers;
 
 std::string HostOf(const std::string& address) {
   return address.substr(0, address.rfind(':'));
@@ -88,6 +89,7 @@ void PeerTransport::Adopt(std::shared_ptr<Pipe> pipe,
 uint64_t PeerTransport::StartAttempt(const std::string& address,
                                      const Dialer::Endpoint& endpoint) {
   counters_.Add(Counter::kDials);
+  Remember(endpoint.address());
   return Connect(address, endpoint, /*probe=*/false);
 }
 
@@ -148,7 +150,17 @@ void PeerTransport::OnLinkEstablished(Link& link) {
   if (!link.inbound()) dialer_.OnEstablished(link.id(), link.peer_life());
   spdlog::debug("link {} to {} ({}) is up", link.id(), link.hello().origin.node,
                 link.remote());
+  if (link.inbound()) {
+    const auto from = NumericEndpoint(link.remote());
+    if (!from.empty()) Remember(from[0].address());
+    events_.OnInbound(link.remote(), true);
+  }
   events_.OnLinkUp(link.id(), link.hello());
+}
+
+void PeerTransport::Remember(const asio::ip::address& host) {
+  if (hosts_.size() >= kMaxHosts) hosts_.clear();
+  hosts_.insert(host);
 }
 
 void PeerTransport::OnLinkFrame(Link& link, core::Frame frame) {
@@ -178,6 +190,7 @@ void PeerTransport::Forget(Link& link, const Link::End& end) {
   spdlog::debug("link {} to {} ({}) is down: {}", link.id(),
                 link.hello().origin.node, link.remote(), end.why);
   events_.OnLinkDown(link.id(), end.why);
+  if (link.inbound()) events_.OnInbound(link.remote(), false);
 }
 
 void PeerTransport::LogRefusal(const Link& link, const Link::End& end) {

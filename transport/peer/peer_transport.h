@@ -58,6 +58,11 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   PeerTransport(const PeerTransport&) = delete;
   PeerTransport& operator=(const PeerTransport&) = delete;
 
+  // Whether the host was dialled, or a peer there has proved itself.
+  bool HasPeers(const asio::ip::address& host) const {
+    return hosts_.contains(host);
+  }
+
   // An inbound stream. From any thread.
   void Accept(std::shared_ptr<FrameStream> stream, const std::string& remote);
   // Beats travel on this bound socket from now on.
@@ -105,6 +110,7 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   Link& AddLink(Link::Config config, std::shared_ptr<Pipe> pipe);
   // Takes the link out of the maps and tells everybody.
   void Forget(Link& link, const Link::End& end);
+  void Remember(const asio::ip::address& host);
   void LogRefusal(const Link& link, const Link::End& end);
   void CloseLater(core::LinkId link, const std::string& reason, bool permanent);
   std::string Nonce();
@@ -126,6 +132,7 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   size_t inbound_ = 0;
   std::map<core::LinkId, std::unique_ptr<Link>> links_;
   std::map<uint64_t, HelloProbe> hello_probes_;
+  std::set<asio::ip::address> hosts_;  // At most kMaxHosts.
   // Pipes of links that are over, while they are not closed.
   std::vector<std::shared_ptr<Pipe>> leaving_;
   std::set<std::string> refusals_said_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -45,8 +46,9 @@ bool IsHostPort(absl::string_view address) {
          port < 65536;
 }
 
-bool IsUnreachable(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+bool MayTryNext(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         IsNodeFull(status);
 }
 
 }  // namespace
@@ -73,6 +75,12 @@ absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       status.error_message());
+}
+
+// The code alone may also be a quota, or a message that is too large.
+bool IsNodeFull(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) &&
+         absl::StrContains(status.message(), "--max-connections");
 }
 
 Connection::Connection(ConnectionOptions options)
@@ -126,7 +134,7 @@ absl::Status Connection::CallAny(const AnyCall& call) {
       context.set_deadline(
           absl::ToChronoTime(absl::Now() + options_.call_timeout));
       const absl::Status status = FromGrpc(call(channels_[i], &context));
-      if (!IsUnreachable(status)) {
+      if (!MayTryNext(status)) {
         preferred_ = i;
         return status;
       }

@@ -2,10 +2,10 @@
 // which any one will do.
 //
 // A call goes to the address that answered last. If that one cannot be
-// reached, or answers UNAVAILABLE (it drains, or has not caught up), the call
-// goes to the next, until one round is over. Unless every address refused,
-// rounds go on until `patience` is used up: a node that has just started, or
-// is very busy, answers soon.
+// reached, or answers UNAVAILABLE (it drains, or has not caught up), or is full
+// (IsNodeFull), the call goes to the next, until one round is over. Unless
+// every address refused or is full, rounds go on until `patience` is used up: a
+// node that has just started, or is very busy, answers soon.
 //
 // Errors: what the node answered, as an absl::Status of the same code and
 // text; UNAVAILABLE naming every address if none could be reached.
@@ -47,6 +47,10 @@ absl::StatusOr<std::vector<std::string>> ParseAddresses(absl::string_view text);
 
 // The same code and text.
 absl::Status FromGrpc(const grpc::Status& status);
+
+// The node has no place for one more connection (--max-connections). It hangs
+// up after two seconds.
+bool IsNodeFull(const absl::Status& status);
 
 class Connection {
  public:

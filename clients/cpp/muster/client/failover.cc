@@ -48,7 +48,9 @@ Failover::Failover(Connection* connection, absl::Duration give_up)
 
 absl::Status Failover::Next(const absl::Status& status, Reach reach) {
   if (!MayMove(status)) return status;
-  ever_connected_ = ever_connected_ || reach != Reach::kNothing;
+  // A full node is not about to serve, as one that starts is.
+  const bool full = IsNodeFull(status);
+  ever_connected_ = ever_connected_ || (reach != Reach::kNothing && !full);
   if (reach == Reach::kServed) {
     ever_served_ = true;
     last_served_ = absl::Now();
@@ -67,7 +69,7 @@ absl::Status Failover::Next(const absl::Status& status, Reach reach) {
         absl::StrCat(connection_->address(failed), ": ", ReasonOf(status));
     // A refusal by a node that was reached keeps its own code.
     if (reach != Reach::kNothing && !absl::IsUnavailable(status) &&
-        !absl::IsDeadlineExceeded(status) && !status.ok()) {
+        !absl::IsDeadlineExceeded(status) && !full && !status.ok()) {
       return absl::Status(status.code(), text);
     }
     return absl::UnavailableError(

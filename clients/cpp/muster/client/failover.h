@@ -1,8 +1,8 @@
 // Where a long-lived stream goes when it ends, and when it gives up.
 //
 // Addresses are tried in turn, starting with the one that answered last. At
-// the start every address refusing is the end; a node that is silent, or
-// answers but does not serve yet, is waited for as long as
+// the start every address refusing, or being full, is the end; a node that is
+// silent, or answers but does not serve yet, is waited for as long as
 // ConnectionOptions::patience. A stream that has once been served looks for a
 // node for `give_up`. A message that is too large for one node is so for all.
 //
