@@ -200,7 +200,8 @@ class CommandLineUseTest(ClusterCase):
     held = 0
     while held < 9100:
       line = process.stderr.readline()
-      self.assertRegex(line, r"^muster: (lost .*|holding \d+ again)\n$")
+      self.assertRegex(
+          line, r"^muster: (lost .*|connected again.*|holding \d+ again)\n$")
       if line.startswith("muster: holding"):
         held += int(line.split()[2])
     process.send_signal(signal.SIGINT)

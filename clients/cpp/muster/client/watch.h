@@ -4,7 +4,7 @@
 //
 // Errors: what a node answered, if trying elsewhere cannot help (a malformed
 // request); UNAVAILABLE if no node could be reached, at the start in one
-// round, later for `give_up`.
+// round, later for `give_up`: unless told, it looks for one until Stop.
 // Threads: Run blocks; Stop may be called from any other thread.
 #ifndef MUSTER_CLIENT_WATCH_H_
 #define MUSTER_CLIENT_WATCH_H_
@@ -30,14 +30,15 @@ class Watch {
   struct Observer {
     // The changes that one message made; never empty.
     std::function<void(const std::vector<Change>&)> on_changes;
-    // The watch has lost a node and looks for another; for people.
+    // The watch has lost its node and looks for one, or has found one; for
+    // people.
     std::function<void(const std::string&)> on_note;
   };
 
   // `connection` outlives the watch. `request` names the scope; its version
   // is left empty.
   Watch(Connection* connection, v1::WatchRequest request,
-        absl::Duration give_up = absl::Seconds(30));
+        absl::Duration give_up = absl::InfiniteDuration());
 
   // Returns OK after Stop.
   absl::Status Run(const Observer& observer);
@@ -46,7 +47,7 @@ class Watch {
  private:
   absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                        grpc::ClientContext* context, const Observer& observer,
-                       bool* served);
+                       const StreamRunner::Served& served);
 
   StreamRunner runner_;
   v1::WatchRequest request_;  // Run's only, as is the roll.
