@@ -272,7 +272,14 @@ class ExitCodeTest(unittest.TestCase):
   def test_bad_usage_is_2_and_names_what_is_wrong(self):
     for arguments, words in (
         (["frobnicate"], ["frobnicate"]),
+        (["sevre"], ["sevre", "did you mean serve?"]),
+        (["serve", "--nod", "a"], ["--nod", "did you mean --node?"]),
         (["list"], ["topic"]),
+        (["list", "room", "--at", "::1:7502"], ["[::1]:7502"]),
+        (["list", "room", "--at", "http://h:1"], ["write h:1"]),
+        (["list", "room", "--at", "h:1, g:2"], ["write g:2"]),
+        (["serve", "--listen", "::1:7400"], ["write [::1]:7400"]),
+        (["serve", "--join", "http://h:1"], ["write h:1"]),
         (["serve", "--node", "a b"], ["--node", "a b"]),
         (["serve", "--listen", "nowhere"], ["--listen", "nowhere"]),
         (["serve", "--max-name-bytes", "0"], ["--max-name-bytes", "0"]),
