@@ -75,7 +75,8 @@ v1::WatchRequest RequestOf(const CommandLine& line) {
 }  // namespace
 
 ExitCode RunWatch(const ClientCommand& command) {
-  client::Watch watch(&command.connection, RequestOf(command.line));
+  client::Watch watch(&command.connection, RequestOf(command.line),
+                      GiveUp(command.line));
   client::Watch::Observer observer;
   observer.on_changes = [&](const std::vector<Change>& changes) {
     for (const Change& change : changes) {
