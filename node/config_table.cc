@@ -6,9 +6,10 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "muster/client/address.h"
 
 namespace muster {
 namespace {
@@ -89,6 +90,7 @@ ConfigOption Switch(std::string name, std::string meaning,
 struct TextRule {
   std::string words;
   bool (*allowed)(absl::string_view);
+  std::string (*fault)(absl::string_view) = nullptr;
 };
 
 ConfigOption Text(std::string name, TextRule rule, std::string meaning,
@@ -97,6 +99,7 @@ ConfigOption Text(std::string name, TextRule rule, std::string meaning,
       Named(std::move(name), ConfigType::kText, std::move(meaning));
   option.rule = std::move(rule.words);
   option.allowed = rule.allowed;
+  option.fault = rule.fault;
   return Bound<std::string>(std::move(option), access);
 }
 
@@ -106,6 +109,7 @@ ConfigOption List(std::string name, TextRule rule, std::string meaning,
       Named(std::move(name), ConfigType::kList, std::move(meaning));
   option.rule = std::move(rule.words);
   option.allowed = rule.allowed;
+  option.fault = rule.fault;
   return Bound<std::vector<std::string>>(std::move(option), access);
 }
 
@@ -120,19 +124,23 @@ bool IsName(absl::string_view text) {
          });
 }
 
-// "HOST:PORT", the port from `min_port`.
-bool IsAddress(absl::string_view text, int min_port) {
-  const size_t colon = text.rfind(':');
-  int port = 0;
-  return colon != absl::string_view::npos && colon > 0 &&
-         absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= min_port &&
-         port <= 65535;
+std::string DialFault(absl::string_view text) {
+  return client::AddressFault(text);
 }
-bool IsDialable(absl::string_view text) { return IsAddress(text, 1); }
-bool IsListenable(absl::string_view text) { return IsAddress(text, 0); }
+// An empty host is every address of this machine.
+std::string ListenFault(absl::string_view text) {
+  return absl::StartsWith(text, ":") && text.rfind(':') == 0
+             ? client::AddressFault(absl::StrCat("any", text), 0)
+             : client::AddressFault(text, 0);
+}
+std::string AdvertiseFault(absl::string_view text) {
+  if (client::HostFault(text).empty()) return "";
+  return client::AddressFault(text, 0);
+}
+bool IsDialable(absl::string_view text) { return DialFault(text).empty(); }
+bool IsListenable(absl::string_view text) { return ListenFault(text).empty(); }
 bool IsAdvertised(absl::string_view text) {
-  return text.empty() || IsAddress(text, 0) ||
-         text.find(':') == absl::string_view::npos;
+  return text.empty() || AdvertiseFault(text).empty();
 }
 bool IsSecret(absl::string_view text) {
   return !text.empty() && text.size() <= 1024;
@@ -169,17 +177,19 @@ Options NodeOptions() {
       Text("cluster", NameRule(),
            "Name of the cluster. Nodes of another one are refused.",
            MUSTER_FIELD(runtime.core.cluster)),
-      Text("listen", {"HOST:PORT, the port 0 to 65535", IsListenable},
+      Text("listen",
+           {"HOST:PORT, the port 0 to 65535", IsListenable, ListenFault},
            "Where clients and peers are served (TCP), and beats are heard "
-           "(UDP, the same number). Port 0 takes a free one.",
+           "(UDP, the same number). Port 0 takes a free one; without a host, "
+           "as in :7400, it is every address of the machine.",
            MUSTER_FIELD(runtime.listen)),
       WithDefaultText(
-          Text("advertise", {"HOST or HOST:PORT", IsAdvertised},
+          Text("advertise", {"HOST or HOST:PORT", IsAdvertised, AdvertiseFault},
                "What peers and clients are to dial, where it is not what this "
                "node listens on (a container, a translated address).",
                MUSTER_FIELD(runtime.advertise)),
           "where it listens"),
-      List("join", {"HOST:PORT, the port 1 to 65535", IsDialable},
+      List("join", {"HOST:PORT, the port 1 to 65535", IsDialable, DialFault},
            "Some nodes of the cluster, or a DNS name that stands for many. "
            "All others are learnt from them. Its own address may be among "
            "them.",

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "node/codec/peer_codec.h"
 #include "transport/peer/address.h"
@@ -79,6 +80,14 @@ absl::StatusOr<Port> TryBind(Loop& loop, const std::string& listen,
   return port;
 }
 
+// ":7400", every address of the machine: both kinds, or only IPv4 where the
+// system has no IPv6.
+absl::StatusOr<Port> BindAny(Loop& loop, const std::string& listen) {
+  const int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe >= 0) close(probe);
+  return Bind(loop, absl::StrCat(probe >= 0 ? "[::]" : "0.0.0.0", listen));
+}
+
 // The first IPv4 address of an interface that is up and not loopback, else
 // the first such IPv6 address that is not link-local, else 127.0.0.1.
 std::string FirstAddress() {
@@ -110,6 +119,7 @@ std::string FirstAddress() {
 }  // namespace
 
 absl::StatusOr<Port> Bind(Loop& loop, const std::string& listen) {
+  if (absl::StartsWith(listen, ":")) return BindAny(loop, listen);
   absl::StatusOr<peer::HostPort> parsed =
       peer::ParseHostPort("--listen", listen);
   if (!parsed.ok()) return parsed.status();

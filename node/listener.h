@@ -33,9 +33,9 @@ struct Port {
   std::string udp_fault;
 };
 
-// Listens on HOST:PORT. With port 0 on a number that is free for both
-// protocols. INVALID_ARGUMENT: malformed; UNAVAILABLE: taken, not an address
-// of this machine, not permitted.
+// Listens on HOST:PORT, or on :PORT, every address. With port 0 on a number
+// that is free for both protocols. INVALID_ARGUMENT: malformed; UNAVAILABLE:
+// taken, not an address of this machine, not permitted.
 absl::StatusOr<Port> Bind(Loop& loop, const std::string& listen);
 
 // What others dial: `advertise` with the port filled in; without it the bound

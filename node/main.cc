@@ -1,5 +1,6 @@
 // muster: a presence cluster node and its client, in one binary.
 #include <google/protobuf/stubs/logging.h>
+#include <unistd.h>
 
 #include <iostream>
 #include <optional>
@@ -25,8 +26,13 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
   muster::client::ConnectionOptions options;
   options.addresses = line.at;
   muster::client::Connection connection(options);
-  const ClientCommand command{line, connection, std::cout, std::cerr,
-                              interrupt};
+  const ClientCommand command{line,
+                              connection,
+                              std::cout,
+                              std::cerr,
+                              interrupt,
+                              isatty(STDIN_FILENO) == 1,
+                              isatty(STDOUT_FILENO) == 1};
   switch (line.command) {
     case Command::kMembers:
       return RunMembers(command);

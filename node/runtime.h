@@ -45,8 +45,8 @@ class Service;
 namespace muster {
 
 struct RuntimeOptions {
-  // Where gRPC (TCP) and beats (UDP) listen: HOST:PORT or [IPV6]:PORT. Port 0
-  // takes any number that is free for both.
+  // Where gRPC (TCP) and beats (UDP) listen: HOST:PORT or [IPV6]:PORT, or
+  // :PORT for every address. Port 0 takes any number that is free for both.
   std::string listen = "127.0.0.1:7400";
   // What peers and clients dial: HOST[:PORT]; port 0 or none means the port
   // that is listened on. Empty: the listening address, or of a wildcard the

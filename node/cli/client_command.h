@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "muster/client/connection.h"
 #include "node/cli/command_line.h"
 #include "node/cli/exit_code.h"
@@ -19,7 +20,16 @@ struct ClientCommand {
   std::ostream& out;
   std::ostream& err;
   Interrupt& interrupt;
+  // Of standard input and of `out`: a person, not a script.
+  bool in_is_terminal = false;
+  bool out_is_terminal = false;
 };
+
+// How long to look for a node that was lost.
+inline absl::Duration GiveUp(const CommandLine& line) {
+  return line.give_up_ms == 0 ? absl::InfiniteDuration()
+                              : absl::Milliseconds(line.give_up_ms);
+}
 
 // Says what went wrong, if anything.
 inline ExitCode Report(const absl::Status& status, std::ostream& err) {

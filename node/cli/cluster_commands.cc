@@ -86,7 +86,7 @@ class MemberPrinter {
 
 ExitCode FollowMembers(const ClientCommand& command) {
   MemberPrinter printer(command.line.json, command.out);
-  client::MemberWatch watch(&command.connection);
+  client::MemberWatch watch(&command.connection, GiveUp(command.line));
   client::MemberWatch::Observer observer;
   observer.on_members = [&](const v1::WatchMembersResponse& message) {
     printer.Print(message);

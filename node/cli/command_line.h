@@ -55,9 +55,12 @@ struct CommandLine {
   uint32_t grace_ms = 0;            // track
   bool follow = false;              // members
   bool once = false;                // top
+  uint32_t give_up_ms = 0;          // track, watch, members, top; 0: never
   std::vector<std::string> rest;    // sim
 };
 
+// `muster help COMMAND` is `muster COMMAND --help`. Names are taken as they are
+// given, whatever bytes they hold.
 // Help goes to `out`, complaints to `err`; then the exit code is set in
 // `*exit` and there is nothing to run.
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv,

@@ -29,6 +29,7 @@ class Holder {
       : command_(command) {
     HeldSession::Options options;
     options.grace = absl::Milliseconds(command.line.grace_ms);
+    options.give_up = GiveUp(command.line);
     for (std::vector<HeldEntry>& some : SplitBySession(std::move(entries))) {
       sessions_.push_back(std::make_unique<HeldSession>(
           &command.connection, options, std::move(some)));
@@ -132,6 +133,11 @@ absl::StatusOr<std::vector<HeldEntry>> EntriesOf(const ClientCommand& command) {
     entries.push_back({line.topic, line.key, line.meta});
     WarnOfMetas(entries, command.err);
     return entries;
+  }
+  if (command.in_is_terminal) {
+    command.err << "Type lines topic<TAB>key<TAB>meta; Ctrl-D after the last, "
+                   "then Ctrl-C to leave."
+                << std::endl;
   }
   InterruptibleInput input(command.interrupt);
   std::istringstream text(input.ReadAll(STDIN_FILENO));

@@ -29,7 +29,8 @@ v1::WatchRequest RequestOf(const CommandLine& line) {
 }  // namespace
 
 ExitCode RunWatch(const ClientCommand& command) {
-  client::Watch watch(&command.connection, RequestOf(command.line));
+  client::Watch watch(&command.connection, RequestOf(command.line),
+                      GiveUp(command.line));
   WatchPrinter printer(FormOf(command.line), &command.out);
   client::Watch::Observer observer;
   observer.on_changes = [&](const std::vector<client::Change>& changes) {

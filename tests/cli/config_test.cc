@@ -159,6 +159,20 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"listen = \"7400\"",
                 "listen = '7400': must be HOST:PORT, the port 0 to 65535"},
         BadFile{"listen = \"a:65536\"", "must be HOST:PORT"},
+        BadFile{"listen = \"::1:7400\"",
+                "the port 0 to 65535: an IPv6 address stands in brackets; "
+                "write [::1]:7400"},
+        BadFile{"listen = \"http://a:7400\"", "write a:7400"},
+        BadFile{"listen = \" a:7400\"", "write a:7400"},
+        BadFile{"listen = \":\"", "must be HOST:PORT"},
+        BadFile{"listen = \":65536\"", "must be a number, 0 to 65535"},
+        BadFile{"advertise = \"a b\"", "must be HOST or HOST:PORT: it holds"},
+        BadFile{"advertise = \"http://a\"", "must be HOST or HOST:PORT"},
+        BadFile{"advertise = \":7400\"", "the host is missing"},
+        BadFile{"join = [\"a:1\", \"b\"]",
+                "the port 1 to 65535: \"b\": the port is missing; write "
+                "b:7400"},
+        BadFile{"join = [\"\"]", "\"\": it is empty"},
         BadFile{"join = [\"a:0\"]",
                 "must be a list, each HOST:PORT, the port 1 to 65535"},
         BadFile{"join = [1, 2]", "must be a list"},
@@ -251,6 +265,21 @@ TEST_F(ConfigTest, SwitchesAndNumbersAreReadFromFlags) {
   sources.flags = {{"node", "a"}, {"phi-threshold", "high"}};
   EXPECT_EQ(LoadConfig(sources).status().message(),
             "--phi-threshold high: must be a number, 1 to 30");
+}
+
+TEST_F(ConfigTest, AListenAddressWithoutAHostIsEveryAddress) {
+  ConfigSources sources;
+  sources.flags = {
+      {"node", "a"}, {"listen", ":7400"}, {"advertise", "::1"}, {"join", ""}};
+  const absl::StatusOr<Config> config = LoadConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->runtime.listen, ":7400");
+  EXPECT_EQ(config->runtime.advertise, "::1");
+  EXPECT_TRUE(config->runtime.core.join.empty());
+  sources.flags.back().second = "a:1,,b:2";
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "--join a:1,,b:2: must be a list, each HOST:PORT, the port 1 to "
+            "65535: \"\": it is empty");
 }
 
 TEST_F(ConfigTest, ValuesThatContradictEachOtherAreRefused) {

@@ -244,7 +244,8 @@ class CommandLineUseTest(ClusterCase):
     held = 0
     while held < 9100:
       line = process.stderr.readline()
-      self.assertRegex(line, r"^muster: (lost .*|holding \d+ again)\n$")
+      self.assertRegex(
+          line, r"^muster: (lost .*|connected again.*|holding \d+ again)\n$")
       if line.startswith("muster: holding"):
         held += int(line.split()[2])
     process.send_signal(signal.SIGINT)
@@ -315,7 +316,14 @@ class ExitCodeTest(unittest.TestCase):
   def test_bad_usage_is_2_and_names_what_is_wrong(self):
     for arguments, words in (
         (["frobnicate"], ["frobnicate"]),
+        (["sevre"], ["sevre", "did you mean serve?"]),
+        (["serve", "--nod", "a"], ["--nod", "did you mean --node?"]),
         (["list"], ["topic"]),
+        (["list", "room", "--at", "::1:7502"], ["[::1]:7502"]),
+        (["list", "room", "--at", "http://h:1"], ["write h:1"]),
+        (["list", "room", "--at", "h:1, g:2"], ["write g:2"]),
+        (["serve", "--listen", "::1:7400"], ["write [::1]:7400"]),
+        (["serve", "--join", "http://h:1"], ["write h:1"]),
         (["serve", "--node", "a b"], ["--node", "a b"]),
         (["serve", "--listen", "nowhere"], ["--listen", "nowhere"]),
         (["serve", "--max-name-bytes", "0"], ["--max-name-bytes", "0"]),

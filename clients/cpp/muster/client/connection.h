@@ -26,13 +26,14 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "muster/client/address.h"
 
 namespace muster::client {
 
 inline constexpr int kMaxAnswerBytes = 64 << 20;
 
 struct ConnectionOptions {
-  // HOST:PORT each; tried in this order. At least one.
+  // HOST:PORT each (ParseAddresses); tried in this order. At least one.
   std::vector<std::string> addresses;
   // For a TCP connection and its first bytes.
   absl::Duration connect_timeout = absl::Seconds(1);
@@ -41,9 +42,6 @@ struct ConnectionOptions {
   // See above.
   absl::Duration patience = absl::Seconds(5);
 };
-
-// "a:1,b:2" as a list. Errors: INVALID_ARGUMENT naming the bad part.
-absl::StatusOr<std::vector<std::string>> ParseAddresses(absl::string_view text);
 
 // The same code and text.
 absl::Status FromGrpc(const grpc::Status& status);

@@ -15,19 +15,21 @@ Watch::Watch(Connection* connection, v1::WatchRequest request,
 absl::Status Watch::Run(const Observer& observer) {
   return runner_.Run(
       [&](const std::shared_ptr<grpc::Channel>& channel,
-          grpc::ClientContext* context,
-          bool* served) { return RunOnce(channel, context, observer, served); },
+          grpc::ClientContext* context, const StreamRunner::Served& served) {
+        return RunOnce(channel, context, observer, served);
+      },
       observer.on_note);
 }
 
 absl::Status Watch::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                             grpc::ClientContext* context,
-                            const Observer& observer, bool* served) {
+                            const Observer& observer,
+                            const StreamRunner::Served& served) {
   request_.set_version(roll_.version());
   const auto stream = v1::Presence::NewStub(channel)->Watch(context, request_);
   v1::WatchResponse message;
   while (stream->Read(&message)) {
-    *served = true;
+    served();
     Report(message, observer);
   }
   roll_.Disconnected();

@@ -4,7 +4,7 @@
 //
 // Errors: what a node answered, if trying elsewhere cannot help (a malformed
 // request); UNAVAILABLE if no node could be reached, at the start in one
-// round, later for `give_up`.
+// round, later for `give_up`: unless told, it looks for one until Stop.
 // Threads: Run blocks; Stop may be called from any other thread.
 #ifndef MUSTER_CLIENT_WATCH_H_
 #define MUSTER_CLIENT_WATCH_H_
@@ -36,14 +36,15 @@ class Watch {
     // May be left out, as may on_changes: with WATCH_DETAIL_KEYS that is called
     // only when the state is complete.
     std::function<void(const std::vector<KeyChange>&)> on_keys;
-    // The watch has lost a node and looks for another; for people.
+    // The watch has lost its node and looks for one, or has found one; for
+    // people.
     std::function<void(const std::string&)> on_note;
   };
 
   // `connection` outlives the watch. `request` names the scope; its version
   // is left empty.
   Watch(Connection* connection, v1::WatchRequest request,
-        absl::Duration give_up = absl::Seconds(30));
+        absl::Duration give_up = absl::InfiniteDuration());
 
   // Returns OK after Stop.
   absl::Status Run(const Observer& observer);
@@ -52,7 +53,7 @@ class Watch {
  private:
   absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                        grpc::ClientContext* context, const Observer& observer,
-                       bool* served);
+                       const StreamRunner::Served& served);
 
   void Report(const v1::WatchResponse& message, const Observer& observer);
 
