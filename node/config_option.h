@@ -41,6 +41,10 @@ struct ConfigOption {
   // test of it.
   std::string rule;
   std::function<bool(absl::string_view)> allowed;
+  // A text that is never shown, for which "@FILE" stands for what is in the
+  // file.
+  bool secret = false;
+  std::string variable;      // Of the environment, or empty.
   std::string default_text;  // Shown where the default is not a fixed value.
   std::string meaning;       // A sentence or more.
   std::function<void(Config&, const ConfigValue&)> put;

@@ -24,6 +24,7 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
   muster::cli::Interrupt interrupt;
   muster::client::ConnectionOptions options;
   options.addresses = line.at;
+  options.bearer_token = line.admin_token;
   muster::client::Connection connection(options);
   const ClientCommand command{line, connection, std::cout, std::cerr,
                               interrupt};

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -58,6 +59,7 @@ class Parser {
     line_.at = *std::move(at);
     absl::Status status = CheckNames();
     status.Update(TakeKeys());
+    status.Update(TakeAdminToken());
     status.Update(CheckScope());
     if (!status.ok()) return status;
     return line_;
@@ -80,6 +82,20 @@ class Parser {
         ->expected(1)
         ->allow_extra_args(false)
         ->take_last();
+    return sub;
+  }
+
+  // One that a node lets only its operator use.
+  CLI::App* AddAdmin(Command command, const char* name, const char* about) {
+    CLI::App* sub = AddClient(command, name, about);
+    sub->add_option("--admin-token", line_.admin_token,
+                    "The node's --admin-token, if it has one; also in the "
+                    "environment as MUSTER_ADMIN_TOKEN")
+        ->type_name("TOKEN|@FILE")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->take_last();
+    admin_.insert(command);
     return sub;
   }
 
@@ -122,9 +138,9 @@ class Parser {
         ->add_flag("--follow", line_.follow,
                    "Then each change, until interrupted");
     AddPrinting(Command::kStatus, "status", "How a node is doing");
-    AddClient(Command::kDrain, "drain",
-              "Make a node tell its clients to move, and exit. --at names that "
-              "node\nand no other");
+    AddAdmin(Command::kDrain, "drain",
+             "Make a node tell its clients to move, and exit. --at names that "
+             "node\nand no other");
     AddClient(Command::kTop, "top",
               "Live view: members, entries, rates, lag, busiest topics")
         ->add_flag("--once", line_.once, "Print one frame and exit");
@@ -236,10 +252,28 @@ class Parser {
       if (option.type == ConfigType::kList) text = absl::StrJoin(texts, ",");
       line_.config.flags.emplace_back(option.name, std::move(text));
     }
-    if (const char* secret = std::getenv(kSecretVariable)) {
-      line_.config.secret_variable = secret;
+    for (const ConfigOption& option : ConfigTable()) {
+      if (option.variable.empty()) continue;
+      const char* text = std::getenv(option.variable.c_str());
+      if (text == nullptr || *text == '\0') continue;
+      line_.config.variables.emplace_back(option.name, text);
     }
     return line_;
+  }
+
+  absl::Status TakeAdminToken() {
+    if (!admin_.contains(line_.command)) return absl::OkStatus();
+    std::string& token = line_.admin_token;
+    const char* variable = std::getenv(kAdminTokenVariable);
+    if (token.empty() && variable != nullptr) token = variable;
+    if (token.empty()) return absl::OkStatus();
+    absl::StatusOr<std::string> read = ReadSecret("admin-token", token);
+    if (!read.ok()) return read.status();
+    token = *std::move(read);
+    if (IsBearerToken(token)) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "admin-token (hidden): must be 1 to 1024 printable characters of "
+        "ASCII without a space, or @FILE");
   }
 
   absl::StatusOr<CommandLine> TakeSim() {
@@ -293,6 +327,7 @@ class Parser {
   std::vector<std::string> at_;  // The last one given counts.
   std::vector<std::string> keys_;
   std::vector<const CLI::Option*> names_;
+  std::set<Command> admin_;
   CommandLine line_;
 };
 

@@ -42,6 +42,7 @@ struct CommandLine {
   // Of all commands of a client.
   std::vector<std::string> at;
   bool json = false;
+  std::string admin_token;  // drain; what "@FILE" stands for.
 
   std::string topic;
   std::string key;

@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -40,6 +44,7 @@ class CommandLineTest : public ::testing::Test {
   void SetUp() override {
     unsetenv("MUSTER_AT");
     unsetenv(kSecretVariable);
+    unsetenv(kAdminTokenVariable);
   }
 };
 
@@ -91,6 +96,34 @@ TEST_F(CommandLineTest, AddressesComeFromTheFlagOrTheEnvironmentOrAreLocal) {
   setenv("MUSTER_AT", "e1:1,e2:2", 1);
   EXPECT_THAT(Parse({"count"}).line->at, ElementsAre("e1:1", "e2:2"));
   EXPECT_THAT(Parse({"count", "--at", "f:3"}).line->at, ElementsAre("f:3"));
+}
+
+TEST_F(CommandLineTest, TheAdminTokenComesFromTheFlagAFileOrTheEnvironment) {
+  EXPECT_EQ(Parse({"drain"}).line->admin_token, "");
+  setenv(kAdminTokenVariable, "from-variable", 1);
+  EXPECT_EQ(Parse({"drain"}).line->admin_token, "from-variable");
+  EXPECT_EQ(Parse({"count"}).line->admin_token, "");
+  const std::string path =
+      ::testing::TempDir() + "/admin_token_" + std::to_string(getpid());
+  std::ofstream(path) << "from-file\n";
+  const std::string at_path = "@" + path;
+  EXPECT_EQ(
+      Parse({"drain", "--admin-token", at_path.c_str()}).line->admin_token,
+      "from-file");
+  std::remove(path.c_str());
+  const Parsed gone = Parse({"drain", "--admin-token", at_path.c_str()});
+  EXPECT_EQ(gone.exit, kBadUsage);
+  EXPECT_THAT(gone.err, HasSubstr("admin-token: " + path));
+  const Parsed bad = Parse({"drain", "--admin-token", "two words"});
+  EXPECT_EQ(bad.exit, kBadUsage);
+  EXPECT_THAT(bad.err, HasSubstr("admin-token (hidden): must be"));
+}
+
+TEST_F(CommandLineTest, ServeTakesSecretsFromTheEnvironment) {
+  setenv(kSecretVariable, "hush", 1);
+  setenv(kAdminTokenVariable, "", 1);
+  EXPECT_THAT(Parse({"serve"}).line->config.variables,
+              ElementsAre(Pair("cluster-secret", "hush")));
 }
 
 TEST_F(CommandLineTest, CommandsTakeWhatTheyNeed) {

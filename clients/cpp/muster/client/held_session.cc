@@ -23,8 +23,10 @@ size_t BytesOf(const HeldEntry& entry) {
   return entry.topic.size() + entry.key.size() + entry.meta.size();
 }
 
-std::unique_ptr<grpc::ClientContext> ContextForClose() {
+std::unique_ptr<grpc::ClientContext> ContextForClose(
+    const Connection& connection) {
   auto context = std::make_unique<grpc::ClientContext>();
+  connection.Prepare(context.get());
   context->set_deadline(absl::ToChronoTime(absl::Now() + kCloseTimeout));
   return context;
 }
@@ -253,9 +255,9 @@ absl::Status HeldSession::CloseAt(size_t address) {
   v1::CloseSessionRequest request;
   request.set_token(token_);
   v1::CloseSessionResponse response;
-  return FromGrpc(
-      v1::Presence::NewStub(connection_->channel(address))
-          ->CloseSession(ContextForClose().get(), request, &response));
+  return FromGrpc(v1::Presence::NewStub(connection_->channel(address))
+                      ->CloseSession(ContextForClose(*connection_).get(),
+                                     request, &response));
 }
 
 absl::Status HeldSession::TakeOverAndCloseAt(size_t address) {
@@ -264,9 +266,9 @@ absl::Status HeldSession::TakeOverAndCloseAt(size_t address) {
   request.set_epoch(options_.epoch);
   request.set_resume_number(++resume_number_);
   v1::ResumeResponse response;
-  const absl::Status status =
-      FromGrpc(v1::Presence::NewStub(connection_->channel(address))
-                   ->Resume(ContextForClose().get(), request, &response));
+  const absl::Status status = FromGrpc(
+      v1::Presence::NewStub(connection_->channel(address))
+          ->Resume(ContextForClose(*connection_).get(), request, &response));
   return status.ok() ? CloseAt(address) : status;
 }
 
