@@ -108,6 +108,15 @@ void Membership::Leave(Now now, Output& out) {
   impl_->End(step);
 }
 
+absl::Status Membership::ForgetName(const std::string& name, Now now,
+                                    Output& out) {
+  Step step{now, out};
+  impl_->Begin(step);
+  absl::Status status = impl_->ForgetName(name, step);
+  impl_->End(step);
+  return status;
+}
+
 std::vector<MembershipEvent> Membership::TakeEvents() {
   return impl_->TakeEvents();
 }
@@ -131,6 +140,9 @@ absl::Duration Membership::DelayOf(LinkId id) const {
 }
 bool Membership::HasEnded(crdt::LifeId life) const {
   return impl_->HasEnded(life);
+}
+bool Membership::WasForgotten(crdt::LifeId life) const {
+  return impl_->WasForgotten(life);
 }
 LastBeat Membership::LastBeatOf(crdt::LifeId life) const {
   return impl_->LastBeatOf(life);

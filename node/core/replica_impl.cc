@@ -33,6 +33,7 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       membership(options, life, seed ^ 0x9e3779b97f4a7c15u, now),
       replication(options, roll, membership),
       hub(roll.store(), options.watch, life),
+      evictions(roll, membership, orders),
       last_tick_(now.mono),
       next_upkeep_(now.mono) {
   roll.store().SetObserver(&hub);
@@ -60,7 +61,7 @@ void Replica::Impl::End() {
   replication.Pump(out);
   hub.Flush(roll.now(), out);
   out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
-                   replication.has_work() ||
+                   replication.has_work() || evictions.has_work() ||
                    (sessions.has_value() && sessions->has_work());
 }
 
@@ -91,6 +92,7 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
       replication.OnLinked(event.link, event.origin, out);
       return;
     case Kind::kUnlinked:
+      orders.OnUnlinked(event.link, out);
       replication.OnUnlinked(event.link, out);
       return;
     case Kind::kAlive:
@@ -159,6 +161,7 @@ void Replica::Impl::Tick(Now now) {
   RefreshAges();
   replication.Tick(out);
   hub.Tick(now, out);
+  orders.Tick(now.mono, out);
   out.more_work |= RunDeadlines();
   if (now.mono >= next_upkeep_) {
     next_upkeep_ = now.mono + kUpkeep;
@@ -224,7 +227,10 @@ void Replica::Impl::RunJobs(Now now) {
   if (hub.waiting() < WatchHub::kMaxBehind / 4) more = roll.RunJob(kJobRows);
   more |= hub.RunSlice(now, out);
   more |= replication.RunJob(out);
-  if (sessions.has_value()) more |= sessions->RunJob(out);
+  if (sessions.has_value()) {
+    more |= sessions->RunJob(out);
+    more |= evictions.RunJob(*sessions, out);
+  }
   more |= RunDeadlines();
   End();
   out.more_work |= more;
@@ -266,6 +272,11 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
     }
     void operator()(const LeavingFrame&) {
       self.membership.OnLeaving(link, now, self.out);
+    }
+    void operator()(const EvictFrame& f) { self.OnEvict(link, f); }
+    void operator()(const ForgetFrame& f) { self.OnForget(link, f); }
+    void operator()(const OrderAnswerFrame& f) {
+      self.orders.OnAnswer(link, f, self.out);
     }
   };
   std::visit(Visitor{*this, link, now}, frame.body);
