@@ -53,6 +53,10 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
       return RunStatus(command);
     case Command::kDrain:
       return RunDrain(command);
+    case Command::kEvict:
+      return RunEvict(command);
+    case Command::kForget:
+      return RunForget(command);
     case Command::kServe:
     case Command::kConfigDoc:
     case Command::kSim:

@@ -134,13 +134,36 @@ class Parser {
   }
 
   void AddClusterCommands() {
-    AddPrinting(Command::kMembers, "members", "The nodes, as one of them sees")
-        ->add_flag("--follow", line_.follow,
-                   "Then each change, until interrupted");
+    CLI::App* members =
+        AddPrinting(Command::kMembers, "members",
+                    "The nodes that are alive, as one of them sees");
+    members->add_flag("--follow", line_.follow,
+                      "Then each change, until interrupted; one that goes down "
+                      "or leaves is shown as such once");
+    members->add_flag("--all", line_.all,
+                      "Those that are down or have left, too: each is "
+                      "remembered for 20 minutes");
     AddPrinting(Command::kStatus, "status", "How a node is doing");
     AddAdmin(Command::kDrain, "drain",
              "Make a node tell its clients to move, and exit. --at names that "
              "node\nand no other");
+    CLI::App* evict = AddAdmin(
+        Command::kEvict, "evict",
+        "Remove all entries of a key in a topic, whoever holds them. Their "
+        "sessions\nstay, and their clients are told; nothing keeps them from "
+        "tracking it again");
+    Topic(evict)->required();
+    Key(evict)->required();
+    evict
+        ->add_option("--reason", line_.reason,
+                     "For the clients that hold the entries; at most 1,024 "
+                     "bytes")
+        ->type_name("TEXT");
+    CLI::App* forget = AddAdmin(
+        Command::kForget, "forget",
+        "Forget a node that is down or has left now, and not after 20 "
+        "minutes, with\nthe entries of its sessions that are still in grace");
+    Name(forget->add_option("node", line_.node, "Its name"))->required();
     AddClient(Command::kTop, "top",
               "Live view: members, entries, rates, lag, busiest topics")
         ->add_flag("--once", line_.once, "Print one frame and exit");

@@ -31,6 +31,8 @@ enum class Command {
   kTop,
   kStatus,
   kDrain,
+  kEvict,
+  kForget,
   kSim,
 };
 
@@ -53,7 +55,10 @@ struct CommandLine {
   uint32_t interval_ms = 1000;      // watch --counts
   std::string meta;                 // track
   uint32_t grace_ms = 0;            // track
+  std::string reason;               // evict
+  std::string node;                 // forget
   bool follow = false;              // members
+  bool all = false;                 // members
   bool once = false;                // top
   std::vector<std::string> rest;    // sim
 };

@@ -2,6 +2,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +17,7 @@
 #include "muster/v1/cluster.grpc.pb.h"
 #include "muster/v1/presence.grpc.pb.h"
 #include "node/cli/client_command.h"
+#include "node/cli/member_text.h"
 #include "node/cli/top_view.h"
 #include "node/mutex.h"
 
@@ -38,7 +41,9 @@ class Sampler {
         &v1::Cluster::Stub::Members, v1::MembersRequest(), &members);
     if (!status.ok()) return status;
     sample.asked = command_.connection.address(command_.connection.preferred());
-    sample.members.assign(members.members().begin(), members.members().end());
+    // The headline says how many there are of the others.
+    std::copy_if(members.members().begin(), members.members().end(),
+                 std::back_inserter(sample.members), IsLiving);
     AskMembers(&sample);
     status = AskTopics(&sample);
     if (!status.ok()) return status;

@@ -83,7 +83,8 @@ TEST_F(CommandLineTest, EveryOptionOfTheTableIsAFlagAndInTheHelp) {
 TEST_F(CommandLineTest, EveryCommandHasHelp) {
   for (const char* command :
        {"serve", "config-doc", "members", "list", "get", "count", "topics",
-        "topics-of", "explain", "watch", "track", "top", "status", "drain"}) {
+        "topics-of", "explain", "watch", "track", "top", "status", "drain",
+        "evict", "forget"}) {
     const Parsed help = Parse({command, "--help"});
     EXPECT_FALSE(help.line.has_value());
     EXPECT_EQ(help.exit, kDone) << command;
@@ -134,6 +135,23 @@ TEST_F(CommandLineTest, CommandsTakeWhatTheyNeed) {
   EXPECT_EQ(track.line->key, "u1");
   EXPECT_EQ(track.line->meta, "{}");
   EXPECT_EQ(track.line->grace_ms, 5000u);
+
+  const Parsed evict =
+      Parse({"evict", "room", "u1", "--reason", "a long story"});
+  ASSERT_TRUE(evict.line.has_value()) << evict.err;
+  EXPECT_EQ(evict.line->command, Command::kEvict);
+  EXPECT_EQ(evict.line->topic, "room");
+  EXPECT_EQ(evict.line->key, "u1");
+  EXPECT_EQ(evict.line->reason, "a long story");
+  EXPECT_EQ(Parse({"evict", "room"}).exit, kBadUsage);
+
+  const Parsed forget = Parse({"forget", "b"});
+  ASSERT_TRUE(forget.line.has_value()) << forget.err;
+  EXPECT_EQ(forget.line->command, Command::kForget);
+  EXPECT_EQ(forget.line->node, "b");
+  EXPECT_EQ(Parse({"forget"}).exit, kBadUsage);
+  EXPECT_EQ(Parse({"forget", ""}).exit, kBadUsage);
+  EXPECT_TRUE(Parse({"members", "--all"}).line->all);
 
   const Parsed watch = Parse({"watch", "a", "b", "--counts", "--json"});
   ASSERT_TRUE(watch.line.has_value()) << watch.err;

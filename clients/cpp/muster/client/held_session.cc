@@ -73,7 +73,7 @@ absl::Status HeldSession::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
   const auto stream = v1::Presence::NewStub(channel)->Session(context);
   moving_ = false;
   last_batch_ = {};
-  if (Begin(stream.get())) {
+  if (Begin(stream.get(), observer)) {
     for (size_t i = 0; i < connection_->size(); ++i) {
       if (connection_->channel(i) == channel) home_ = i;
     }
@@ -98,10 +98,11 @@ void HeldSession::Serve(Stream* stream, const Observer& observer,
   v1::SessionResponse response;
   while (!moving_ && stream->Read(&response)) {
     moving_ = response.moving();
+    TakeEvicted(response, observer);
   }
 }
 
-bool HeldSession::Begin(Stream* stream) {
+bool HeldSession::Begin(Stream* stream, const Observer& observer) {
   v1::SessionRequest request;
   v1::SessionResponse response;
   const auto grace_ms =
@@ -110,7 +111,7 @@ bool HeldSession::Begin(Stream* stream) {
     v1::OpenSessionRequest* open = request.mutable_open();
     open->set_grace_ms(grace_ms);
     open->set_epoch(options_.epoch);
-    if (!Exchange(stream, &request, &response)) return false;
+    if (!Exchange(stream, &request, &response, observer)) return false;
     token_ = response.opened().token();
     resume_number_ = response.opened().resume_number();
     return true;
@@ -127,7 +128,7 @@ bool HeldSession::Begin(Stream* stream) {
     entry->set_key(slot.entry.key);
     entry->set_ref(slot.ref);
   }
-  if (!Exchange(stream, &request, &response)) return false;
+  if (!Exchange(stream, &request, &response, observer)) return false;
   resume_number_ =
       std::max(resume_number_, response.resumed().session().resume_number());
   const absl::flat_hash_set<std::string> missing(
@@ -151,7 +152,7 @@ bool HeldSession::TrackMissing(Stream* stream, const Observer& observer,
     if (batch.empty()) return true;
     v1::SessionResponse response;
     if (runner_.stopped() || moving_ ||
-        !Exchange(stream, &request, &response)) {
+        !Exchange(stream, &request, &response, observer)) {
       return false;
     }
     now_held += Acknowledge(batch, response, observer);
@@ -168,7 +169,7 @@ std::vector<HeldSession::Slot*> HeldSession::NextBatch(
   size_t bytes = 0;
   for (; *next < slots_.size(); ++*next) {
     Slot& slot = slots_[*next];
-    if (!slot.ref.empty() || slot.refused) continue;
+    if (!slot.ref.empty() || slot.refused || slot.evicted) continue;
     const size_t more = BytesOf(slot.entry);
     if (!batch.empty() && (batch.size() >= batch_limit_.operations ||
                            bytes + more > batch_limit_.bytes)) {
@@ -217,12 +218,29 @@ size_t HeldSession::Acknowledge(const std::vector<Slot*>& batch,
   return acknowledged;
 }
 
+void HeldSession::TakeEvicted(const v1::SessionResponse& response,
+                              const Observer& observer) {
+  for (const v1::EvictedEntry& evicted : response.evicted()) {
+    const auto slot = std::find_if(
+        slots_.begin(), slots_.end(),
+        [&evicted](const Slot& s) { return s.ref == evicted.ref(); });
+    if (slot == slots_.end() || evicted.ref().empty()) continue;
+    slot->ref.clear();
+    slot->evicted = true;
+    if (observer.on_evicted != nullptr) {
+      observer.on_evicted(slot->entry, evicted.reason(), held());
+    }
+  }
+}
+
 bool HeldSession::Exchange(Stream* stream, v1::SessionRequest* request,
-                           v1::SessionResponse* response) {
+                           v1::SessionResponse* response,
+                           const Observer& observer) {
   request->set_number(++request_number_);
   if (!stream->Write(*request)) return false;
   while (stream->Read(response)) {
     moving_ = moving_ || response->moving();
+    TakeEvicted(*response, observer);
     if (response->number() == request->number()) return true;
     if (moving_) return false;
   }

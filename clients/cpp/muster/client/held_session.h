@@ -19,6 +19,8 @@
 //      attempt of its own that was late has won, and it resumes once more.
 //   4. After Stop the session is closed, at another node if its own does not
 //      answer: its entries leave at once.
+//   5. An entry that an administrator has evicted is given up: no move of the
+//      session brings it back.
 //
 // Errors: what a node answered to the opening, if trying elsewhere cannot
 // help; UNAVAILABLE if no node could be reached, at the start in one round,
@@ -70,6 +72,12 @@ class HeldSession {
     // after each move.
     std::function<void(size_t held)> on_held;
     std::function<void(const HeldEntry&, const absl::Status&)> on_refused;
+    // An administrator has removed the entry, for this reason (may be empty):
+    // it is not held any more, and not tracked again. `held` is what is left.
+    // May be null.
+    std::function<void(const HeldEntry&, const std::string& reason,
+                       size_t held)>
+        on_evicted;
     // The session has lost its node and looks for another; for people.
     std::function<void(const std::string&)> on_note;
   };
@@ -90,6 +98,7 @@ class HeldSession {
     HeldEntry entry;
     std::string ref;  // Empty: not acknowledged.
     bool refused = false;
+    bool evicted = false;
   };
   struct BatchSize {
     size_t operations = 0;
@@ -100,7 +109,7 @@ class HeldSession {
   absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                        grpc::ClientContext* context, const Observer& observer,
                        bool* served);
-  bool Begin(Stream* stream);
+  bool Begin(Stream* stream, const Observer& observer);
   // Returns when the stream ends or the node says that it is going away.
   void Serve(Stream* stream, const Observer& observer, bool* served);
   bool TrackMissing(Stream* stream, const Observer& observer, bool* served);
@@ -110,11 +119,14 @@ class HeldSession {
   bool Shrink(const absl::Status& error);
   // Sends `request` and reads its answer; false if the stream has ended.
   bool Exchange(Stream* stream, v1::SessionRequest* request,
-                v1::SessionResponse* response);
+                v1::SessionResponse* response, const Observer& observer);
   // Returns how many of the batch are tracked now.
   size_t Acknowledge(const std::vector<Slot*>& batch,
                      const v1::SessionResponse& response,
                      const Observer& observer);
+  // Gives up what the message says was evicted.
+  void TakeEvicted(const v1::SessionResponse& response,
+                   const Observer& observer);
   // Closes the session, wherever it lives.
   absl::Status Close();
   absl::Status CloseAt(size_t address);
