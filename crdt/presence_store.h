@@ -237,6 +237,10 @@ class PresenceStore {
   // come first. kNone ends.
   RowIdx FirstOfPair(absl::string_view topic, absl::string_view key) const;
   RowIdx NextOfPair(RowIdx row) const;
+  // Of the rows of (topic, key) that are shown, or that are not, the first one
+  // with a stamp above `after`, or kNone: where a walk in slices goes on.
+  RowIdx PairRowAfter(absl::string_view topic, absl::string_view key,
+                      bool shown, uint64_t after) const;
   // A row of any copy of the session, of this topic and key, that `matches`, or
   // kNone. Cost: O(the rows of the pair, or of the session, if those are
   // fewer).

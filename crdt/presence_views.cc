@@ -339,6 +339,27 @@ RowIdx PresenceStore::MatchKey(RowIdx i, absl::string_view key) const {
   return i;
 }
 
+RowIdx PresenceStore::PairRowAfter(absl::string_view topic,
+                                   absl::string_view key, bool want_shown,
+                                   uint64_t after) const {
+  const uint32_t key_hash = HashName(key);
+  const RowIdx first = by_key_.First(KeySlotHash(key_hash));
+  const TopicIdx t = first == kNone ? kNone : FindTopic(topic);
+  if (t == kNone) return kNone;
+  if ((rows_[first].flags & kCrowded) != 0) {
+    const RowIdx row =
+        MatchCrowd(t, {key_hash, topic, !want_shown, after + 1}, key);
+    return row != kNone && shown(row) == want_shown ? row : kNone;
+  }
+  RowIdx best = kNone;
+  for (RowIdx i = MatchPair(first, first, t, key); i != kNone;
+       i = NextOfPair(i)) {
+    if (shown(i) != want_shown || stamp(i) <= after) continue;
+    if (best == kNone || stamp(i) < stamp(best)) best = i;
+  }
+  return best;
+}
+
 RowIdx PresenceStore::FirstOfKey(absl::string_view key) const {
   return MatchKey(by_key_.First(KeySlotHash(HashName(key))), key);
 }

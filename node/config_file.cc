@@ -21,7 +21,8 @@ std::string Where(absl::string_view file, const toml::source_region& source) {
 }
 
 std::string ShownValue(absl::string_view key, const toml::node& node) {
-  if (key == "cluster_secret") return "(hidden)";
+  const ConfigOption* option = FindByKey(key);
+  if (option != nullptr && option->secret) return "(hidden)";
   std::ostringstream out;
   node.visit([&](const auto& value) {
     if constexpr (requires { out << value; }) out << value;

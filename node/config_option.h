@@ -43,6 +43,10 @@ struct ConfigOption {
   std::function<bool(absl::string_view)> allowed;
   // What is wrong with a text that is not allowed, beyond the rule; or unset.
   std::function<std::string(absl::string_view)> fault;
+  // A text that is never shown, for which "@FILE" stands for what is in the
+  // file.
+  bool secret = false;
+  std::string variable;      // Of the environment, or empty.
   std::string default_text;  // Shown where the default is not a fixed value.
   std::string meaning;       // A sentence or more.
   std::function<void(Config&, const ConfigValue&)> put;

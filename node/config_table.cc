@@ -145,6 +145,9 @@ bool IsAdvertised(absl::string_view text) {
 bool IsSecret(absl::string_view text) {
   return !text.empty() && text.size() <= 1024;
 }
+bool IsToken(absl::string_view text) {
+  return absl::StartsWith(text, "@") ? IsSecret(text) : IsBearerToken(text);
+}
 bool IsLevel(absl::string_view text) {
   for (absl::string_view level : {"debug", "info", "warning", "error"}) {
     if (text == level) return true;
@@ -164,6 +167,14 @@ using Options = std::vector<ConfigOption>;
 
 ConfigOption WithDefaultText(ConfigOption option, std::string text) {
   option.default_text = std::move(text);
+  return option;
+}
+
+ConfigOption Secret(ConfigOption option, const char* variable) {
+  option.secret = true;
+  option.variable = variable;
+  option.meaning +=
+      absl::StrCat(" Also in the environment as `", variable, "`.");
   return option;
 }
 
@@ -194,14 +205,24 @@ Options NodeOptions() {
            "All others are learnt from them. Its own address may be among "
            "them.",
            MUSTER_FIELD(runtime.core.join)),
-      Text("cluster-secret", {"1 to 1024 bytes, or @FILE", IsSecret},
-           "What every node of the cluster must know; it is proved, never "
-           "sent. Also in the environment as `MUSTER_CLUSTER_SECRET`.",
-           MUSTER_FIELD(runtime.cluster_secret)),
+      Secret(Text("cluster-secret", {"1 to 1024 bytes, or @FILE", IsSecret},
+                  "What every node of the cluster must know; it is proved, "
+                  "never sent.",
+                  MUSTER_FIELD(runtime.cluster_secret)),
+             kSecretVariable),
       Switch("insecure-peers",
              "Without a secret, peers are let in from loopback only; with "
              "this, from anywhere.",
              MUSTER_FIELD(runtime.insecure_peers)),
+      Secret(Text("admin-token",
+                  {"1 to 1024 printable characters of ASCII without a space, "
+                   "or @FILE",
+                   IsToken},
+                  "What an administrative call (a drain) must show, wherever "
+                  "it comes from. Without one, such calls are let in from "
+                  "loopback only.",
+                  MUSTER_FIELD(admin_token)),
+             kAdminTokenVariable),
       Text("log-level", {"debug, info, warning or error", IsLevel},
            "The least grave of what is logged, on standard error.",
            MUSTER_FIELD(log_level)),

@@ -65,6 +65,8 @@ class ServiceSink {
   virtual void OnStarted(grpc::Server& server) = 0;
   virtual void OnReplies(std::vector<core::AsyncReply> replies) = 0;
   virtual void OnSessionsEnded(std::vector<core::SessionEnded> ended) = 0;
+  virtual void OnEvicted(std::vector<core::EntryEvicted> evicted) = 0;
+  virtual void OnOrders(std::vector<core::OrderDone> orders) = 0;
   virtual void OnWatchEvents(std::vector<core::WatchEvent> events) = 0;
   // Replica::Members() has news.
   virtual void OnMembersChanged(const core::Replica& replica,

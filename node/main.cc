@@ -25,6 +25,7 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
   muster::cli::Interrupt interrupt;
   muster::client::ConnectionOptions options;
   options.addresses = line.at;
+  options.bearer_token = line.admin_token;
   muster::client::Connection connection(options);
   const ClientCommand command{line,
                               connection,
@@ -58,6 +59,10 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
       return RunStatus(command);
     case Command::kDrain:
       return RunDrain(command);
+    case Command::kEvict:
+      return RunEvict(command);
+    case Command::kForget:
+      return RunForget(command);
     case Command::kServe:
     case Command::kConfigDoc:
     case Command::kSim:

@@ -195,7 +195,12 @@ void Runtime::Impl::StartLoop(Port port) {
 
 void Runtime::Impl::WarnOfInsecurity() const {
   bool loopback = peer::IsLoopbackText(listen_address_);
-  if (loopback || !options_.cluster_secret.empty()) return;
+  if (loopback) return;
+  spdlog::warn(
+      "clients are let in from anywhere: whoever reaches {} may read and "
+      "change who is present (keep it inside a trusted network)",
+      listen_address_);
+  if (!options_.cluster_secret.empty()) return;
   if (options_.insecure_peers) {
     spdlog::warn("--insecure-peers: whoever reaches {} may join",
                  listen_address_);

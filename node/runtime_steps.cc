@@ -185,6 +185,8 @@ void Runtime::Impl::CarryOutToPeers(core::Output& out) {
 void Runtime::Impl::CarryOutToServices(core::Output& out, core::Now now) {
   if (!out.replies.empty()) sink_->OnReplies(std::move(out.replies));
   if (!out.ended.empty()) sink_->OnSessionsEnded(std::move(out.ended));
+  if (!out.evicted.empty()) sink_->OnEvicted(std::move(out.evicted));
+  if (!out.orders.empty()) sink_->OnOrders(std::move(out.orders));
   if (!out.watch.empty()) sink_->OnWatchEvents(std::move(out.watch));
   if (out.members_changed) sink_->OnMembersChanged(*replica_, now);
   if (out.ready_changed) sink_->OnReadyChanged(replica_->ready());

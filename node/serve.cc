@@ -58,6 +58,7 @@ ExitCode RunNode(Config config, std::ostream& out) {
   options.cluster = config.runtime.core.cluster;
   options.version = MUSTER_VERSION;
   options.limits = config.limits;
+  options.admin_token = config.admin_token;
   config.runtime.max_message_bytes = config.limits.max_message_bytes;
   // The services need the runtime at their start and must outlive it.
   std::unique_ptr<service::ClientServices> services;

@@ -50,6 +50,10 @@ ExitCode RunMembers(const ClientCommand& command);
 ExitCode RunStatus(const ClientCommand& command);
 ExitCode RunDrain(const ClientCommand& command);
 
+// node/cli/admin_commands.cc
+ExitCode RunEvict(const ClientCommand& command);
+ExitCode RunForget(const ClientCommand& command);
+
 // Until interrupted.
 ExitCode RunWatch(const ClientCommand& command);
 ExitCode RunTrack(const ClientCommand& command);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <memory>
+#include <set>
 #include <sstream>
 #include <utility>
 
@@ -67,6 +69,7 @@ class Parser {
     UnguardNames();
     status = CheckNames();
     status.Update(TakeKeys());
+    status.Update(TakeAdminToken());
     status.Update(CheckScope());
     if (!status.ok()) return status;
     return line_;
@@ -155,6 +158,20 @@ class Parser {
         ->capture_default_str();
   }
 
+  // One that a node lets only its operator use.
+  CLI::App* AddAdmin(Command command, const char* name, const char* about) {
+    CLI::App* sub = AddClient(command, name, about);
+    sub->add_option("--admin-token", line_.admin_token,
+                    "The node's --admin-token, if it has one; also in the "
+                    "environment as MUSTER_ADMIN_TOKEN")
+        ->type_name("TOKEN|@FILE")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->take_last();
+    admin_.insert(command);
+    return sub;
+  }
+
   CLI::App* AddPrinting(Command command, const char* name, const char* about) {
     CLI::App* sub = AddClient(command, name, about);
     sub->add_flag("--json", line_.json, "One JSON object a line");
@@ -190,19 +207,42 @@ class Parser {
   }
 
   void AddClusterCommands() {
-    CLI::App* sub = AddPrinting(Command::kMembers, "members",
-                                "The nodes, as one of them sees");
-    AddGiveUp(sub)->needs(sub->add_flag("--follow", line_.follow,
-                                        "Then each change, until interrupted"));
+    CLI::App* members =
+        AddPrinting(Command::kMembers, "members",
+                    "The nodes that are alive, as one of them sees");
+    AddGiveUp(members)->needs(members->add_flag(
+        "--follow", line_.follow,
+        "Then each change, until interrupted; one that goes down or leaves is "
+        "shown as such once"));
+    members->add_flag("--all", line_.all,
+                      "Those that are down or have left, too: each is "
+                      "remembered for 20 minutes");
     AddPrinting(Command::kStatus, "status", "How a node is doing");
-    AddClient(Command::kDrain, "drain",
-              "Make a node tell its clients to move, and exit. --at names that "
-              "node\nand no other");
-    sub = AddClient(Command::kTop, "top",
-                    "Live view: members, entries, rates, lag, busiest topics; "
-                    "q ends it");
-    AddGiveUp(sub)->excludes(
-        sub->add_flag("--once", line_.once, "Print one frame and exit"));
+    AddAdmin(Command::kDrain, "drain",
+             "Make a node tell its clients to move, and exit. --at names that "
+             "node\nand no other");
+    CLI::App* evict = AddAdmin(
+        Command::kEvict, "evict",
+        "Remove all entries of a key in a topic, whoever holds them. Their "
+        "sessions\nstay, and their clients are told; nothing keeps them from "
+        "tracking it again");
+    Topic(evict)->required();
+    Key(evict)->required();
+    evict
+        ->add_option("--reason", line_.reason,
+                     "For the clients that hold the entries; at most 1,024 "
+                     "bytes")
+        ->type_name("TEXT");
+    CLI::App* forget = AddAdmin(
+        Command::kForget, "forget",
+        "Forget a node that is down or has left now, and not after 20 "
+        "minutes, with\nthe entries of its sessions that are still in grace");
+    Name(forget->add_option("node", line_.node, "Its name"))->required();
+    CLI::App* top = AddClient(Command::kTop, "top",
+                              "Live view: members, entries, rates, lag, "
+                              "busiest topics; q ends it");
+    AddGiveUp(top)->excludes(
+        top->add_flag("--once", line_.once, "Print one frame and exit"));
   }
 
   void AddReadCommands() {
@@ -346,10 +386,28 @@ class Parser {
       line_.config.flags.emplace_back(option.name, Unguarded(std::move(text)));
     }
     line_.config.file = Unguarded(std::move(line_.config.file));
-    if (const char* secret = std::getenv(kSecretVariable)) {
-      line_.config.secret_variable = secret;
+    for (const ConfigOption& option : ConfigTable()) {
+      if (option.variable.empty()) continue;
+      const char* text = std::getenv(option.variable.c_str());
+      if (text == nullptr || *text == '\0') continue;
+      line_.config.variables.emplace_back(option.name, text);
     }
     return line_;
+  }
+
+  absl::Status TakeAdminToken() {
+    if (!admin_.contains(line_.command)) return absl::OkStatus();
+    std::string& token = line_.admin_token;
+    const char* variable = std::getenv(kAdminTokenVariable);
+    if (token.empty() && variable != nullptr) token = variable;
+    if (token.empty()) return absl::OkStatus();
+    absl::StatusOr<std::string> read = ReadSecret("admin-token", token);
+    if (!read.ok()) return read.status();
+    token = *std::move(read);
+    if (IsBearerToken(token)) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "admin-token (hidden): must be 1 to 1024 printable characters of "
+        "ASCII without a space, or @FILE");
   }
 
   absl::StatusOr<CommandLine> TakeSim() {
@@ -405,6 +463,7 @@ class Parser {
   std::vector<std::string> at_;  // The last one given counts.
   std::vector<std::string> keys_;
   std::vector<const CLI::Option*> names_;
+  std::set<Command> admin_;
   CommandLine line_;
 };
 

@@ -31,6 +31,8 @@ enum class Command {
   kTop,
   kStatus,
   kDrain,
+  kEvict,
+  kForget,
   kSim,
 };
 
@@ -42,6 +44,7 @@ struct CommandLine {
   // Of all commands of a client.
   std::vector<std::string> at;
   bool json = false;
+  std::string admin_token;  // drain; what "@FILE" stands for.
 
   std::string topic;
   std::string key;
@@ -53,7 +56,10 @@ struct CommandLine {
   uint32_t interval_ms = 1000;      // watch --counts
   std::string meta;                 // track
   uint32_t grace_ms = 0;            // track
+  std::string reason;               // evict
+  std::string node;                 // forget
   bool follow = false;              // members
+  bool all = false;                 // members
   bool once = false;                // top
   uint32_t give_up_ms = 0;          // track, watch, members, top; 0: never
   std::vector<std::string> rest;    // sim

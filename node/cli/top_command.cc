@@ -1,4 +1,6 @@
 // top: a live view of the cluster.
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +15,7 @@
 #include "muster/v1/cluster.grpc.pb.h"
 #include "muster/v1/presence.grpc.pb.h"
 #include "node/cli/client_command.h"
+#include "node/cli/member_text.h"
 #include "node/cli/screen.h"
 #include "node/cli/text.h"
 #include "node/cli/top_view.h"
@@ -40,7 +43,9 @@ class Sampler {
                                             v1::MembersRequest(), &members);
     if (!status.ok()) return status;
     sample.asked = connection_->address(connection_->preferred());
-    sample.members.assign(members.members().begin(), members.members().end());
+    // The headline says how many there are of the others.
+    std::copy_if(members.members().begin(), members.members().end(),
+                 std::back_inserter(sample.members), IsLiving);
     AskMembers(&sample);
     status = AskTopics(&sample);
     if (!status.ok()) return status;

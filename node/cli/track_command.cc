@@ -38,7 +38,7 @@ class Holder {
   }
 
   // Returns when interrupted, or when a session cannot be held, or when no
-  // entry is accepted.
+  // entry is accepted, or when the last one was evicted.
   ExitCode Run() {
     OnInterrupt on_interrupt(command_.interrupt, [this] { StopAll(); });
     std::vector<std::thread> threads;
@@ -67,6 +67,10 @@ class Holder {
       MutexLock lock(mutex_);
       refusal_ = status;
       command_.err << "muster: " << RefusalText(entry, status) << std::endl;
+    };
+    observer.on_evicted = [this, i](const HeldEntry& entry,
+                                    const std::string& reason, size_t held) {
+      OnEvicted(i, entry, reason, held);
     };
     observer.on_note = [this](const std::string& note) {
       MutexLock lock(mutex_);
@@ -101,6 +105,22 @@ class Holder {
       }
     }
     StopAll();  // Every entry was refused.
+  }
+
+  void OnEvicted(size_t i, const HeldEntry& entry, const std::string& reason,
+                 size_t held) {
+    {
+      MutexLock lock(mutex_);
+      refusal_ = absl::AbortedError("evicted");
+      command_.err << "muster: evicted: " << Printable(entry.key) << " in "
+                   << Printable(entry.topic) << (reason.empty() ? "" : ": ")
+                   << Printable(reason) << std::endl;
+      if (held_[i] != kNotYet) held_[i] = held;
+      for (const size_t of_session : held_) {
+        if (of_session != 0) return;
+      }
+    }
+    StopAll();  // Nothing is left to hold.
   }
 
   const ClientCommand& command_;

@@ -185,6 +185,19 @@ struct ExplainReply {
   crdt::ByteArena arena;
 };
 
+// --------------------------------------------------------------- evicting
+
+struct EvictRequest {
+  std::string topic;
+  std::string key;
+  std::string reason;
+};
+// What has become of an evict or a forget, here and on the peers it concerns.
+struct OrderReply {
+  uint64_t entries = 0;                // Evicted.
+  std::vector<std::string> unreached;  // "b (HOST:PORT): why", in byte order.
+};
+
 // ----------------------------------------------------------------- cluster
 
 struct MemberView {
@@ -222,6 +235,7 @@ struct StatusView {
   uint64_t links = 0;
   std::vector<StreamView> streams;
   std::vector<std::pair<std::string, uint64_t>> counters;
+  std::vector<std::pair<std::string, uint64_t>> members_by_state;
 };
 
 }  // namespace muster::core

@@ -31,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "node/core/client.h"
+#include "node/core/evicted_refs.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
 #include "node/core/own_stream.h"
@@ -52,6 +53,18 @@ class LocalSessions {
   absl::StatusOr<bool> Apply(const ApplyRequest& request, ApplyReply& reply,
                              size_t& budget);
   void Resume(RequestId id, ResumeRequest request, Output& out);
+
+  // An eviction begins here: what resumes under way have not looked at yet is
+  // not adopted. See node/core/eviction.h.
+  void NoteEviction(const std::string& topic, const std::string& key,
+                    const EvictedRefs::Reason& reason);
+  // An entry of another node is evicted.
+  void NoteEvicted(const crdt::Ref& ref, const EvictedRefs::Reason& reason) {
+    evicted_.Add(ref, reason);
+  }
+  // Removes an entry of this node; its session stays, its client is told.
+  // REQUIRES: the session has neither moved nor ended.
+  void Evict(crdt::RowIdx row, const EvictedRefs::Reason& reason, Output& out);
 
   // The deadline of an own session has passed.
   void OnDeadline(crdt::ElementId id);
@@ -99,6 +112,10 @@ class LocalSessions {
     // Own: the rows that were wished, and where their sweep has come to.
     absl::btree_set<crdt::RowIdx> kept;
     crdt::RowIdx sweep = crdt::kNone;
+    // Pairs evicted since it began, and what its client is to be told of them.
+    std::map<std::pair<std::string, std::string>, EvictedRefs::Reason>
+        evictions;
+    std::map<crdt::Ref, EntryEvicted> evicted;
   };
 
   crdt::PresenceStore& store() { return roll_.store(); }
@@ -142,6 +159,9 @@ class LocalSessions {
   bool StillWanted(const Adoption& adoption, crdt::SessionIdx copy) const;
   bool KeepOwnEntries(Adoption& adoption, crdt::SessionIdx own);
   bool AdoptEntries(Adoption& adoption, crdt::SessionIdx copy);
+  // Whether what is wished is not here for an eviction; then it is noted.
+  bool WasEvicted(Adoption& adoption, const EntryView& wish);
+  static void TellEvicted(Adoption& adoption, Output& out);
   void FinishAdoption(Adoption& adoption, crdt::SessionIdx copy, Output& out);
 
   const SessionOptions options_;
@@ -161,6 +181,7 @@ class LocalSessions {
   // Own rows whose ref was made elsewhere.
   absl::btree_map<std::pair<crdt::SessionIdx, crdt::Ref>, crdt::RowIdx>
       adopted_;
+  EvictedRefs evicted_;
 };
 
 }  // namespace muster::core

@@ -114,6 +114,10 @@ class Membership {
   void Ping(absl::Duration period, Now now, Output& out);
   // Sends LeavingFrame to all; no dialling from then on.
   void Leave(Now now, Output& out);
+  // Forgets a name that is down or has left: all lives of it. What others say
+  // of these does not bring them back, only a sign of their own life does.
+  // FAILED_PRECONDITION while it is alive or suspect; NOT_FOUND.
+  absl::Status ForgetName(const std::string& name, Now now, Output& out);
 
   std::vector<MembershipEvent> TakeEvents();
 
@@ -129,6 +133,8 @@ class Membership {
   bool IsAlive(crdt::LifeId life) const;
   // A later life of its node has taken its place.
   bool HasEnded(crdt::LifeId life) const;
+  // ForgetName has forgotten it, and it has given no sign of life since.
+  bool WasForgotten(crdt::LifeId life) const;
   // Elapsed time since the origin's beat number last advanced anywhere, as
   // far as this node knows; absl::InfiniteDuration() if it is not a member.
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;

@@ -113,6 +113,15 @@ void Membership::Ping(absl::Duration period, Now now, Output& out) {
   impl_->Ping(period, step);
 }
 
+absl::Status Membership::ForgetName(const std::string& name, Now now,
+                                    Output& out) {
+  Step step{now, out};
+  impl_->Begin(step);
+  absl::Status status = impl_->ForgetName(name, step);
+  impl_->End(step);
+  return status;
+}
+
 std::vector<MembershipEvent> Membership::TakeEvents() {
   return impl_->TakeEvents();
 }
@@ -136,6 +145,9 @@ absl::Duration Membership::DelayOf(LinkId id) const {
 }
 bool Membership::HasEnded(crdt::LifeId life) const {
   return impl_->HasEnded(life);
+}
+bool Membership::WasForgotten(crdt::LifeId life) const {
+  return impl_->WasForgotten(life);
 }
 LastBeat Membership::LastBeatOf(crdt::LifeId life) const {
   return impl_->LastBeatOf(life);

@@ -10,7 +10,8 @@
 // This class is the glue: membership.cc (identity, ticks, what others see),
 // membership_links.cc (links, members told and learnt, leaving),
 // membership_stalls.cc (links that bring nothing), membership_liveness.cc
-// (evidence, beats) and membership_verdicts.cc (suspicion, probes, down).
+// (evidence, beats), membership_verdicts.cc (suspicion, probes, down) and
+// membership_forget.cc (names forgotten by request).
 //
 // Every input is a *step*: Begin (was this node stalled?), the input, End
 // (admission, name, dial set). Order of events of one life: kUnlinked before
@@ -20,6 +21,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -96,6 +98,7 @@ class Membership::Impl {
   void Tick(Step& step);
   void Leave(Step& step);
   void Ping(absl::Duration period, Step& step);
+  absl::Status ForgetName(const std::string& name, Step& step);
 
   void LinkProgress(LinkId id, bool idle_or_acked, Now now);
   void UdpUnavailable(const std::string& why) { udp_unavailable_ = why; }
@@ -109,6 +112,9 @@ class Membership::Impl {
   const crdt::Origin* OriginOf(LinkId id) const;
   bool IsAlive(crdt::LifeId life) const;
   bool HasEnded(crdt::LifeId life) const;
+  bool WasForgotten(crdt::LifeId life) const {
+    return forgotten_.contains(life);
+  }
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
   absl::Duration DelayOf(LinkId id) const;
   absl::Duration InputDelay() const { return stall_.InputDelay(); }
@@ -203,6 +209,14 @@ class Membership::Impl {
   bool HeardAllButThoseGone(const Member& member) const;
   void AskAboutRivals(Step& step);
 
+  // ---- membership_forget.cc ----
+  // That many lives, forgotten by request, are remembered as such.
+  static constexpr size_t kMaxForgotten = 1024;
+  // Whether what others say of a life is to be left aside. A sign of its own
+  // life ends that.
+  bool StaysForgotten(crdt::LifeId life, bool shown);
+  void DropForgotten(Instant now);
+
   const Options options_;
   const DetectorOptions& times_ = options_.detector;
   const FailureDetector detector_;
@@ -228,6 +242,8 @@ class Membership::Impl {
   bool over_ = false;  // `exit` was said.
   Instant rivals_asked_ = kLongAgo;
   Instant forgot_ = kLongAgo;
+  // Lives forgotten by request, and when.
+  std::map<crdt::LifeId, Instant> forgotten_;
   // All that are alive or suspect, and maybe some that were.
   std::set<crdt::LifeId> judged_;
   // Lives that had ended and are heard again.

@@ -32,6 +32,7 @@ void Membership::Impl::Judge(Step& step) {
   }
   if (step.now.mono - forgot_ < kForgetPeriod) return;
   forgot_ = step.now.mono;
+  DropForgotten(step.now.mono);
   std::vector<crdt::LifeId> forgotten;
   for (const auto& [life, member] : table_.rows()) {
     Instant last =

@@ -139,6 +139,24 @@ absl::StatusOr<ApplyReply> Replica::Apply(const ApplyRequest& request,
   return reply;
 }
 
+// ------------------------------------------------------ for administrators
+
+void Replica::Evict(RequestId id, EvictRequest request, Now now) {
+  if (absl::Status s = impl_->Serving(); !s.ok()) {
+    impl_->out.orders.push_back({id, s});
+    return;
+  }
+  impl_->Begin(now);
+  impl_->evictions.Ask(id, std::move(request), *impl_->sessions, impl_->out);
+  impl_->End();
+}
+
+void Replica::Forget(RequestId id, const std::string& name, Now now) {
+  impl_->Begin(now);
+  impl_->ForgetEverywhere(id, name);
+  impl_->End();
+}
+
 // ---------------------------------------------------------------- watching
 
 absl::StatusOr<WatchId> Replica::Watch(WatchRequest request, Now now) {

@@ -106,6 +106,13 @@ class Replica {
                          size_t limit);
   ExplainReply Explain(absl::string_view topic, absl::string_view key, Now now);
 
+  // ---- for administrators ----
+  // The answers are in output().orders, at once or some slices later.
+  void Evict(RequestId id, EvictRequest request, Now now);
+  // Forgets a member that is down or has left, here and on every node with a
+  // link to this one. FAILED_PRECONDITION while it is alive, NOT_FOUND.
+  void Forget(RequestId id, const std::string& name, Now now);
+
   // ---- cluster ----
   std::vector<MemberView> Members(Now now) const;
   StatusView Status(Now now) const;

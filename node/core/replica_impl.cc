@@ -36,6 +36,7 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       replication(options, roll, membership),
       hub(roll.store(), options.watch, life),
       gate(roll, membership, replication),
+      evictions(roll, membership, orders),
       last_tick_(now.mono),
       next_upkeep_(now.mono) {
   roll.store().SetObserver(&hub);
@@ -64,7 +65,7 @@ void Replica::Impl::End() {
   replication.Pump(out);
   hub.Flush(roll.now(), out);
   out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
-                   replication.has_work() ||
+                   replication.has_work() || evictions.has_work() ||
                    (sessions.has_value() && sessions->has_work());
 }
 
@@ -98,6 +99,7 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
       replication.OnLinked(event.link, event.origin, out);
       return;
     case Kind::kUnlinked:
+      orders.OnUnlinked(event.link, out);
       replication.OnUnlinked(event.link, out);
       return;
     case Kind::kAlive:
@@ -167,6 +169,7 @@ void Replica::Impl::Tick(Now now) {
   replication.Tick(out);
   hub.Tick(now, out);
   gate.Tick(sessions.has_value() && sessions->has_lapsed(), out);
+  orders.Tick(now.mono, out);
   out.more_work |= RunDeadlines();
   if (now.mono >= next_upkeep_) {
     next_upkeep_ = now.mono + kUpkeep;
@@ -251,7 +254,10 @@ void Replica::Impl::RunJobs(Now now) {
   if (hub.waiting() < WatchHub::kMaxBehind / 4) more = roll.RunJob(kJobRows);
   more |= hub.RunSlice(now, out);
   more |= replication.RunJob(out);
-  if (sessions.has_value()) more |= sessions->RunJob(out);
+  if (sessions.has_value()) {
+    more |= sessions->RunJob(out);
+    more |= evictions.RunJob(*sessions, out);
+  }
   more |= RunDeadlines();
   End();
   out.more_work |= more;
@@ -293,6 +299,11 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
     }
     void operator()(const LeavingFrame&) {
       self.membership.OnLeaving(link, now, self.out);
+    }
+    void operator()(const EvictFrame& f) { self.OnEvict(link, f); }
+    void operator()(const ForgetFrame& f) { self.OnForget(link, f); }
+    void operator()(const OrderAnswerFrame& f) {
+      self.orders.OnAnswer(link, f, self.out);
     }
   };
   std::visit(Visitor{*this, link, now}, frame.body);

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "node/core/eviction.h"
 #include "node/core/leave_gate.h"
 #include "node/core/local_sessions.h"
 #include "node/core/membership.h"
+#include "node/core/orders.h"
 #include "node/core/own_stream.h"
 #include "node/core/replica.h"
 #include "node/core/replication.h"
@@ -33,6 +35,10 @@ class Replica::Impl {
   // A first-hand beat says how far its sender's stream is.
   void OnPresenceSeq(const BeatDatagram& beat);
   void Drain();
+  // replica_orders.cc
+  void ForgetEverywhere(RequestId id, const std::string& name);
+  void OnForget(LinkId link, const ForgetFrame& frame);
+  void OnEvict(LinkId link, const EvictFrame& frame);
 
   absl::Status Serving() const;
   std::string Where(crdt::LifeId life) const;
@@ -49,12 +55,16 @@ class Replica::Impl {
   Replication replication;
   WatchHub hub;
   LeaveGate gate;
+  Orders orders;
+  Evictions evictions;
   std::optional<OwnStream> own;           // Once the name is admitted.
   std::optional<LocalSessions> sessions;  // Likewise.
   bool ready = false;
   bool draining = false;
 
  private:
+  // The member of that name, and all that is here of it.
+  absl::Status ForgetHere(const std::string& name);
   void HandleEvents();
   void HandleEvent(const MembershipEvent& event);
   void OnAlive(const MembershipEvent& event);

@@ -28,6 +28,16 @@ constexpr size_t kMaxOfPair = 1024;
 constexpr size_t kMaxLooked = 64;
 constexpr size_t kPageBytes = 1 << 20;
 
+std::vector<std::pair<std::string, uint64_t>> MembersByState(
+    const std::vector<MemberView>& members) {
+  std::vector<std::pair<std::string, uint64_t>> states = {
+      {"alive", 0}, {"suspect", 0}, {"down", 0}, {"left", 0}};
+  for (const MemberView& member : members) {
+    ++states[static_cast<size_t>(member.state) - 1].second;
+  }
+  return states;
+}
+
 }  // namespace
 
 ListReply Replica::List(absl::string_view topic, size_t limit, uint64_t after) {
@@ -262,6 +272,7 @@ StatusView Replica::Impl::Status() const {
         stream.own ? absl::ZeroDuration() : roll.now().mono - stream.advanced;
     view.streams.push_back(std::move(s));
   });
+  view.members_by_state = MembersByState(Members());
   view.counters = replication.Counters();
   for (auto& counter : membership.Counters()) view.counters.push_back(counter);
   const WatchCounters& watch = hub.counters();
@@ -274,6 +285,7 @@ StatusView Replica::Impl::Status() const {
        {"changes", hub.counter()},
        {"ended_records_dropped",
         sessions.has_value() ? sessions->records_dropped() : 0},
+       {"entries_evicted", evictions.evicted()},
        {"store_bytes", store.bytes()},
        {"watch_bytes", hub.bytes()}});
   return view;

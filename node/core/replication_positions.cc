@@ -79,6 +79,7 @@ bool Replication::LearnStream(const StreamPosition& position,
   if (!alive && lapsed != lapsed_.end() && position.seq <= lapsed->second.vv) {
     return false;
   }
+  if (!alive && membership_.WasForgotten(position.origin.life)) return false;
   if (position.origin.life == membership_.self().life ||
       position.kind != crdt::StreamKind::kPresence || age > options_.stale ||
       (!alive && !position.wanted) || roll_.stream_count() >= max_streams_) {

@@ -28,6 +28,8 @@ struct ServiceOptions {
   std::string cluster;
   std::string version;
   Limits limits;
+  // Shown by administrative calls; empty: they come from loopback alone.
+  std::string admin_token;
   // Threads that encode and write answers.
   int threads = 2;
 };

@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "node/codec/client_codec.h"
+#include "node/service/admin.h"
 #include "node/service/unary.h"
 
 namespace muster::service {
@@ -52,6 +54,8 @@ std::string EncodeStatus(const Context& context, const StatusAnswer& answer) {
   for (const auto& [name, value] : stats.counters) {
     (*response.mutable_counters())[name] = value;
   }
+  (*response.mutable_counters())["admin_calls_refused"] =
+      context.admin.refused();
   return response.SerializeAsString();
 }
 
@@ -120,12 +124,21 @@ StatusService::StatusService(ClusterService* cluster) {
              }));
 }
 
-grpc::ServerUnaryReactor* ClusterService::Drain(Call*, const Buffer*,
+grpc::ServerUnaryReactor* ClusterService::Drain(Call* server_call,
+                                                const Buffer*,
                                                 Buffer* response) {
   UnaryCall call = ServeUnary(response);
+  absl::StatusOr<Caller> caller = CheckAdmin(context_, *server_call);
+  if (!caller.ok()) {
+    Fail(std::move(call.reply), caller.status());
+    return call.reactor;
+  }
   AskAlways(
       context_, std::move(call.reply),
-      [](core::Replica& replica, core::Now now) -> absl::StatusOr<bool> {
+      [by = std::move(caller->address)](core::Replica& replica,
+                                        core::Now now) -> absl::StatusOr<bool> {
+        replica.output().log.push_back({core::LogLine::Level::kInfo,
+                                        absl::StrCat("told to drain by ", by)});
         replica.Drain(now);
         return true;
       },

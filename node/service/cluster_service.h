@@ -15,7 +15,9 @@ namespace muster::service {
 using RawCluster = v1::Cluster::WithRawCallbackMethod_Members<
     v1::Cluster::WithRawCallbackMethod_WatchMembers<
         v1::Cluster::WithRawCallbackMethod_Status<
-            v1::Cluster::WithRawCallbackMethod_Drain<v1::Cluster::Service>>>>;
+            v1::Cluster::WithRawCallbackMethod_Drain<
+                v1::Cluster::WithRawCallbackMethod_Forget<
+                    v1::Cluster::Service>>>>>;
 
 class ClusterService final : public RawCluster {
  public:
@@ -30,6 +32,8 @@ class ClusterService final : public RawCluster {
   RawWriteReactor* WatchMembers(Call*, const Buffer* request) override;
   Unary* Status(Call*, const Buffer* request, Buffer* response) override;
   Unary* Drain(Call*, const Buffer* request, Buffer* response) override;
+  // admin_calls.cc
+  Unary* Forget(Call*, const Buffer* request, Buffer* response) override;
 
  private:
   Context& context_;

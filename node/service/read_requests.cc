@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "node/codec/client_codec.h"
+#include "node/codec/field_check.h"
+#include "node/codec/peer_codec.h"
 #include "node/service/tokens.h"
 #include "node/service/validate.h"
 
@@ -31,7 +33,7 @@ absl::Status TakePaging(uint32_t page_size, const std::string& token,
   return absl::OkStatus();
 }
 
-// GetRequest and ExplainRequest.
+// GetRequest, ExplainRequest and EvictRequest.
 template <class Message>
 absl::StatusOr<Message> DecodeTopicAndKey(absl::string_view bytes,
                                           const Limits& limits) {
@@ -198,6 +200,17 @@ absl::StatusOr<v1::GetRequest> DecodeGet(absl::string_view bytes,
 absl::StatusOr<v1::ExplainRequest> DecodeExplain(absl::string_view bytes,
                                                  const Limits& limits) {
   return DecodeTopicAndKey<v1::ExplainRequest>(bytes, limits);
+}
+
+absl::StatusOr<core::EvictRequest> DecodeEvict(absl::string_view bytes,
+                                               const Limits& limits) {
+  auto message = DecodeTopicAndKey<v1::EvictRequest>(bytes, limits);
+  if (!message.ok()) return message.status();
+  codec::FieldCheck check;
+  check.Text({"", -1, "reason"}, message->reason(), 0, codec::kMaxReasonBytes);
+  if (!check.ok()) return check.status();
+  return core::EvictRequest{message->topic(), message->key(),
+                            message->reason()};
 }
 
 absl::StatusOr<v1::CountRequest> DecodeCount(absl::string_view bytes,

@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -40,6 +44,7 @@ class CommandLineTest : public ::testing::Test {
   void SetUp() override {
     unsetenv("MUSTER_AT");
     unsetenv(kSecretVariable);
+    unsetenv(kAdminTokenVariable);
   }
 };
 
@@ -79,7 +84,7 @@ TEST_F(CommandLineTest, EveryCommandHasHelp) {
   for (const char* command :
        {"serve", "config-doc", "members", "list", "get", "count", "topics",
         "topics-of", "explain", "watch", "track", "top", "status", "drain",
-        "help"}) {
+         "evict", "forget", "help"}) {
     const Parsed help = Parse({command, "--help"});
     EXPECT_FALSE(help.line.has_value());
     EXPECT_EQ(help.exit, kDone) << command;
@@ -94,6 +99,34 @@ TEST_F(CommandLineTest, AddressesComeFromTheFlagOrTheEnvironmentOrAreLocal) {
   EXPECT_THAT(Parse({"count", "--at", "f:3"}).line->at, ElementsAre("f:3"));
 }
 
+TEST_F(CommandLineTest, TheAdminTokenComesFromTheFlagAFileOrTheEnvironment) {
+  EXPECT_EQ(Parse({"drain"}).line->admin_token, "");
+  setenv(kAdminTokenVariable, "from-variable", 1);
+  EXPECT_EQ(Parse({"drain"}).line->admin_token, "from-variable");
+  EXPECT_EQ(Parse({"count"}).line->admin_token, "");
+  const std::string path =
+      ::testing::TempDir() + "/admin_token_" + std::to_string(getpid());
+  std::ofstream(path) << "from-file\n";
+  const std::string at_path = "@" + path;
+  EXPECT_EQ(
+      Parse({"drain", "--admin-token", at_path.c_str()}).line->admin_token,
+      "from-file");
+  std::remove(path.c_str());
+  const Parsed gone = Parse({"drain", "--admin-token", at_path.c_str()});
+  EXPECT_EQ(gone.exit, kBadUsage);
+  EXPECT_THAT(gone.err, HasSubstr("admin-token: " + path));
+  const Parsed bad = Parse({"drain", "--admin-token", "two words"});
+  EXPECT_EQ(bad.exit, kBadUsage);
+  EXPECT_THAT(bad.err, HasSubstr("admin-token (hidden): must be"));
+}
+
+TEST_F(CommandLineTest, ServeTakesSecretsFromTheEnvironment) {
+  setenv(kSecretVariable, "hush", 1);
+  setenv(kAdminTokenVariable, "", 1);
+  EXPECT_THAT(Parse({"serve"}).line->config.variables,
+              ElementsAre(Pair("cluster-secret", "hush")));
+}
+
 TEST_F(CommandLineTest, CommandsTakeWhatTheyNeed) {
   const Parsed track =
       Parse({"track", "room", "u1", "--meta", "{}", "--grace-ms", "5000"});
@@ -102,6 +135,23 @@ TEST_F(CommandLineTest, CommandsTakeWhatTheyNeed) {
   EXPECT_EQ(track.line->key, "u1");
   EXPECT_EQ(track.line->meta, "{}");
   EXPECT_EQ(track.line->grace_ms, 5000u);
+
+  const Parsed evict =
+      Parse({"evict", "room", "u1", "--reason", "a long story"});
+  ASSERT_TRUE(evict.line.has_value()) << evict.err;
+  EXPECT_EQ(evict.line->command, Command::kEvict);
+  EXPECT_EQ(evict.line->topic, "room");
+  EXPECT_EQ(evict.line->key, "u1");
+  EXPECT_EQ(evict.line->reason, "a long story");
+  EXPECT_EQ(Parse({"evict", "room"}).exit, kBadUsage);
+
+  const Parsed forget = Parse({"forget", "b"});
+  ASSERT_TRUE(forget.line.has_value()) << forget.err;
+  EXPECT_EQ(forget.line->command, Command::kForget);
+  EXPECT_EQ(forget.line->node, "b");
+  EXPECT_EQ(Parse({"forget"}).exit, kBadUsage);
+  EXPECT_EQ(Parse({"forget", ""}).exit, kBadUsage);
+  EXPECT_TRUE(Parse({"members", "--all"}).line->all);
 
   const Parsed watch = Parse({"watch", "a", "b", "--counts", "--json"});
   ASSERT_TRUE(watch.line.has_value()) << watch.err;

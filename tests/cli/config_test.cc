@@ -179,6 +179,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"join = 7400", "must be a list"},
         BadFile{"cluster_secret = \"\"",
                 "cluster_secret = (hidden): must be 1 to 1024 bytes"},
+        BadFile{"admin_token = \"two words\"",
+                "admin_token = (hidden): must be 1 to 1024 printable"},
         BadFile{"log_level = \"loud\"",
                 "log_level = 'loud': must be debug, info, warning or error"},
         BadFile{"node = \"a\"\n[detector]\nbeat_interval_ms = 250",
@@ -200,7 +202,7 @@ TEST_F(ConfigTest, FlagWinsOverEnvironmentOverFileOverDefault) {
   sources.flags = {{"node", "a"}};
   sources.file = WriteFile(
       "node = \"file\"\ncluster_secret = \"file\"\nlog_bytes = 1000000\n");
-  sources.secret_variable = "variable";
+  sources.variables = {{"cluster-secret", "variable"}};
   absl::StatusOr<Config> config = LoadConfig(sources);
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->runtime.core.node, "a");
@@ -231,6 +233,28 @@ TEST_F(ConfigTest, SecretIsReadFromTheFileItNames) {
   sources.flags[1].second = "@" + WriteFile(" \n");
   config = LoadConfig(sources);
   EXPECT_THAT(std::string(config.status().message()), HasSubstr("is empty"));
+}
+
+TEST_F(ConfigTest, AnAdminTokenIsReadLikeASecret) {
+  ConfigSources sources;
+  sources.flags = {{"node", "a"}};
+  sources.variables = {{"admin-token", "@" + WriteFile("open-sesame\n")}};
+  absl::StatusOr<Config> config = LoadConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->admin_token, "open-sesame");
+
+  sources.variables[0].second = "two words";
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "MUSTER_ADMIN_TOKEN: must be 1 to 1024 printable characters of "
+            "ASCII without a space, or @FILE");
+  sources.variables[0].second = "@" + WriteFile("two words");
+  EXPECT_THAT(std::string(LoadConfig(sources).status().message()),
+              HasSubstr(" must be 1 to 1024 printable"));
+  sources.variables.clear();
+  sources.flags.emplace_back("admin-token", "two words");
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "--admin-token (hidden): must be 1 to 1024 printable characters "
+            "of ASCII without a space, or @FILE");
 }
 
 TEST_F(ConfigTest, ABadFlagIsNamedWithItsValueAndRuleButASecretIsNotShown) {

@@ -44,6 +44,14 @@ bool FakeWorld::Holds(const std::string& ref) const {
   return entries_.contains(ref);
 }
 
+std::string FakeWorld::RefOf(const std::string& key) const {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [ref, of] : entries_) {
+    if (of == key) return ref;
+  }
+  return "";
+}
+
 void FakeWorld::Forget(const std::string& key) {
   absl::MutexLock lock(&mutex_);
   std::erase_if(entries_, [&](const auto& e) { return e.second.first == key; });
@@ -88,6 +96,17 @@ void FakeNode::Drain() {
   absl::MutexLock lock(&mutex_);
   v1::SessionResponse response;
   response.set_moving(true);
+  for (auto* stream : streams_) stream->Write(response);
+}
+
+void FakeNode::Evict(const std::string& key, const std::string& reason) {
+  v1::SessionResponse response;
+  v1::EvictedEntry* evicted = response.add_evicted();
+  evicted->set_ref(world_->RefOf(key));
+  evicted->set_key(key);
+  evicted->set_reason(reason);
+  world_->Forget(key);
+  absl::MutexLock lock(&mutex_);
   for (auto* stream : streams_) stream->Write(response);
 }
 

@@ -35,6 +35,8 @@ class FakeWorld {
   // "key meta" of each, in order.
   std::vector<std::string> Shown() const;
   bool Holds(const std::string& ref) const;
+  // Of a key that was tracked once.
+  std::string RefOf(const std::string& key) const;
   void Forget(const std::string& key);
   void EndSession(const std::string& token);
   bool HasEnded(const std::string& token) const;
@@ -60,6 +62,9 @@ class FakeNode final : public v1::Presence::Service {
   void Kill();
   // Tells sessions that the node is going away.
   void Drain();
+
+  // Tells sessions that an administrator has removed the entry.
+  void Evict(const std::string& key, const std::string& reason);
 
   // What Watch does, instead of answering UNIMPLEMENTED.
   using WatchScript =

@@ -48,6 +48,11 @@ class Running {
         absl::MutexLock lock(&mutex_);
         refused_.push_back(absl::StrCat(entry.key, ": ", status.message()));
       };
+      observer.on_evicted = [this](const HeldEntry& entry,
+                                   const std::string& reason, size_t held) {
+        absl::MutexLock lock(&mutex_);
+        evicted_.push_back(absl::StrCat(entry.key, ": ", reason, ", ", held));
+      };
       observer.on_note = [this](const std::string& note) {
         absl::MutexLock lock(&mutex_);
         notes_.push_back(note);
@@ -71,6 +76,14 @@ class Running {
     };
     EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
     return held_;
+  }
+  std::vector<std::string> WaitEvicted(size_t n) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return evicted_.size() >= n || done_;
+    };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
+    return evicted_;
   }
   absl::Status Stop() {
     session_.Stop();
@@ -97,6 +110,7 @@ class Running {
   std::thread thread_;
   absl::Mutex mutex_;
   std::vector<size_t> held_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> evicted_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> refused_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> notes_ ABSL_GUARDED_BY(mutex_);
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
@@ -392,6 +406,25 @@ TEST(HeldSessionTest, StopEndsTheEntriesElsewhereIfItsNodeDoesNotAnswer) {
   EXPECT_EQ(requests[0].resume().token(), "token of a");
   EXPECT_EQ(requests[0].resume().resume_number(), 1u);
   EXPECT_EQ(requests[0].resume().entries_size(), 0);
+}
+
+TEST(HeldSessionTest, WhatIsEvictedIsToldAndNotTrackedAgainAfterAMove) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  Running session({a.address(), b.address()}, Entries(3));
+  session.WaitHeld(1);
+  a.Evict("u1", "spam");
+  EXPECT_THAT(session.WaitEvicted(1), ElementsAre("u1: spam, 2"));
+  a.Drain();
+  EXPECT_THAT(session.WaitHeld(2), ElementsAre(3, 2));
+  const std::vector<v1::SessionRequest> requests = b.requests();
+  ASSERT_GE(requests.size(), 1u);
+  EXPECT_EQ(requests[0].resume().entries_size(), 2);
+  for (const v1::SessionRequest& request : requests) {
+    EXPECT_EQ(request.track_size(), 0);
+  }
+  EXPECT_EQ(world.entries(), 2u);
 }
 
 TEST(HeldSessionTest, StopThatNoNodeHearsOfIsAnError) {

@@ -43,6 +43,35 @@ class PresenceCrowdTest : public testing::Test {
   uint64_t next_seq_ = 2;
 };
 
+// Below the size of a crowd and above it.
+TEST_F(PresenceCrowdTest, APairIsWalkedFromStampToStamp) {
+  for (const size_t each : {3, 40}) {
+    const std::string key = absl::StrCat("bot", each);
+    std::vector<RowIdx> shown;
+    std::vector<RowIdx> hidden;
+    for (size_t n = 0; n < each; ++n) {
+      shown.push_back(AddShown("room", key));
+      hidden.push_back(AddShown("room", key));
+      store_.Hide(hidden.back());
+      AddShown("other", key);
+    }
+    const auto walk = [&](bool of_shown) {
+      std::vector<RowIdx> rows;
+      uint64_t stamp = 0;
+      for (RowIdx i = store_.PairRowAfter("room", key, of_shown, stamp);
+           i != kNone; i = store_.PairRowAfter("room", key, of_shown, stamp)) {
+        rows.push_back(i);
+        stamp = store_.stamp(i);
+      }
+      return rows;
+    };
+    EXPECT_EQ(walk(true), shown) << each;
+    EXPECT_EQ(walk(false), hidden) << each;
+    EXPECT_EQ(store_.PairRowAfter("nowhere", key, true, 0), kNone);
+    EXPECT_EQ(store_.PairRowAfter("room", "nobody", true, 0), kNone);
+  }
+}
+
 TEST_F(PresenceCrowdTest, AKeyOfManyRowsIsFoundAsOneOfFewUntilTheLastHasGone) {
   constexpr size_t kTopics = 40;
   constexpr size_t kEach = 3;

@@ -121,7 +121,7 @@ bool ReplicaDriver::Step(ByteSource& source) {
       Read(source);
       break;
     case Input::kDrain:
-      if (source.Byte() == kReally) replica_.Drain(now());
+      Administer(source.Byte());
       break;
     case Input::kInputs:
       break;
@@ -214,6 +214,17 @@ void ReplicaDriver::Resume(ByteSource& source) {
         {request.arena.Copy(topic), request.arena.Copy(key), {}, refs_[i], {}});
   }
   replica_.Resume(++last_request_, std::move(request), now());
+}
+
+// Drains only if it is really meant, since nothing follows.
+void ReplicaDriver::Administer(uint8_t what) {
+  if (what == kReally) return replica_.Drain(now());
+  if (what < 16) {
+    replica_.Evict(++last_request_, {TopicOf(what), KeyOf(what >> 2), "why"},
+                   now());
+  } else if (what < 32) {
+    replica_.Forget(++last_request_, HelloOf(what % kPeers).origin.node, now());
+  }
 }
 
 void ReplicaDriver::OnProbe(uint8_t outcome) {

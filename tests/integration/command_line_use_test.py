@@ -5,6 +5,7 @@ import base64
 import fcntl
 import json
 import os
+import pty
 import queue
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import termios
 import unittest
 
 import local_cluster
-from cluster_case import BINARY, PATIENCE, ClusterCase, pb
+from cluster_case import BINARY, PATIENCE, ClusterCase, StreamSession, pb
 from local_cluster import wait_until
 
 
@@ -278,6 +279,102 @@ class CommandLineUseTest(ClusterCase):
     self.muster("drain", at="c")
     self.assertEqual(self.nodes["c"].process.wait(timeout=PATIENCE), 0)
 
+  def at_terminal(self, *arguments):
+    """What a command prints whose standard output is a terminal."""
+    ours, theirs = pty.openpty()
+    process = local_cluster.start(
+        [BINARY, *arguments, "--at", self.at("a")], stdout=theirs)
+    os.close(theirs)
+    text = b""
+    with open(ours, "rb", buffering=0) as output:
+      try:
+        while chunk := output.read(4096):
+          text += chunk
+      except OSError:  # The other end is closed.
+        pass
+    self.assertEqual(process.wait(timeout=PATIENCE), 0)
+    return text.decode()
+
+  def test_the_dead_are_shown_when_asked_for_until_they_are_forgotten(self):
+    follower = local_cluster.start(
+        [BINARY, "members", "--follow", "--json", "--at", self.at("a")],
+        stdout=subprocess.PIPE)
+    seen = [json.loads(follower.stdout.readline())["node"] for _ in range(3)]
+    self.assertEqual(sorted(seen), ["a", "b", "c"])
+    self.assertNotIn("--all", self.at_terminal("members"))
+    result = run("forget", "c", "--at", self.at("a"))
+    self.assertEqual(result.returncode, 1)
+    self.assertIn("alive", result.stderr)
+
+    self.muster("drain", at="c")
+    names = lambda *flags, at="a": [
+        m["node"] for m in self.objects("members", *flags, at=at)]
+    self.wait(lambda: names() == ["a", "b"], "c is not among the living")
+    self.wait(lambda: names(at="b") == ["a", "b"], "nor at b")
+    self.assertEqual(names("--all"), ["a", "b", "c"])
+    self.assertNotIn("\nc ", self.muster("members"))
+    self.assertIn("1 more is down or has left: --all shows them",
+                  self.at_terminal("members"))
+    states = self.objects("status")[0]["members_by_state"]
+    self.assertEqual((states["alive"], states["left"] + states["down"]),
+                     (2, 1))
+    self.assertIn("2 alive, 1 ", self.muster("status"))
+    self.assertIn("2 alive, 1 ", self.muster("top", "--once"))
+
+    self.assertEqual(self.muster("forget", "c"), "forgot c\n")
+    for name in "ab":
+      self.assertEqual(names("--all", at=name), ["a", "b"])
+    result = run("forget", "c", "--at", self.at("a"))
+    self.assertEqual(result.returncode, 1)
+    self.assertIn("c is not known here", result.stderr)
+    # That c goes was its last line.
+    follower.send_signal(signal.SIGINT)
+    rest = [json.loads(line) for line in follower.stdout]
+    self.assertEqual(follower.wait(timeout=PATIENCE), 0)
+    of_c = [m["state"] for m in rest if m["node"] == "c"]
+    dead = [s for s in of_c if s in ("MEMBER_STATE_LEFT",
+                                     "MEMBER_STATE_DOWN")]
+    self.assertEqual(len(dead), 1, of_c)
+    self.assertEqual(of_c[-1], dead[0])
+
+  def test_evict_asks_somebody_to_leave_from_outside(self):
+    tracker = self.hold("room", "ann", names="b")
+    self.hold("room", "bob", names="c")
+    gateway = StreamSession(self.presence("a"), pb.SessionRequest(
+        open=pb.OpenSessionRequest(),
+        track=[pb.TrackOp(topic="room", key="ann")]))
+    self.wait(lambda: len(self.objects("get", "room", "ann")) == 2, "both")
+    self.assertEqual(self.muster("evict", "room", "ann", "--reason", "spam"),
+                     "evicted 2\n")
+    self.wait_keys("room", ["bob"])
+    told = next(gateway.call)
+    self.assertEqual([(e.topic, e.key, e.reason) for e in told.evicted],
+                     [("room", "ann", "spam")])
+    # It has nothing left to hold.
+    self.assertEqual(tracker.wait(timeout=PATIENCE), 1)
+    self.assertIn("evicted: ann in room: spam", tracker.stderr.read())
+    result = run("evict", "room", "ann", "--at", self.at("c"))
+    self.assertEqual(result.returncode, 1)
+    self.assertIn("is not present", result.stderr)
+    # Nothing bans a return.
+    self.track("room", "ann", at="b")
+    self.wait_keys("room", ["ann", "bob"])
+
+  def test_evict_names_the_owners_that_were_not_reached(self):
+    self.hold("room", "ann", "--grace-ms", "600000", names="c")
+    self.wait_keys("room", ["ann"])
+    self.nodes["c"].kill()
+    self.wait(lambda: self.objects("status")[0]["members_by_state"]["down"],
+              "c is down")
+    result = run("evict", "room", "ann", "--at", self.at("a"))
+    self.assertEqual(result.returncode, 1)
+    self.assertEqual(result.stdout, "evicted 0\n")
+    self.assertIn(f"not reached: c ({self.nodes['c'].address}): is down",
+                  result.stderr)
+    # To forget the node is the way to be rid of what it held.
+    self.muster("forget", "c")
+    self.wait_keys("room", [], "ab")
+
   def test_top_says_who_is_there_and_how_busy(self):
     self.track("room", "ann")
     self.wait_keys("room", ["ann"])
@@ -308,7 +405,7 @@ class ExitCodeTest(unittest.TestCase):
   def test_every_command_has_help(self):
     for command in ("serve", "members", "list", "get", "count", "topics",
                     "topics-of", "explain", "watch", "status", "drain",
-                    "track", "top"):
+                    "track", "top", "evict", "forget"):
       result = run(command, "--help")
       self.assertEqual(result.returncode, 0, command)
       self.assertIn("Usage: muster " + command, result.stdout)

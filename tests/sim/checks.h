@@ -124,6 +124,12 @@ class Checks : public Observer {
   void OnWatch(Process& from, const core::WatchEvent& event) override;
   void OnSessionEnded(Process& from, const core::SessionEnded& ended) override;
   void OnReply(Process& from, core::AsyncReply& reply) override;
+  void OnEvicted(Process& from, const core::EntryEvicted& evicted) override {
+    clients_.OnEvicted(from, evicted);
+  }
+  void OnOrder(Process& from, const core::OrderDone& order) override {
+    clients_.OnOrder(from, order);
+  }
   void OnLog(Process& from, const core::LogLine& line) override;
   void OnMembersChanged(Process& from) override;
   void OnFrame(Process& from, const core::SendFrame& send) override;

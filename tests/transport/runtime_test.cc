@@ -29,6 +29,8 @@ class QuietSink : public ServiceSink {
   void OnStarted(grpc::Server&) override { started = true; }
   void OnReplies(std::vector<core::AsyncReply>) override {}
   void OnSessionsEnded(std::vector<core::SessionEnded>) override {}
+  void OnEvicted(std::vector<core::EntryEvicted>) override {}
+  void OnOrders(std::vector<core::OrderDone>) override {}
   void OnWatchEvents(std::vector<core::WatchEvent>) override {}
   void OnMembersChanged(const core::Replica&, core::Now) override {
     ++members_changed;

@@ -66,6 +66,12 @@ Connection::Connection(ConnectionOptions options)
   }
 }
 
+void Connection::Prepare(grpc::ClientContext* context) const {
+  if (options_.bearer_token.empty()) return;
+  context->AddMetadata("authorization",
+                       absl::StrCat("Bearer ", options_.bearer_token));
+}
+
 absl::Status Connection::WaitConnected(size_t i) const {
   const absl::Time start = absl::Now();
   const auto deadline = absl::ToChronoTime(start + options_.connect_timeout);
@@ -106,6 +112,7 @@ absl::Status Connection::CallAny(const AnyCall& call) {
         continue;
       }
       grpc::ClientContext context;
+      Prepare(&context);
       context.set_deadline(
           absl::ToChronoTime(absl::Now() + options_.call_timeout));
       const absl::Status status = FromGrpc(call(channels_[i], &context));

@@ -41,6 +41,9 @@ struct ConnectionOptions {
   absl::Duration call_timeout = absl::Seconds(10);
   // See above.
   absl::Duration patience = absl::Seconds(5);
+  // Sent with every call as `authorization: Bearer …`, which is what a node
+  // with --admin-token asks administrative calls for; empty: nothing is sent.
+  std::string bearer_token;
 };
 
 // The same code and text.
@@ -79,6 +82,10 @@ class Connection {
   // Where the next call starts: the address that answered last.
   size_t preferred() const { return preferred_; }
   void Prefer(size_t i) { preferred_ = i % channels_.size(); }
+
+  // Gives a call what every call of this connection carries: the token.
+  // Call does; whoever makes a context for a stream of their own should.
+  void Prepare(grpc::ClientContext* context) const;
 
   // Waits until address `i` is connected, at most `connect_timeout`. Errors:
   // UNAVAILABLE at once if it refuses, DEADLINE_EXCEEDED if it is silent.

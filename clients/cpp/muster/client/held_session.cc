@@ -19,8 +19,10 @@ bool IsTooManyOperations(const absl::Status& status) {
          absl::StrContains(status.message(), "--max-batch-ops");
 }
 
-std::unique_ptr<grpc::ClientContext> ContextForClose() {
+std::unique_ptr<grpc::ClientContext> ContextForClose(
+    const Connection& connection) {
   auto context = std::make_unique<grpc::ClientContext>();
+  connection.Prepare(context.get());
   context->set_deadline(absl::ToChronoTime(absl::Now() + kCloseTimeout));
   return context;
 }
@@ -87,7 +89,7 @@ absl::Status HeldSession::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                                   const StreamRunner::Served& served) {
   const auto stream = v1::Presence::NewStub(channel)->Session(context);
   moving_ = false;
-  if (Begin(stream.get())) {
+  if (Begin(stream.get(), observer)) {
     for (size_t i = 0; i < connection_->size(); ++i) {
       if (connection_->channel(i) == channel) home_ = i;
     }
@@ -109,7 +111,7 @@ absl::Status HeldSession::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
   return goes_on ? absl::UnavailableError(ended.message()) : ended;
 }
 
-bool HeldSession::Begin(Stream* stream) {
+bool HeldSession::Begin(Stream* stream, const Observer& observer) {
   v1::SessionRequest request;
   v1::SessionResponse response;
   const auto grace_ms =
@@ -118,7 +120,7 @@ bool HeldSession::Begin(Stream* stream) {
     v1::OpenSessionRequest* open = request.mutable_open();
     open->set_grace_ms(grace_ms);
     open->set_epoch(options_.epoch);
-    if (!Exchange(stream, &request, &response)) return false;
+    if (!Exchange(stream, &request, &response, observer)) return false;
     token_ = response.opened().token();
     resume_number_ = response.opened().resume_number();
   } else {
@@ -131,7 +133,7 @@ bool HeldSession::Begin(Stream* stream) {
       absl::MutexLock lock(&mutex_);
       entries_.FillResume(resume);
     }
-    if (!Exchange(stream, &request, &response)) return false;
+    if (!Exchange(stream, &request, &response, observer)) return false;
     resume_number_ =
         std::max(resume_number_, response.resumed().session().resume_number());
   }
@@ -175,6 +177,7 @@ void HeldSession::ReadAnswers(Stream* stream, const Observer& observer,
   v1::SessionResponse response;
   while (!moving_ && stream->Read(&response)) {
     moving_ = response.moving();
+    TakeEvicted(response, observer);
     bool answered = false;
     size_t now_held = 0;
     {
@@ -248,8 +251,25 @@ bool HeldSession::Shrink(const absl::Status& error) {
   return true;
 }
 
+void HeldSession::TakeEvicted(const v1::SessionResponse& response,
+                              const Observer& observer) {
+  for (const v1::EvictedEntry& evicted : response.evicted()) {
+    std::optional<HeldEntry> entry;
+    size_t held = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      entry = entries_.GiveUp(evicted.ref());
+      held = entries_.held();
+    }
+    if (entry.has_value() && observer.on_evicted) {
+      observer.on_evicted(*entry, evicted.reason(), held);
+    }
+  }
+}
+
 bool HeldSession::Exchange(Stream* stream, v1::SessionRequest* request,
-                           v1::SessionResponse* response) {
+                           v1::SessionResponse* response,
+                           const Observer& observer) {
   {
     absl::MutexLock lock(&mutex_);
     request->set_number(++request_number_);
@@ -257,6 +277,7 @@ bool HeldSession::Exchange(Stream* stream, v1::SessionRequest* request,
   if (!stream->Write(*request)) return false;
   while (stream->Read(response)) {
     moving_ = moving_ || response->moving();
+    TakeEvicted(*response, observer);
     if (response->number() == request->number()) return true;
     if (moving_) return false;
   }
@@ -289,9 +310,9 @@ absl::Status HeldSession::CloseAt(size_t address) {
   v1::CloseSessionRequest request;
   request.set_token(token_);
   v1::CloseSessionResponse response;
-  return FromGrpc(
-      v1::Presence::NewStub(connection_->channel(address))
-          ->CloseSession(ContextForClose().get(), request, &response));
+  return FromGrpc(v1::Presence::NewStub(connection_->channel(address))
+                      ->CloseSession(ContextForClose(*connection_).get(),
+                                     request, &response));
 }
 
 absl::Status HeldSession::TakeOverAndCloseAt(size_t address) {
@@ -300,9 +321,9 @@ absl::Status HeldSession::TakeOverAndCloseAt(size_t address) {
   request.set_epoch(options_.epoch);
   request.set_resume_number(++resume_number_);
   v1::ResumeResponse response;
-  const absl::Status status =
-      FromGrpc(v1::Presence::NewStub(connection_->channel(address))
-                   ->Resume(ContextForClose().get(), request, &response));
+  const absl::Status status = FromGrpc(
+      v1::Presence::NewStub(connection_->channel(address))
+          ->Resume(ContextForClose(*connection_).get(), request, &response));
   return status.ok() ? CloseAt(address) : status;
 }
 

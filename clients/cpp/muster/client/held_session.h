@@ -22,6 +22,8 @@
 //      attempt of its own that was late has won, and it resumes once more.
 //   4. After Stop the session is closed, at another node if its own does not
 //      answer: its entries leave at once.
+//   5. An entry that an administrator has evicted is given up: no move of the
+//      session brings it back.
 //
 // Errors: what a node answered to the opening, if trying elsewhere cannot
 // help; UNAVAILABLE if no node could be reached, at the start in one round,
@@ -74,6 +76,12 @@ class HeldSession {
     // first, again after each move, and after changes. Each may be empty.
     std::function<void(size_t held)> on_held;
     std::function<void(const HeldEntry&, const absl::Status&)> on_refused;
+    // An administrator has removed the entry, for this reason (may be empty):
+    // it is not held any more, and not tracked again. `held` is what is left. May be
+    // empty.
+    std::function<void(const HeldEntry&, const std::string& reason,
+                       size_t held)>
+        on_evicted;
     // The session has lost its node and looks for one, or has found one; for
     // people.
     std::function<void(const std::string&)> on_note;
@@ -106,7 +114,7 @@ class HeldSession {
   absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                        grpc::ClientContext* context, const Observer& observer,
                        const StreamRunner::Served& served);
-  bool Begin(Stream* stream);
+  bool Begin(Stream* stream, const Observer& observer);
   // Returns when the stream ends or the node says that it is going away.
   void Serve(Stream* stream, grpc::ClientContext* context,
              const Observer& observer, const StreamRunner::Served& served);
@@ -125,7 +133,10 @@ class HeldSession {
   bool Shrink(const absl::Status& error);
   // Sends `request` and reads its answer; false if the stream has ended.
   bool Exchange(Stream* stream, v1::SessionRequest* request,
-                v1::SessionResponse* response);
+                v1::SessionResponse* response, const Observer& observer);
+  // Gives up what the message says was evicted.
+  void TakeEvicted(const v1::SessionResponse& response,
+                   const Observer& observer);
   // Closes the session, wherever it lives.
   absl::Status Close();
   absl::Status CloseAt(size_t address);

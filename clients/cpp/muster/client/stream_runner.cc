@@ -39,6 +39,7 @@ absl::Status StreamRunner::RunOnce(size_t i, const RunStream& stream,
   *reach = Reach::kConnected;
   if (!connected.ok()) return connected;
   grpc::ClientContext context;
+  connection_->Prepare(&context);
   {
     absl::MutexLock lock(&mutex_);
     if (stopped_) return absl::OkStatus();
