@@ -56,6 +56,8 @@ class LocalSessions {
   bool RunJob(Output& out);
   bool has_work() const { return !endings_.empty() || !adoptions_.empty(); }
   size_t count() const { return live_; }
+  size_t endings() const { return endings_.size(); }
+  size_t adoptions() const { return adoptions_.size(); }
 
  private:
   // Entries worked through in one slice.

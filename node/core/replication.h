@@ -77,6 +77,8 @@ class Replication {
   // then was, and every link has told.
   bool CaughtUp() const;
   size_t links() const { return links_.size(); }
+  // Bulk sent on a link and not acknowledged; 0 if it is unknown.
+  uint64_t UnackedBytes(LinkId link) const;
   // Name of the node a stream comes from, or empty.
   std::string SourceOf(const Stream& stream) const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
