@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "node/codec/client_codec.h"
+#include "node/service/grpc_status.h"
 #include "node/service/unary.h"
 
 namespace muster::service {
@@ -52,6 +53,9 @@ std::string EncodeStatus(const Context& context, const StatusAnswer& answer) {
   for (const auto& [name, value] : stats.counters) {
     (*response.mutable_counters())[name] = value;
   }
+  for (const auto& [name, value] : ServiceCounters(context)) {
+    (*response.mutable_counters())[name] = value;
+  }
   return response.SerializeAsString();
 }
 
@@ -67,6 +71,10 @@ void AskAlways(Context& context, UnaryReply reply, Ask ask, Encode encode) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, uint64_t>> ServiceCounters(const Context&) {
+  return FailedCalls();
+}
 
 grpc::ServerUnaryReactor* ClusterService::Members(Call*, const Buffer*,
                                                   Buffer* response) {
