@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "node/metrics/options.h"
 #include "node/runtime.h"
 #include "node/service/limits.h"
 
@@ -28,6 +29,7 @@ struct Config {
 
   RuntimeOptions runtime;  // With core::Options.
   service::Limits limits;
+  metrics::Options metrics;
   std::string log_level = "info";
 };
 
