@@ -21,7 +21,7 @@ std::string AuditKey(const PresenceStore& store, absl::string_view key,
 
 }  // namespace
 
-size_t PresenceStore::bytes() const {
+PresenceStore::Memory PresenceStore::memory() const {
   // Nodes of the ordered containers, by their usual fill.
   constexpr size_t kOrderBytes = 5;
   constexpr size_t kTopicNameBytes = sizeof(std::string) + 8;
@@ -29,13 +29,23 @@ size_t PresenceStore::bytes() const {
   constexpr size_t kCrowdBytes = sizeof(CrowdPlace) + 4;
   size_t heads =
       size_t{by_id_.buckets()} + session_by_id_.buckets() + by_topic_.buckets();
-  return rows_.bytes() + sessions_.bytes() + topics_.bytes() + slab_.bytes() +
-         heads * sizeof(uint32_t) + by_key_.bytes() + by_sid_.bytes() +
-         crowds_.size() * kCrowdBytes + rows_.size() * kOrderBytes +
-         crowd_counts_.size() * (sizeof(std::string) + sizeof(Crowd) + 8) +
-         orders_.size() * sizeof(Order) +
-         topics_by_name_.size() * kTopicNameBytes +
-         shared_.size() * kSharedNodeBytes;
+  Memory memory;
+  memory.rows = rows_.bytes();
+  memory.sessions = sessions_.bytes() + shared_.size() * kSharedNodeBytes;
+  memory.topics = topics_.bytes() + orders_.size() * sizeof(Order) +
+                  topics_by_name_.size() * kTopicNameBytes;
+  memory.blobs = slab_.bytes();
+  memory.indexes =
+      heads * sizeof(uint32_t) + by_key_.bytes() + by_sid_.bytes() +
+      crowds_.size() * kCrowdBytes + rows_.size() * kOrderBytes +
+      crowd_counts_.size() * (sizeof(std::string) + sizeof(Crowd) + 8);
+  return memory;
+}
+
+size_t PresenceStore::bytes() const {
+  const Memory parts = memory();
+  return parts.rows + parts.sessions + parts.topics + parts.blobs +
+         parts.indexes;
 }
 
 std::string PresenceStore::AuditSession(SessionIdx session) const {

@@ -295,7 +295,17 @@ class PresenceStore {
   void EncodeSession(SessionIdx session, std::string& out) const;
   void EncodeEntry(RowIdx row, std::string& out) const;
 
-  // Memory held by rows, indexes and blobs.
+  // Memory held, by part; `indexes` is estimated where it is in ordered
+  // containers.
+  struct Memory {
+    size_t rows = 0;
+    size_t sessions = 0;
+    size_t topics = 0;
+    size_t blobs = 0;  // Keys, metas, names of topics.
+    size_t indexes = 0;
+  };
+  Memory memory() const;
+  // All parts together.
   size_t bytes() const;
   // Little room is left for keys and metas: nothing more is to be taken from
   // clients, so that what peers have taken finds some.

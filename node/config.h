@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "node/metrics/options.h"
 #include "node/runtime.h"
 #include "node/service/limits.h"
 
@@ -31,6 +32,7 @@ struct Config {
   service::Limits limits;
   // Shown by administrative calls; empty: they come from loopback alone.
   std::string admin_token;
+  metrics::Options metrics;
   std::string log_level = "info";
 };
 

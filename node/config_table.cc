@@ -226,6 +226,16 @@ Options NodeOptions() {
       Text("log-level", {"debug, info, warning or error", IsLevel},
            "The least grave of what is logged, on standard error.",
            MUSTER_FIELD(log_level)),
+      WithDefaultText(Text("metrics-listen",
+                           {"HOST:PORT, the port 0 to 65535", IsListenable},
+                           "Where Prometheus scrapes metrics, at /metrics over "
+                           "HTTP: an IPv4 "
+                           "loopback address. Port 0 takes a free one.",
+                           MUSTER_FIELD(metrics.listen)),
+                      "off"),
+      Switch("metrics-insecure",
+             "Metrics may be served at any address, to whoever reaches it.",
+             MUSTER_FIELD(metrics.insecure)),
       Millis("drain-timeout-ms", 0, 600'000,
              "A drain that has not ended by then is cut short.",
              MUSTER_FIELD(runtime.drain_timeout)),

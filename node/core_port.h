@@ -13,6 +13,7 @@
 #ifndef MUSTER_NODE_CORE_PORT_H_
 #define MUSTER_NODE_CORE_PORT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -41,6 +42,10 @@ struct RuntimeStats {
   // all time.
   absl::Duration loop_lag;
   absl::Duration loop_lag_max;
+  // Tasks that wait for the loop: peers' frames, clients' reads, all others.
+  size_t queued_frames = 0;
+  size_t queued_reads = 0;
+  size_t queued_tasks = 0;
   // Counters of the runtime and the peer transport, by name, in byte order.
   std::vector<std::pair<std::string, uint64_t>> counters;
 };

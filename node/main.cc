@@ -9,6 +9,7 @@
 #include "node/cli/command_line.h"
 #include "node/cli/sim_command.h"
 #include "node/config.h"
+#include "node/metrics/metric_table.h"
 #include "node/serve.h"
 
 namespace {
@@ -65,6 +66,7 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
       return RunForget(command);
     case Command::kServe:
     case Command::kConfigDoc:
+    case Command::kMetricsDoc:
     case Command::kSim:
       break;
   }
@@ -83,6 +85,9 @@ int main(int argc, char** argv) {
       return muster::RunServe(line->config, std::cout);
     case Command::kConfigDoc:
       std::cout << muster::ConfigPage();
+      return exit;
+    case Command::kMetricsDoc:
+      std::cout << muster::metrics::MetricsPage();
       return exit;
     case Command::kSim:
       return muster::cli::RunSim(line->rest, std::cerr);

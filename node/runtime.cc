@@ -33,4 +33,8 @@ void Runtime::PostRead(CoreTask task) { impl_->PostRead(std::move(task)); }
 
 RuntimeStats Runtime::Stats() const { return impl_->Stats(); }
 
+void Runtime::Measure(absl::AnyInvocable<void(LoopMeasures)> done) {
+  impl_->Measure(std::move(done));
+}
+
 }  // namespace muster

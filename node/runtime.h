@@ -33,8 +33,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "node/core/measures.h"
 #include "node/core/options.h"
 #include "node/core_port.h"
 
@@ -110,6 +112,15 @@ class Runtime final : public CorePort {
   void Post(CoreTask task) override;
   void PostRead(CoreTask task) override;
   RuntimeStats Stats() const override;
+
+  // What the loop and its core have measured, given to `done` on the loop
+  // thread. Waits for no more than a read does. From any thread.
+  struct LoopMeasures {
+    core::Measures core;
+    core::StepTimes steps{core::kStepBounds};
+    core::StepTimes lag{core::kStepBounds};
+  };
+  void Measure(absl::AnyInvocable<void(LoopMeasures)> done);
 
  private:
   class Impl;

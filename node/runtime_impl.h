@@ -73,6 +73,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   void Post(CoreTask task);
   void PostRead(CoreTask task);
   RuntimeStats Stats() const;
+  void Measure(absl::AnyInvocable<void(LoopMeasures)> done);
   const std::string& listen_address() const { return listen_address_; }
   const std::string& advertised_address() const {
     return options_.core.address;
@@ -137,6 +138,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   std::optional<asio::steady_timer> tick_;
   std::optional<asio::steady_timer> drain_limit_;
   Clock::time_point tick_due_;
+  core::StepTimes lag_{core::kStepBounds};  // How late ticks were.
   bool tick_postponed_ = false;
   bool jobs_scheduled_ = false;
   bool drain_noticed_ = false;

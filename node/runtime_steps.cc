@@ -132,6 +132,7 @@ void Runtime::Impl::ScheduleTick(Clock::time_point when) {
 void Runtime::Impl::OnTick() {
   Clock::time_point now = Clock::now();
   Clock::duration late = now - tick_due_;
+  lag_.Observe(absl::FromChrono(late));
   if (late > kLate) {
     for (int i = 0; i < kPollRounds; ++i) transport_->PollBeats();
   }
@@ -209,10 +210,20 @@ RuntimeStats Runtime::Impl::Stats() const {
   stats.uptime = absl::FromChrono(Clock::now() - started_);
   stats.loop_lag = loop_->lag();
   stats.loop_lag_max = loop_->lag_max();
+  const Loop::Queued queued = loop_->queued();
+  stats.queued_frames = queued.first;
+  stats.queued_reads = queued.reads;
+  stats.queued_tasks = queued.others;
   stats.counters = listener_->counters().All();
   auto peers = transport_->counters().All();
   stats.counters.insert(stats.counters.end(), peers.begin(), peers.end());
   return stats;
+}
+
+void Runtime::Impl::Measure(absl::AnyInvocable<void(LoopMeasures)> done) {
+  loop_->PostRead([this, done = std::move(done)]() mutable {
+    done({replica_->Measure(), loop_->step_times(), lag_});
+  });
 }
 
 }  // namespace muster

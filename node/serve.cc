@@ -10,6 +10,8 @@
 #include <string>
 
 #include "node/file_limit.h"
+#include "node/metrics/collector.h"
+#include "node/metrics/metrics_server.h"
 #include "node/runtime.h"
 #include "node/service/client_services.h"
 
@@ -51,6 +53,13 @@ ExitCode Complain(const absl::Status& status) {
   return CodeOf(status);
 }
 
+// Null where none are asked for.
+absl::StatusOr<std::unique_ptr<metrics::MetricsServer>> StartMetrics(
+    const metrics::Options& options) {
+  if (options.listen.empty()) return nullptr;
+  return metrics::MetricsServer::Start(options);
+}
+
 ExitCode RunNode(Config config, std::ostream& out) {
   config.runtime.handle_signals = true;
   service::ServiceOptions options;
@@ -64,11 +73,22 @@ ExitCode RunNode(Config config, std::ostream& out) {
   std::unique_ptr<service::ClientServices> services;
   Runtime runtime(config.runtime);
   services = std::make_unique<service::ClientServices>(options, &runtime);
+  // Its threads use both: it ends before them.
+  absl::StatusOr<std::unique_ptr<metrics::MetricsServer>> metrics =
+      StartMetrics(config.metrics);
+  if (!metrics.ok()) return Complain(metrics.status());
   absl::Status status =
       runtime.Start(services->all(), services->sink(), services->for_guests());
   if (!status.ok()) return Complain(status);
   out << "ready node=" << config.runtime.core.node
-      << " grpc=" << runtime.listen_address() << std::endl;
+      << " grpc=" << runtime.listen_address();
+  if (*metrics != nullptr) {
+    (*metrics)->Serve(std::make_shared<metrics::Collector>(
+        metrics::Identity{options.node, options.cluster, options.version},
+        &runtime, services.get()));
+    out << " metrics=" << (*metrics)->address();
+  }
+  out << std::endl;
   status = runtime.Wait();
   if (status.ok()) return cli::kDone;
   std::cerr << "muster: " << status.message() << std::endl;

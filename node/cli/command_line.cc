@@ -204,6 +204,8 @@ class Parser {
     }
     Add(Command::kConfigDoc, "config-doc",
         "Print docs/configuration.md, which is made from the flags of serve");
+    Add(Command::kMetricsDoc, "metrics-doc",
+        "Print docs/metrics.md, which is made from the table of metrics");
   }
 
   void AddClusterCommands() {

@@ -19,6 +19,7 @@ namespace muster::cli {
 enum class Command {
   kServe,
   kConfigDoc,
+  kMetricsDoc,
   kMembers,
   kList,
   kGet,

@@ -81,6 +81,8 @@ class LocalSessions {
   size_t count() const { return live_; }
   // Records of ended sessions that went before their time, ever.
   uint64_t records_dropped() const { return records_dropped_; }
+  size_t endings() const { return endings_.size(); }
+  size_t adoptions() const { return adoptions_.size(); }
 
  private:
   // Entries worked through in one slice.

@@ -265,4 +265,14 @@ std::vector<std::pair<std::string, uint64_t>> Membership::Impl::Counters()
   return counters;
 }
 
+std::vector<LinkMeasure> Membership::Impl::LinkMeasures() const {
+  std::vector<LinkMeasure> measures;
+  for (const auto& [id, link] : links_.all()) {
+    if (!link.linked) continue;
+    measures.push_back(
+        {.peer = link.hello.origin.node, .id = id, .round_trip = link.rtt});
+  }
+  return measures;
+}
+
 }  // namespace muster::core

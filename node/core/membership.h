@@ -34,6 +34,7 @@
 #include "absl/strings/string_view.h"
 #include "crdt/types.h"
 #include "node/core/frames.h"
+#include "node/core/measures.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
 #include "node/core/peer_links.h"
@@ -150,6 +151,10 @@ class Membership {
   std::vector<std::string> Notes() const;
   // Name and value, for Status.
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
+  // The links in use; their unacknowledged bytes are for the replica to fill
+  // in.
+  std::vector<LinkMeasure> LinkMeasures() const;
+  const DeathTimes& death_times() const;
 
  private:
   class Impl;

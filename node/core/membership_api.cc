@@ -162,5 +162,11 @@ std::vector<std::string> Membership::Notes() const { return impl_->Notes(); }
 std::vector<std::pair<std::string, uint64_t>> Membership::Counters() const {
   return impl_->Counters();
 }
+std::vector<LinkMeasure> Membership::LinkMeasures() const {
+  return impl_->LinkMeasures();
+}
+const DeathTimes& Membership::death_times() const {
+  return impl_->death_times();
+}
 
 }  // namespace muster::core

@@ -123,6 +123,8 @@ class Membership::Impl {
   std::vector<MemberView> View(Now now) const;
   std::vector<std::string> Notes() const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
+  std::vector<LinkMeasure> LinkMeasures() const;
+  const DeathTimes& death_times() const { return death_times_; }
 
  private:
   // ---- membership.cc ----
@@ -254,6 +256,7 @@ class Membership::Impl {
   std::string udp_unavailable_;
   std::vector<MembershipEvent> events_;
   std::array<uint64_t, static_cast<size_t>(Count::kCount)> counts_ = {};
+  DeathTimes death_times_{kDeathBounds};
 };
 
 }  // namespace muster::core

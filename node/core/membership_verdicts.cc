@@ -91,6 +91,7 @@ void Membership::Impl::MarkDown(Member& member, const std::string& why,
                                 Step& step) {
   if (Mutated(Mutant::kDownIsRemoval)) return MarkLeft(member, step);
   Add(Count::kDowns);
+  death_times_.Observe(step.now.mono - member.heard);
   member.state = MemberState::kDown;
   member.check.reset();
   Log(LogLine::Level::kWarning,

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "node/core/client.h"
 #include "node/core/frames.h"
+#include "node/core/measures.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
 #include "node/core/time.h"
@@ -116,6 +117,8 @@ class Replica {
   // ---- cluster ----
   std::vector<MemberView> Members(Now now) const;
   StatusView Status(Now now) const;
+  // For metrics, as of the last step. O(members + streams).
+  Measures Measure() const;
 
   // What is wrong with the store, or "". O(n): for tests.
   std::string Audit() const;

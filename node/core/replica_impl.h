@@ -47,6 +47,7 @@ class Replica::Impl {
   bool VisibleIn(crdt::RowIdx row) const;
   StatusView Status() const;
   std::vector<MemberView> Members() const;
+  Measures Measure() const;
 
   const Options options;
   Output out;

@@ -291,6 +291,26 @@ StatusView Replica::Impl::Status() const {
   return view;
 }
 
+Measures Replica::Impl::Measure() const {
+  Measures measures;
+  measures.status = Status();
+  measures.members = Members();
+  measures.links = membership.LinkMeasures();
+  for (LinkMeasure& link : measures.links) {
+    link.unacked_bytes = replication.UnackedBytes(link.id);
+  }
+  measures.death_times = membership.death_times();
+  measures.store = roll.store().memory();
+  measures.log_budget_bytes = options.replication.log_bytes;
+  measures.watch_changes = hub.waiting();
+  measures.visibility_jobs = roll.jobs();
+  if (sessions.has_value()) {
+    measures.session_ends = sessions->endings();
+    measures.resumes = sessions->adoptions();
+  }
+  return measures;
+}
+
 std::vector<MemberView> Replica::Members(Now now) const {
   impl_->roll.SetTime(now, absl::ZeroDuration());
   return impl_->Members();
@@ -300,5 +320,7 @@ StatusView Replica::Status(Now now) const {
   impl_->roll.SetTime(now, absl::ZeroDuration());
   return impl_->Status();
 }
+
+Measures Replica::Measure() const { return impl_->Measure(); }
 
 }  // namespace muster::core

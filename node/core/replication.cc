@@ -337,6 +337,11 @@ void Replication::Tick(Output& out) {
   }
 }
 
+uint64_t Replication::UnackedBytes(LinkId link) const {
+  const auto it = links_.find(link);
+  return it == links_.end() ? 0 : it->second.sent - it->second.acked;
+}
+
 std::vector<std::pair<std::string, uint64_t>> Replication::Counters() const {
   return {{"deltas_in", counters_.deltas_in},
           {"mutations_in", counters_.mutations_in},

@@ -81,6 +81,8 @@ class Replication {
   bool IsDirect(const Stream& stream) const;
   // When a link last brought bulk; long ago if it never did.
   Instant BulkAt(LinkId link) const;
+  // Bulk sent on a link and not acknowledged; 0 if it is unknown.
+  uint64_t UnackedBytes(LinkId link) const;
   // Name of the node a stream comes from, or empty.
   std::string SourceOf(const Stream& stream) const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;

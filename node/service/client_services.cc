@@ -62,4 +62,13 @@ std::vector<grpc::Service*> ClientServices::for_guests() {
 
 ServiceSink* ClientServices::sink() { return &parts_->sink; }
 
+std::vector<std::pair<std::string, uint64_t>> ClientServices::Counters() const {
+  return ServiceCounters(parts_->context);
+}
+
+ClientServices::Queued ClientServices::queued() const {
+  const Offload::Queued queued = parts_->offload.queued();
+  return {queued.urgent, queued.bulk};
+}
+
 }  // namespace muster::service

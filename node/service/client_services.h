@@ -10,8 +10,11 @@
 #ifndef MUSTER_NODE_SERVICE_CLIENT_SERVICES_H_
 #define MUSTER_NODE_SERVICE_CLIENT_SERVICES_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "node/core_port.h"
@@ -47,6 +50,16 @@ class ClientServices {
   // For whom there is no place: health and Cluster.Status.
   std::vector<grpc::Service*> for_guests();
   ServiceSink* sink();
+
+  // Name and value, as `status` shows them beside those of the core and the
+  // runtime. From any thread, as Queued.
+  std::vector<std::pair<std::string, uint64_t>> Counters() const;
+  // Answers and watch batches that wait for a thread to encode them.
+  struct Queued {
+    size_t answers = 0;
+    size_t watch_batches = 0;
+  };
+  Queued queued() const;
 
  private:
   struct Parts;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "node/codec/client_codec.h"
 #include "node/service/admin.h"
+#include "node/service/grpc_status.h"
 #include "node/service/unary.h"
 
 namespace muster::service {
@@ -54,8 +55,9 @@ std::string EncodeStatus(const Context& context, const StatusAnswer& answer) {
   for (const auto& [name, value] : stats.counters) {
     (*response.mutable_counters())[name] = value;
   }
-  (*response.mutable_counters())["admin_calls_refused"] =
-      context.admin.refused();
+  for (const auto& [name, value] : ServiceCounters(context)) {
+    (*response.mutable_counters())[name] = value;
+  }
   return response.SerializeAsString();
 }
 
@@ -71,6 +73,13 @@ void AskAlways(Context& context, UnaryReply reply, Ask ask, Encode encode) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, uint64_t>> ServiceCounters(
+    const Context& context) {
+  auto counters = FailedCalls();
+  counters.emplace_back("admin_calls_refused", context.admin.refused());
+  return counters;
+}
 
 grpc::ServerUnaryReactor* ClusterService::Members(Call*, const Buffer*,
                                                   Buffer* response) {

@@ -5,6 +5,11 @@
 #ifndef MUSTER_NODE_SERVICE_CLUSTER_SERVICE_H_
 #define MUSTER_NODE_SERVICE_CLUSTER_SERVICE_H_
 
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "muster/v1/cluster.grpc.pb.h"
 #include "node/service/context.h"
 #include "node/service/member_watch.h"
@@ -18,6 +23,9 @@ using RawCluster = v1::Cluster::WithRawCallbackMethod_Members<
             v1::Cluster::WithRawCallbackMethod_Drain<
                 v1::Cluster::WithRawCallbackMethod_Forget<
                     v1::Cluster::Service>>>>>;
+
+// What the services count, by name, for `status` and metrics.
+std::vector<std::pair<std::string, uint64_t>> ServiceCounters(const Context&);
 
 class ClusterService final : public RawCluster {
  public:

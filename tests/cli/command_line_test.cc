@@ -82,9 +82,9 @@ TEST_F(CommandLineTest, EveryOptionOfTheTableIsAFlagAndInTheHelp) {
 
 TEST_F(CommandLineTest, EveryCommandHasHelp) {
   for (const char* command :
-       {"serve", "config-doc", "members", "list", "get", "count", "topics",
-        "topics-of", "explain", "watch", "track", "top", "status", "drain",
-         "evict", "forget", "help"}) {
+       {"serve", "config-doc", "metrics-doc", "members", "list", "get", "count",
+        "topics", "topics-of", "explain", "watch", "track", "top", "status",
+        "drain", "evict", "forget", "help"}) {
     const Parsed help = Parse({command, "--help"});
     EXPECT_FALSE(help.line.has_value());
     EXPECT_EQ(help.exit, kDone) << command;

@@ -57,6 +57,7 @@ class TestNode {
 
   std::string address() const { return runtime_->listen_address(); }
   Runtime& runtime() { return *runtime_; }
+  ClientServices& services() { return *services_; }
 
   // A connection of its own.
   std::shared_ptr<grpc::Channel> Connect() const {
