@@ -176,8 +176,8 @@ void Runtime::Impl::StartLoop(Port port) {
     replica_->OnUdpUnavailable(port.udp_fault);
   }
   if (options_.handle_signals) {
-    signals_ = std::make_unique<Signals>(*loop_, [this] {
-      spdlog::info("told to stop: draining");
+    signals_ = std::make_unique<Signals>(*loop_, [this](const char* name) {
+      spdlog::info("{}: draining", name);
       Drain();
     });
   }

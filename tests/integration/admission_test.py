@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import tempfile
 
@@ -71,3 +72,26 @@ class OpenNodeTest(ClusterCase):
                        log_of(everywhere))), 1)
     loopback = self.node("b", "127.0.0.1")
     self.assertNotIn("from anywhere", log_of(loopback))
+
+
+class SignalTest(ClusterCase):
+
+  NAMES = "a"
+
+  def test_a_closed_terminal_drains_and_the_log_names_the_signal(self):
+    node = self.nodes["a"]
+    node.send(signal.SIGHUP)
+    self.assertEqual(node.process.wait(timeout=PATIENCE), 0)
+    self.assertIn("SIGHUP: draining", log_of(node))
+
+  def test_what_is_started_with_nohup_outlives_its_terminal(self):
+    node = self.nodes["a"]
+    node.kill()
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    self.addCleanup(signal.signal, signal.SIGHUP, before)
+    node.start()  # It inherits that.
+    node.send(signal.SIGHUP)
+    node.send(signal.SIGTERM)
+    self.assertEqual(node.process.wait(timeout=PATIENCE), 0)
+    self.assertIn("SIGTERM: draining", log_of(node))
+    self.assertNotIn("SIGHUP: draining", log_of(node))
