@@ -196,6 +196,11 @@ Options NodeOptions() {
            "All others are learnt from them. Its own address may be among "
            "them.",
            MUSTER_FIELD(runtime.core.join)),
+      Switch("join-optional",
+             "Serve alone where every `--join` address that answers refuses "
+             "this node (another secret or cluster, no common version). "
+             "Without it such a node exits with code 1.",
+             MUSTER_FIELD(runtime.core.join_optional)),
       Secret(Text("cluster-secret", {"1 to 1024 bytes, or @FILE", IsSecret},
                   "What every node of the cluster must know; it is proved, "
                   "never sent.",
@@ -363,7 +368,7 @@ Options DetectorOptions() {
              MUSTER_FIELD(runtime.core.detector.name_check)),
       Millis("join-wait-ms", 0, 600'000,
              "With no answer from any `--join` address by then, the node "
-             "serves alone.",
+             "serves alone; with refusals only, it exits.",
              MUSTER_FIELD(runtime.core.detector.join_wait)),
   };
 }

@@ -15,9 +15,9 @@
 //   std::cout << "ready node=a grpc=" << runtime.listen_address() << "\n";
 //   status = runtime.Wait();                     // why the node exits
 //
-// Signals. With `handle_signals`, SIGTERM, SIGINT and SIGHUP drain; a second one
-// exits the process at once with status 143, 130 or 129. SIGHUP stays ignored
-// in a process that was started so (nohup).
+// Signals. With `handle_signals`, SIGTERM, SIGINT and SIGHUP drain; a second
+// one exits the process at once with status 143, 130 or 129. SIGHUP stays
+// ignored in a process that was started so (nohup).
 //
 // Shutdown. After a drain, or when the core says so (Output::exit), Wait
 // returns; the destructor ends links, calls and the loop within about two

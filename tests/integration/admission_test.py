@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 import local_cluster
-from cluster_case import BINARY, PATIENCE, ClusterCase
+from cluster_case import BINARY, PATIENCE, ClusterCase, health_messages
 
 
 def run(*arguments, **variables):
@@ -95,3 +95,92 @@ class SignalTest(ClusterCase):
     self.assertEqual(node.process.wait(timeout=PATIENCE), 0)
     self.assertIn("SIGTERM: draining", log_of(node))
     self.assertNotIn("SIGHUP: draining", log_of(node))
+
+
+class RefusedNodeTest(ClusterCase):
+  """Node a has a secret and serves; others are started by the tests."""
+
+  NAMES = "a"
+  FLAGS = ("--cluster-secret", "swordfish")
+
+  def other(self, *flags, joins=True):
+    port = local_cluster.free_port(set())
+    node = local_cluster.Node(
+        BINARY, "b", f"127.0.0.1:{port}",
+        [self.nodes["a"].address] if joins else [], flags)
+    self.addCleanup(os.unlink, node.log.name)
+    node.start()
+    self.nodes["b"] = node
+    return node
+
+  def health(self, name):
+    """Whether the node says that it serves."""
+    health_pb2 = health_messages()
+    request = health_pb2.HealthCheckRequest(service="muster.v1.Presence")
+    check = self.channel(name).unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString)
+    answer = check(request, timeout=10)
+    return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+  def refusals(self, name):
+    return [line for line in log_of(self.nodes[name]).splitlines()
+            if "refused" in line and "warning" in line and "--cluster" in line]
+
+  def exits_refused(self, node, reason):
+    self.assertEqual(node.process.wait(timeout=PATIENCE), 1)
+    last = log_of(node).splitlines()[-1]
+    self.assertTrue(last.startswith("muster: "), last)
+    for word in (self.nodes["a"].address, reason, "--join-optional"):
+      self.assertIn(word, last)
+
+  def test_a_refused_node_never_serves_and_exits_with_the_reason(self):
+    node = self.other("--join-wait-ms", "10000")
+    self.wait(lambda: self.refusals("b"), "b hears that it is refused")
+    self.assertFalse(self.status("b").ready)
+    self.assertFalse(self.health("b"))
+    self.assertTrue(self.health("a"))
+    self.exits_refused(node, "b has no --cluster-secret, but a asks for one")
+    # And the others go on.
+    self.assertTrue(self.status("a").ready)
+
+  def test_another_cluster_is_a_reason_too(self):
+    node = self.other("--cluster", "other", "--cluster-secret", "swordfish")
+    self.exits_refused(node, 'a is of cluster "muster", b of "other"')
+
+  def test_it_may_be_told_to_serve_alone(self):
+    self.other("--join-optional", "--cluster-secret", "sardine")
+    self.wait(lambda: self.status("b").ready, "b serves alone")
+    self.assertTrue(self.health("b"))
+    notes = self.status("b").notes
+    self.assertTrue(any(
+        note.startswith("serving alone: refused by "
+                        f"{self.nodes['a'].address}: a and b have different")
+        for note in notes), notes)
+
+  def test_each_side_says_once_who_has_what_and_what_to_do(self):
+    """The two dial each other, and are refused both ways."""
+    b = self.other("--join-optional", "--join-wait-ms", "300")
+    self.wait(lambda: self.status("b").ready, "b serves alone")
+    a = self.nodes["a"]
+    a.kill()
+    a.others = [b.address]
+    a.flags += ["--join-optional", "--join-wait-ms", "300"]
+    a.start()
+    self.wait(lambda: self.status("a").ready, "a serves alone")
+    self.wait(lambda: self.status("b").counters["peer_links_refused"] >= 2,
+              "each has refused the other")
+    self.wait(lambda: len(self.refusals("a")) >= 2, "a has heard of it")
+    sentence = ("b has no --cluster-secret, but a asks for one: start b with "
+                "the same")
+    for name, other in (("a", "b"), ("b", "a")):
+      said = self.refusals(name)
+      # One line a process: a was started twice.
+      self.assertEqual(len(said), {"a": 2, "b": 1}[name], said)
+      for line in said:
+        self.assertIn(sentence, line)
+        self.assertIn(f"{other} ({self.nodes[other].address})", line)
+    counters = self.status("b").counters
+    self.assertGreaterEqual(counters["peer_links_refused_by_peer"], 1)
+    self.assertGreaterEqual(counters["peer_links_refused_secret"], 1)

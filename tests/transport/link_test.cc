@@ -39,12 +39,22 @@ class LinkTest : public ::testing::Test {
            Await([&] { return b.links_up() > 0; });
   }
   // Dials with these policies and expects that both sides give this reason.
-  void ExpectRefused(LinkPolicy dialler, LinkPolicy acceptor) {
+  void ExpectRefused(LinkPolicy dialler, LinkPolicy acceptor,
+                     Counter reason = Counter::kLinksRefusedSecret) {
     auto a = Node("a", 1, std::move(dialler));
     auto b = Node("b", 2, std::move(acceptor));
     a->Do([](PeerTransport& t) { t.Dial({"127.0.0.1:2", kNobody}); });
     EXPECT_TRUE(Await([&] { return a->counter(Counter::kLinksRefused) == 1; }));
     EXPECT_TRUE(Await([&] { return b->counter(Counter::kLinksRefused) == 1; }));
+    EXPECT_EQ(a->counter(Counter::kLinksRefusedByPeer), 1u);
+    EXPECT_EQ(b->counter(reason), 1u);
+    a->See([](const Events& e) {
+      ASSERT_EQ(e.refused.size(), 1u);
+      EXPECT_EQ(e.refused[0].first, "127.0.0.1:2");
+      EXPECT_FALSE(e.refused[0].second.empty());
+    });
+    // Nobody was dialled by b.
+    EXPECT_TRUE(b->See([](const Events& e) { return e.refused.empty(); }));
     AwaitBackOffs();
     EXPECT_EQ(a->links_up() + b->links_up(), 0u);
     // Refused for good: not dialled again.
@@ -87,7 +97,7 @@ TEST_F(LinkTest, TwoNodesWithTheSameSecretLink) {
 TEST_F(LinkTest, AnotherClusterIsRefused) {
   LinkPolicy other = Policy();
   other.cluster = "other";
-  ExpectRefused(Policy(), other);
+  ExpectRefused(Policy(), other, Counter::kLinksRefusedCluster);
 }
 
 TEST_F(LinkTest, AnotherSecretIsRefused) {
@@ -114,13 +124,17 @@ TEST_F(LinkTest, AnIncompatibleVersionIsRefused) {
   LinkPolicy later = Policy();
   later.protocol_min = 2;
   later.protocol_max = 3;
-  ExpectRefused(later, Policy());
+  ExpectRefused(later, Policy(), Counter::kLinksRefusedProtocol);
 }
 
 TEST_F(LinkTest, APeerThatIsNotOnLoopbackNeedsASecretOrAFlag) {
   auto a = Node("a", 1);
   a->Do([](PeerTransport& t) { t.Dial({"192.0.2.1:7400", "127.0.0.1:2"}); });
   EXPECT_TRUE(Await([&] { return a->counter(Counter::kDials) >= 2; }));
+  EXPECT_EQ(a->counter(Counter::kLinksRefusedInsecure), 1u);
+  EXPECT_TRUE(a->See([](const Events& e) {
+    return e.refused.size() == 1 && e.refused[0].first == "192.0.2.1:7400";
+  }));
   a->Stop();
   LinkPolicy insecure = Policy();
   insecure.insecure_peers = true;

@@ -27,6 +27,7 @@
 #include "node/codec/peer_codec.h"
 #include "node/codec/peer_proof.h"
 #include "node/core/frames.h"
+#include "transport/peer/refusal.h"
 
 namespace muster::peer {
 
@@ -57,6 +58,7 @@ class Handshake {
   };
   // This side refuses: send `refusal` and hang up.
   struct Refuse {
+    RefusalReason reason;
     codec::Refusal refusal;
   };
   // The other side has refused, or was only asked who it is.
@@ -77,13 +79,18 @@ class Handshake {
   Step OnMessage(const codec::PeerMessage& message);
   // Zero until a hello has come.
   crdt::LifeId peer_life() const { return theirs_.origin.life; }
+  // Empty until then.
+  const std::string& peer_name() const { return theirs_.origin.node; }
+  const std::string& peer_address() const { return theirs_.address; }
 
  private:
   enum class Expect { kHello, kProof, kHangUp };
 
   Step OnHello(const codec::Hello& hello);
   Step OnProof(const codec::Proof& proof);
-  std::optional<std::string> HelloFault(const codec::Hello& hello) const;
+  std::optional<Refuse> HelloFault() const;
+  RefusalSide Mine() const;
+  RefusalSide Theirs() const;
   codec::EncodedFrame OwnHello() const;
   codec::EncodedFrame OwnProof() const;
   codec::ProofInput Input() const;

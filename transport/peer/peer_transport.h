@@ -98,6 +98,7 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   void AbortAttempt(uint64_t attempt) override;
   bool IsLinked(crdt::LifeId life) const override;
   std::string Forbidden(const Dialer::Endpoint& endpoint) const override;
+  void OnForbidden(const std::string& address, const std::string& why) override;
 
   void Adopt(std::shared_ptr<Pipe> pipe, const std::string& remote);
   core::LinkId Connect(const std::string& address,
@@ -105,6 +106,8 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   Link& AddLink(Link::Config config, std::shared_ptr<Pipe> pipe);
   // Takes the link out of the maps and tells everybody.
   void Forget(Link& link, const Link::End& end);
+  // Counts a refusal, tells the core of it and logs it, if it is news.
+  void NoteRefusal(const Link& link, const Link::End& end);
   void LogRefusal(const Link& link, const Link::End& end);
   void CloseLater(core::LinkId link, const std::string& reason, bool permanent);
   std::string Nonce();
@@ -128,7 +131,7 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   std::map<uint64_t, HelloProbe> hello_probes_;
   // Pipes of links that are over, while they are not closed.
   std::vector<std::shared_ptr<Pipe>> leaving_;
-  std::set<std::string> refusals_said_;
+  RefusalLog refusals_;
   std::unique_ptr<asio::steady_timer> shutdown_timer_;
   int shutdown_rounds_ = 0;
 };
