@@ -206,6 +206,12 @@ Options NodeOptions() {
                   "never sent.",
                   MUSTER_FIELD(runtime.cluster_secret)),
              kSecretVariable),
+      Secret(
+          Text("cluster-secret-also", {"1 to 1024 bytes, or @FILE", IsSecret},
+               "A second secret that is valid, too, while nodes are changed "
+               "over from one to the other, one by one.",
+               MUSTER_FIELD(runtime.cluster_secret_also)),
+          "MUSTER_CLUSTER_SECRET_ALSO"),
       Switch("insecure-peers",
              "Without a secret, peers are let in from loopback only; with "
              "this, from anywhere.",
@@ -453,6 +459,12 @@ const ConfigOption* FindByKey(absl::string_view key) {
 }
 
 absl::Status CheckTogether(const Config& config) {
+  if (!config.runtime.cluster_secret_also.empty() &&
+      config.runtime.cluster_secret.empty()) {
+    return absl::InvalidArgumentError(
+        "--cluster-secret-also (hidden): needs --cluster-secret, the one that "
+        "is proved first");
+  }
   struct Order {
     const char* low;
     const char* high;

@@ -55,6 +55,8 @@ struct RuntimeOptions {
   std::string advertise;
   // Proved by both sides of a peer link; never sent. Empty: none.
   std::string cluster_secret;
+  // Valid as well while nodes are changed over to another secret, one by one.
+  std::string cluster_secret_also;
   // Without a secret, peers that are not on loopback are refused, unless this
   // is set.
   bool insecure_peers = false;

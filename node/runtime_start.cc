@@ -118,6 +118,7 @@ void Runtime::Impl::MakeTransport() {
   transport.policy.cluster = options_.core.cluster;
   transport.policy.address = options_.core.address;
   transport.policy.secret = options_.cluster_secret;
+  transport.policy.secret_also = options_.cluster_secret_also;
   transport.policy.insecure_peers = options_.insecure_peers;
   transport.policy.max_frame_bytes = options_.max_frame_bytes;
   transport.max_inbound = options_.core.max_members + 64;

@@ -8,6 +8,7 @@ import tempfile
 
 import local_cluster
 from cluster_case import BINARY, PATIENCE, ClusterCase, health_messages
+from muster.v1 import cluster_pb2
 
 
 def run(*arguments, **variables):
@@ -184,3 +185,46 @@ class RefusedNodeTest(ClusterCase):
     counters = self.status("b").counters
     self.assertGreaterEqual(counters["peer_links_refused_by_peer"], 1)
     self.assertGreaterEqual(counters["peer_links_refused_secret"], 1)
+
+
+class RotationTest(ClusterCase):
+  """Docs: "Changing the secret", with three nodes and a session."""
+
+  FLAGS = ("--cluster-secret", "old")
+
+  def restart(self, name, *flags):
+    node = self.nodes[name]
+    node.send(signal.SIGTERM)
+    self.assertEqual(node.process.wait(timeout=PATIENCE), 0)
+    node.flags = list(flags)
+    node.start()
+    # Every pair is linked, whatever each of the two knows.
+    for one in self.NAMES:
+      self.wait(lambda: self.sees_all(one) and self.linked(one),
+                f"{one} is linked to all after the restart of {name}")
+
+  def linked(self, name):
+    members = self.cluster(name).Members(
+        cluster_pb2.MembersRequest(), timeout=10).members
+    return all(member.linked or member.self for member in members)
+
+  def test_nodes_are_changed_over_one_by_one(self):
+    for name in self.NAMES:
+      self.restart(name, "--cluster-secret", "new", "--cluster-secret-also",
+                   "old")
+      for one in self.NAMES:
+        notes = self.status(one).notes
+        self.assertFalse(any("alone" in note for note in notes), notes)
+    for name in self.NAMES:
+      self.restart(name, "--cluster-secret", "new")
+    for name in self.NAMES:
+      log = log_of(self.nodes[name])
+      self.assertNotIn("beats with another", log)
+    # The old one is worth nothing now.
+    port = local_cluster.free_port(set())
+    late = local_cluster.Node(BINARY, "d", f"127.0.0.1:{port}",
+                              [self.nodes["a"].address], self.FLAGS)
+    self.addCleanup(os.unlink, late.log.name)
+    late.start()
+    self.assertEqual(late.process.wait(timeout=PATIENCE), 1)
+    self.assertIn("a and d have different --cluster-secret", log_of(late))

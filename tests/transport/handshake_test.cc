@@ -11,8 +11,9 @@ crdt::Origin OriginOf(const std::string& name, uint64_t life) {
   return {name, crdt::Incarnation(1), {life, life}};
 }
 
-LinkPolicy PolicyWith(const std::string& secret) {
+LinkPolicy PolicyWith(const std::string& secret, const std::string& also = "") {
   LinkPolicy policy;
+  policy.secret_also = also;
   policy.cluster = "muster";
   policy.address = "127.0.0.1:7700";
   policy.secret = secret;
@@ -26,11 +27,12 @@ codec::PeerMessage Sent(const codec::EncodedFrame& frame) {
 // A dialler and an acceptor that hand each other what they send.
 class HandshakeTest : public ::testing::Test {
  protected:
-  void Meet(LinkPolicy dialler, LinkPolicy acceptor, bool probe = false) {
+  void Meet(LinkPolicy dialler, LinkPolicy acceptor, bool probe = false,
+            bool prove_also = false) {
     dialler_policy_ = std::move(dialler);
     acceptor_policy_ = std::move(acceptor);
     dialler_.emplace(dialler_policy_, LinkRole::kDialler, OriginOf("a", 1),
-                     std::string(codec::kNonceBytes, 'd'), probe);
+                     std::string(codec::kNonceBytes, 'd'), probe, prove_also);
     acceptor_.emplace(acceptor_policy_, LinkRole::kAcceptor, OriginOf("b", 2),
                       std::string(codec::kNonceBytes, 'a'), false);
   }
@@ -100,6 +102,57 @@ TEST_F(HandshakeTest, TheReasonOfARefusalSaysWhoHasASecretAndWhatToDo) {
   EXPECT_EQ(refuse.refusal.reason,
             "a and b have different --cluster-secret: start both with the "
             "same");
+}
+
+// ------------------------------------------------------------- two secrets
+
+TEST_F(HandshakeTest, AnAcceptorOfTwoSecretsTakesEitherAndAnswersWithTheSame) {
+  for (const char* known : {"new", "old"}) {
+    Meet(PolicyWith(known), PolicyWith("new", "old"));
+    auto accepted =
+        std::get<Handshake::Established>(ToAcceptor(ProofOfDialler()));
+    EXPECT_EQ(acceptor_->also(), known == std::string("old"));
+    // The dialler knows one secret, and the answer is a proof of it.
+    EXPECT_TRUE(std::holds_alternative<Handshake::Established>(
+        ToDialler(*accepted.send)));
+  }
+  Meet(PolicyWith("older"), PolicyWith("new", "old"));
+  EXPECT_TRUE(
+      std::holds_alternative<Handshake::Refuse>(ToAcceptor(ProofOfDialler())));
+  Meet(PolicyWith(""), PolicyWith("new", "old"));
+  EXPECT_TRUE(
+      std::holds_alternative<Handshake::Refuse>(ToAcceptor(ProofOfDialler())));
+}
+
+TEST_F(HandshakeTest, ADiallerOfTwoSecretsProvesTheOneItIsToldTo) {
+  Meet(PolicyWith("new", "old"), PolicyWith("old"));
+  EXPECT_FALSE(dialler_->proof_pending());
+  auto refuse = std::get<Handshake::Refuse>(ToAcceptor(ProofOfDialler()));
+  EXPECT_TRUE(dialler_->proof_pending());
+  EXPECT_TRUE(refuse.refusal.permanent);
+  Meet(PolicyWith("new", "old"), PolicyWith("old"), false, /*prove_also=*/true);
+  auto accepted =
+      std::get<Handshake::Established>(ToAcceptor(ProofOfDialler()));
+  EXPECT_TRUE(std::holds_alternative<Handshake::Established>(
+      ToDialler(*accepted.send)));
+  EXPECT_TRUE(dialler_->also());
+  EXPECT_FALSE(dialler_->proof_pending());
+}
+
+TEST_F(HandshakeTest, AnAnswerWithTheOtherSecretIsNoProof) {
+  Meet(PolicyWith("new", "old"), PolicyWith("new"));
+  ProofOfDialler();
+  codec::ProofInput input{std::string(codec::kNonceBytes, 'd'),
+                          std::string(codec::kNonceBytes, 'a'),
+                          {1, 1},
+                          {2, 2},
+                          "muster"};
+  const auto answer = [&](const char* secret) {
+    return ToDialler(codec::EncodeProof(
+        {codec::MakeProof(secret, LinkRole::kAcceptor, input)}));
+  };
+  EXPECT_TRUE(std::holds_alternative<Handshake::Refuse>(answer("old")));
+  EXPECT_TRUE(std::holds_alternative<Handshake::Established>(answer("new")));
 }
 
 // ---------------------------------------------------------------- refusals

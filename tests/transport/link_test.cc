@@ -108,6 +108,67 @@ TEST_F(LinkTest, AnotherSecretIsRefused) {
   ExpectRefused(one, other);
 }
 
+// ------------------------------------------------------------- two secrets
+
+LinkPolicy WithSecrets(const std::string& secret,
+                       const std::string& also = "") {
+  LinkPolicy policy;
+  policy.cluster = "muster";
+  policy.secret = secret;
+  policy.secret_also = also;
+  return policy;
+}
+
+TEST_F(LinkTest, ANodeOfTwoSecretsLinksToOneOfEitherWhoeverDials) {
+  struct Pair {
+    LinkPolicy dialler;
+    LinkPolicy acceptor;
+  };
+  const Pair pairs[] = {
+      {WithSecrets("new", "old"), WithSecrets("old")},
+      {WithSecrets("new", "old"), WithSecrets("new")},
+      {WithSecrets("old"), WithSecrets("new", "old")},
+      {WithSecrets("new"), WithSecrets("new", "old")},
+      {WithSecrets("new", "old"), WithSecrets("new", "old")},
+      {WithSecrets("new", "old"), WithSecrets("old", "new")},
+  };
+  uint16_t port = 10;
+  for (const Pair& pair : pairs) {
+    auto a = Node("a", port, pair.dialler);
+    auto b = Node("b", port + 1, pair.acceptor);
+    EXPECT_TRUE(Link(*a, *b, "127.0.0.1:" + std::to_string(port + 1))) << port;
+    // That one of the secrets was refused is not a refusal of the node.
+    EXPECT_EQ(a->counter(Counter::kLinksRefused), 0u);
+    EXPECT_TRUE(a->See([](const Events& e) { return e.refused.empty(); }));
+    port += 2;
+  }
+}
+
+TEST_F(LinkTest, ANodeThatKnowsNeitherSecretRefusesBothAndIsLeftAlone) {
+  auto a = Node("a", 1, WithSecrets("new", "old"));
+  auto b = Node("b", 2, WithSecrets("older"));
+  a->Do([](PeerTransport& t) { t.Dial({"127.0.0.1:2", kNobody}); });
+  ASSERT_TRUE(Await([&] { return a->counter(Counter::kLinksRefused) == 1; }));
+  AwaitBackOffs();
+  EXPECT_EQ(net_.Dials(At(2)), 2u);
+  EXPECT_EQ(b->counter(Counter::kLinksRefusedSecret), 2u);
+  EXPECT_EQ(a->See([](const Events& e) { return e.refused.size(); }), 1u);
+}
+
+TEST_F(LinkTest, EveryLinkBeginsWithTheFirstSecret) {
+  auto a = Node("a", 1, WithSecrets("new", "old"));
+  auto b = Node("b", 2, WithSecrets("old"));
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
+  EXPECT_EQ(b->counter(Counter::kLinksRefusedSecret), 1u);
+  // It comes back with both secrets: nothing is refused any more.
+  net_.Listen(At(2), nullptr);
+  net_.BreakAll();
+  ASSERT_TRUE(Await([&] { return a->links_down() == 1; }));
+  auto next = Node("b", 2, WithSecrets("new", "old"));
+  ASSERT_TRUE(Await([&] { return a->links_up() == 2; }));
+  EXPECT_EQ(next->counter(Counter::kLinksRefusedSecret), 0u);
+}
+
 TEST_F(LinkTest, ASecretOnOneSideAloneIsRefused) {
   LinkPolicy secret = Policy();
   secret.secret = "swordfish";

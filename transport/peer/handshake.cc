@@ -17,12 +17,13 @@ std::optional<std::string> InsecurePeer(const LinkPolicy& policy,
 }
 
 Handshake::Handshake(const LinkPolicy& policy, LinkRole role, crdt::Origin self,
-                     std::string nonce, bool probe)
+                     std::string nonce, bool probe, bool prove_also)
     : policy_(policy),
       role_(role),
       self_(std::move(self)),
       nonce_(std::move(nonce)),
-      probe_(probe) {}
+      probe_(probe),
+      also_(prove_also) {}
 
 std::optional<codec::EncodedFrame> Handshake::Begin() {
   if (role_ == LinkRole::kAcceptor) return std::nullopt;
@@ -66,11 +67,19 @@ Handshake::Step Handshake::OnHello(const codec::Hello& hello) {
   return Continue{OwnHello()};
 }
 
+bool Handshake::TakeProof(const std::string& mac) {
+  const bool dialler = role_ == LinkRole::kDialler;
+  const LinkRole other = dialler ? LinkRole::kAcceptor : LinkRole::kDialler;
+  const auto proves = [&](const std::string& secret) {
+    return codec::SameMac(codec::MakeProof(secret, other, Input()), mac);
+  };
+  if (dialler) return proves(Secret());
+  also_ = !proves(policy_.secret) && !policy_.secret_also.empty();
+  return proves(Secret());
+}
+
 Handshake::Step Handshake::OnProof(const codec::Proof& proof) {
-  LinkRole other =
-      role_ == LinkRole::kDialler ? LinkRole::kAcceptor : LinkRole::kDialler;
-  std::string expected = codec::MakeProof(policy_.secret, other, Input());
-  if (!codec::SameMac(expected, proof.mac)) {
+  if (!TakeProof(proof.mac)) {
     RefusalSide theirs = Theirs();
     theirs.has_secret = !proof.mac.empty();
     return Refuse{RefusalReason::kSecret,
@@ -111,7 +120,7 @@ codec::EncodedFrame Handshake::OwnHello() const {
 }
 
 codec::EncodedFrame Handshake::OwnProof() const {
-  return codec::EncodeProof({codec::MakeProof(policy_.secret, role_, Input())});
+  return codec::EncodeProof({codec::MakeProof(Secret(), role_, Input())});
 }
 
 codec::ProofInput Handshake::Input() const {

@@ -21,7 +21,7 @@ Link::Link(Loop& loop, const LinkPolicy& policy, Counters& counters,
       config_(std::move(config)),
       pipe_(std::move(pipe)),
       handshake_(policy, config_.role, config_.self, config_.nonce,
-                 config_.probe),
+                 config_.probe, config_.prove_also),
       timer_(loop.io()) {}
 
 Link::~Link() { pipe_->SetReceiver(nullptr); }

@@ -64,6 +64,8 @@ class Link final : public Pipe::Receiver {
     core::LinkId id = 0;
     codec::LinkRole role = codec::LinkRole::kDialler;
     bool probe = false;
+    // A dialler proves the policy's secret_also.
+    bool prove_also = false;
     std::string nonce;
     crdt::Origin self;
     // Outbound: the address of the dial set. Inbound: empty.

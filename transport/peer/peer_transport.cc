@@ -23,6 +23,9 @@ constexpr milliseconds kHelloProbeLimit{1200};
 constexpr milliseconds kShutdownPoll{10};
 // After this many polls what is left is cancelled; after twice as many, left.
 constexpr int kShutdownRounds = 40;
+// Addresses of which it is known which secret they take.
+constexpr size_t kMaxProved = 4 * core::kMaxMembers;
+
 // An established link's end is for the core to explain.
 bool IsRefusal(const Link& link, const Link::End& end) {
   return !link.up() && (end.refused_here || end.refused_there);
@@ -115,6 +118,7 @@ core::LinkId PeerTransport::Connect(const std::string& address,
   config.probe = probe;
   config.dialed = address;
   config.remote = ToText(endpoint);
+  config.prove_also = !probe && prove_also_.erase(config.remote) > 0;
   Link& link = AddLink(std::move(config), pipe);
   pipe->Start();
   link.Start();
@@ -170,6 +174,7 @@ void PeerTransport::OnLinkEstablished(Link& link) {
   counters_.Add(Counter::kLinksUp);
   refusals_.Clear(link.hello().address);
   refusals_.Clear(link.remote());
+  LearnSecret(link);
   if (!link.inbound()) dialer_.OnEstablished(link.id(), link.peer_life());
   spdlog::debug("link {} to {} ({}) is up", link.id(), link.hello().origin.node,
                 link.remote());
@@ -192,13 +197,14 @@ void PeerTransport::Forget(Link& link, const Link::End& end) {
   std::erase_if(leaving_, [](const auto& pipe) { return pipe->closed(); });
   if (!link.pipe()->closed()) leaving_.push_back(link.pipe());
   const bool refused = IsRefusal(link, end);
-  if (refused) NoteRefusal(link, end);
+  const bool other_secret = refused && TryOtherSecret(link, end);
+  if (refused && !other_secret) NoteRefusal(link, end);
   if (link.probe()) return OnProbeAttemptOver(link.id(), end.probed);
   // Before OnOver: it is about the other addresses of that life.
   if (link.up()) dialer_.OnLinkLost(link.peer_life());
   if (!link.inbound()) {
     dialer_.OnOver(link.id(), {.why = end.why,
-                               .permanent = end.permanent,
+                               .permanent = end.permanent && !other_secret,
                                .life = link.peer_life(),
                                .logged = refused});
   }
@@ -207,6 +213,24 @@ void PeerTransport::Forget(Link& link, const Link::End& end) {
   spdlog::debug("link {} to {} ({}) is down: {}", link.id(),
                 link.hello().origin.node, link.remote(), end.why);
   events_.OnLinkDown(link.id(), end.why);
+}
+
+bool PeerTransport::TryOtherSecret(const Link& link, const Link::End& end) {
+  const Handshake& handshake = link.handshake();
+  const bool refused =
+      end.refused_there && end.permanent && handshake.proof_pending();
+  if (!refused || handshake.also() || options_.policy.secret_also.empty()) {
+    return false;
+  }
+  if (prove_also_.size() >= kMaxProved) prove_also_.clear();
+  prove_also_.insert(link.remote());
+  return true;
+}
+
+void PeerTransport::LearnSecret(const Link& link) {
+  if (options_.policy.secret_also.empty()) return;
+  if (proved_also_.size() >= kMaxProved) proved_also_.clear();
+  proved_also_[link.hello().address] = link.handshake().also();
 }
 
 void PeerTransport::NoteRefusal(const Link& link, const Link::End& end) {
@@ -283,7 +307,13 @@ void PeerTransport::UseUdp(asio::ip::udp::socket socket) {
 
 void PeerTransport::SendBeat(const std::string& address,
                              const core::BeatDatagram& beat) {
-  beats_.Send(address, beat);
+  const LinkPolicy& policy = options_.policy;
+  if (policy.secret_also.empty()) {
+    return beats_.Send(address, beat, policy.secret);
+  }
+  const auto also = proved_also_.find(address);
+  if (also == proved_also_.end()) return;
+  beats_.Send(address, beat, also->second ? policy.secret_also : policy.secret);
 }
 
 void PeerTransport::PollBeats() { beats_.Poll(); }

@@ -11,6 +11,12 @@
 // closed. Keepalive is off: the core judges links by beats and
 // acknowledgements.
 //
+// With two secrets (LinkPolicy::secret_also) every dial proves the first, and
+// the next one the other if that was refused; that is no refusal yet. Beats to
+// an address are made with the secret of the last link there, since a node of
+// which only one is known drops those of the other. Before that link, none are
+// sent.
+//
 // Life: construct, (UseUdp), use, Shutdown, stop the loop, destroy. The server
 // with the service of `Accept` must be shut down before the destructor.
 //
@@ -109,6 +115,10 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   // Counts a refusal, tells the core of it and logs it, if it is news.
   void NoteRefusal(const Link& link, const Link::End& end);
   void LogRefusal(const Link& link, const Link::End& end);
+  // Whether an attempt was refused that proved the first of two secrets: the
+  // next one proves the other.
+  bool TryOtherSecret(const Link& link, const Link::End& end);
+  void LearnSecret(const Link& link);
   void CloseLater(core::LinkId link, const std::string& reason, bool permanent);
   std::string Nonce();
   void OnProbeResolved(uint64_t token, const std::string& address,
@@ -132,6 +142,10 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   // Pipes of links that are over, while they are not closed.
   std::vector<std::shared_ptr<Pipe>> leaving_;
   RefusalLog refusals_;
+  // Endpoints at which the next attempt proves secret_also.
+  std::set<std::string> prove_also_;
+  // By advertised address, whether the last link was proved by secret_also.
+  std::map<std::string, bool> proved_also_;
   std::unique_ptr<asio::steady_timer> shutdown_timer_;
   int shutdown_rounds_ = 0;
 };
