@@ -205,11 +205,22 @@ Options NodeOptions() {
            "All others are learnt from them. Its own address may be among "
            "them.",
            MUSTER_FIELD(runtime.core.join)),
+      Switch("join-optional",
+             "Serve alone where every `--join` address that answers refuses "
+             "this node (another secret or cluster, no common version). "
+             "Without it such a node exits with code 1.",
+             MUSTER_FIELD(runtime.core.join_optional)),
       Secret(Text("cluster-secret", {"1 to 1024 bytes, or @FILE", IsSecret},
                   "What every node of the cluster must know; it is proved, "
                   "never sent.",
                   MUSTER_FIELD(runtime.cluster_secret)),
              kSecretVariable),
+      Secret(
+          Text("cluster-secret-also", {"1 to 1024 bytes, or @FILE", IsSecret},
+               "A second secret that is valid, too, while nodes are changed "
+               "over from one to the other, one by one.",
+               MUSTER_FIELD(runtime.cluster_secret_also)),
+          "MUSTER_CLUSTER_SECRET_ALSO"),
       Switch("insecure-peers",
              "Without a secret, peers are let in from loopback only; with "
              "this, from anywhere.",
@@ -392,7 +403,7 @@ Options DetectorOptions() {
              MUSTER_FIELD(runtime.core.detector.name_check)),
       Millis("join-wait-ms", 0, 600'000,
              "With no answer from any `--join` address by then, the node "
-             "serves alone.",
+             "serves alone; with refusals only, it exits.",
              MUSTER_FIELD(runtime.core.detector.join_wait)),
   };
 }
@@ -480,6 +491,12 @@ const ConfigOption* FindByKey(absl::string_view key) {
 }
 
 absl::Status CheckTogether(const Config& config) {
+  if (!config.runtime.cluster_secret_also.empty() &&
+      config.runtime.cluster_secret.empty()) {
+    return absl::InvalidArgumentError(
+        "--cluster-secret-also (hidden): needs --cluster-secret, the one that "
+        "is proved first");
+  }
   struct Order {
     const char* low;
     const char* high;

@@ -15,8 +15,9 @@
 //   std::cout << "ready node=a grpc=" << runtime.listen_address() << "\n";
 //   status = runtime.Wait();                     // why the node exits
 //
-// Signals. With `handle_signals`, SIGTERM and SIGINT drain; a second one
-// exits the process at once with status 130 or 143.
+// Signals. With `handle_signals`, SIGTERM, SIGINT and SIGHUP drain; a second
+// one exits the process at once with status 143, 130 or 129. SIGHUP stays
+// ignored in a process that was started so (nohup).
 //
 // Shutdown. After a drain, or when the core says so (Output::exit), Wait
 // returns; the destructor ends links, calls and the loop within about two
@@ -56,6 +57,8 @@ struct RuntimeOptions {
   std::string advertise;
   // Proved by both sides of a peer link; never sent. Empty: none.
   std::string cluster_secret;
+  // Valid as well while nodes are changed over to another secret, one by one.
+  std::string cluster_secret_also;
   // Without a secret, peers that are not on loopback are refused, unless this
   // is set.
   bool insecure_peers = false;
@@ -76,7 +79,7 @@ struct RuntimeOptions {
   size_t max_frame_bytes = core::kDefaultMaxFrameBytes;
   // A drain that has not ended by then is cut short.
   absl::Duration drain_timeout = absl::Seconds(10);
-  // SIGTERM and SIGINT drain; a second one exits at once.
+  // SIGTERM, SIGINT and SIGHUP drain; a second one exits at once.
   bool handle_signals = false;
   // The core's own. `core.address` is filled in by the runtime.
   core::Options core;

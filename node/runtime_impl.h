@@ -84,6 +84,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   void OnLinkUp(core::LinkId link, const core::PeerHello& hello) override;
   void OnLinkDown(core::LinkId link, const std::string& why) override;
   void OnFrame(core::LinkId link, core::Frame frame) override;
+  void OnRefused(const std::string& address, const std::string& why) override;
   void OnDatagram(const core::BeatDatagram& beat) override;
   void OnInbound(const std::string& remote, bool up) override;
   void OnUdpUnavailable(const std::string& why) override;

@@ -115,6 +115,7 @@ void Runtime::Impl::MakeTransport() {
   transport.policy.cluster = options_.core.cluster;
   transport.policy.address = options_.core.address;
   transport.policy.secret = options_.cluster_secret;
+  transport.policy.secret_also = options_.cluster_secret_also;
   transport.policy.insecure_peers = options_.insecure_peers;
   transport.policy.max_frame_bytes = options_.max_frame_bytes;
   transport.max_inbound = options_.core.max_members + 64;
@@ -181,8 +182,8 @@ void Runtime::Impl::StartLoop(Port port) {
     replica_->OnUdpUnavailable(port.udp_fault);
   }
   if (options_.handle_signals) {
-    signals_ = std::make_unique<Signals>(*loop_, [this] {
-      spdlog::info("told to stop: draining");
+    signals_ = std::make_unique<Signals>(*loop_, [this](const char* name) {
+      spdlog::info("{}: draining", name);
       Drain();
     });
   }

@@ -99,6 +99,11 @@ void Runtime::Impl::OnFrame(core::LinkId link, core::Frame frame) {
   Run([&](core::Now now) { replica_->OnFrame(link, std::move(frame), now); });
 }
 
+void Runtime::Impl::OnRefused(const std::string& address,
+                              const std::string& why) {
+  Run([&](core::Now now) { replica_->OnRefused(address, why, now); });
+}
+
 void Runtime::Impl::OnDatagram(const core::BeatDatagram& beat) {
   Run([&](core::Now now) { replica_->OnDatagram(beat, now); });
 }

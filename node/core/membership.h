@@ -103,6 +103,10 @@ class Membership {
   void OnDatagram(const BeatDatagram& beat, Now now, Output& out);
   void OnProbe(uint64_t token, bool refused, Now now, Output& out);
   void OnHelloProbe(uint64_t token, crdt::LifeId life, Now now, Output& out);
+  // A dial to `address` was refused for good, by the node there or by this one:
+  // another secret, another cluster, no common version.
+  void OnRefused(const std::string& address, const std::string& why, Now now,
+                 Output& out);
   void OnUdpUnavailable(const std::string& why);
   // The peer acknowledged bulk, or there is none outstanding (true); else the
   // replica's flow control waits for an acknowledgement (false).

@@ -84,6 +84,14 @@ void Membership::OnHelloProbe(uint64_t token, crdt::LifeId life, Now now,
   impl_->End(step);
 }
 
+void Membership::OnRefused(const std::string& address, const std::string& why,
+                           Now now, Output& out) {
+  Step step{now, out};
+  impl_->Begin(step);
+  impl_->Refused(address, why);
+  impl_->End(step);
+}
+
 void Membership::OnUdpUnavailable(const std::string& why) {
   impl_->UdpUnavailable(why);
 }

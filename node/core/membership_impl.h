@@ -101,6 +101,9 @@ class Membership::Impl {
   absl::Status ForgetName(const std::string& name, Step& step);
 
   void LinkProgress(LinkId id, bool idle_or_acked, Now now);
+  void Refused(const std::string& address, const std::string& why) {
+    dialing_.Refused(address, why);
+  }
   void UdpUnavailable(const std::string& why) { udp_unavailable_ = why; }
   void SetPresenceSeq(crdt::Seq seq) { presence_seq_ = seq; }
   std::vector<MembershipEvent> TakeEvents();
@@ -130,6 +133,13 @@ class Membership::Impl {
   // ---- membership.cc ----
   bool admitted() const { return self_.incarnation.value != 0; }
   void CheckName(Step& step);
+  // The wait for the join addresses is over.
+  bool WaitedToJoin(Now now) const {
+    return now.mono >= start_ + times_.join_wait;
+  }
+  // Nobody has answered as a peer does.
+  bool NobodyAnswered() const;
+  void CheckRefused(Step& step);
   void TryAdmit(Step& step);
   void Admit(Step& step);
   void TryJoin(Step& step);

@@ -79,6 +79,9 @@ struct Options {
   std::string cluster = "muster";
   std::string address;            // HOST:PORT that peers dial.
   std::vector<std::string> join;  // HOST:PORT, or DNS names with a port.
+  // Serve alone where every join address that answers refuses this node, which
+  // else exits.
+  bool join_optional = false;
   size_t max_members = 1024;
   DetectorOptions detector;
   ReplicationOptions replication;

@@ -59,6 +59,13 @@ void Replica::OnHelloProbe(uint64_t token, crdt::LifeId life, Now now) {
   impl_->End();
 }
 
+void Replica::OnRefused(const std::string& address, const std::string& why,
+                        Now now) {
+  impl_->Begin(now);
+  impl_->membership.OnRefused(address, why, now, impl_->out);
+  impl_->End();
+}
+
 void Replica::OnUdpUnavailable(const std::string& why) {
   impl_->membership.OnUdpUnavailable(why);
 }

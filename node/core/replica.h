@@ -55,6 +55,9 @@ class Replica {
   void OnProbe(uint64_t token, ProbeOutcome outcome, Now now);
   // `life` is zero if nobody answered.
   void OnHelloProbe(uint64_t token, crdt::LifeId life, Now now);
+  // A dial to an address of Output::dial was refused for good; `why` is for
+  // people.
+  void OnRefused(const std::string& address, const std::string& why, Now now);
   // UDP cannot be sent or received here: shown in `status`.
   void OnUdpUnavailable(const std::string& why);
 

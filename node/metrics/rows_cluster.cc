@@ -130,6 +130,11 @@ std::vector<Metric> BeatRows() {
       Counter("muster_asks_answered_total",
               "Answers to such questions of peers.", kContext)
           .From("asks_answered"),
+      Counter("muster_pings_sent_total",
+              "Questions to members, whether a resume of a session whose grace "
+              "is over is on its way.",
+              kContext)
+          .From("pings_sent"),
       Counter("muster_probes_wanted_total",
               "Probes that the core asked for: `connect`, does an address "
               "refuse; `hello`, which life of a node is there.",
@@ -324,6 +329,14 @@ std::vector<Metric> TransferRows() {
 
 std::vector<Metric> WatchRows() {
   return {
+      Counter("muster_entries_evicted_total",
+              "Entries of this node that an administrator had removed.",
+              kContext)
+          .From("entries_evicted"),
+      Counter("muster_ended_records_dropped_total",
+              "Records of ended sessions that went before their time.",
+              "It grows: raise `--max-ended-sessions`.")
+          .From("ended_records_dropped"),
       Counter("muster_watch_states_total",
               "Watches that were begun with a state, fresh starts included.",
               "A high rate: clients connect anew without a version.")

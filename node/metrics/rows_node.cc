@@ -263,11 +263,42 @@ std::vector<Metric> RefusalRows() {
               "TCP connections accepted, of clients and peers.",
               "A high rate: clients connect anew for every call.")
           .From("connections_accepted"),
+      Gauge("muster_connections_open",
+            "Open TCP connections: `client`; `guest`, past "
+            "`--max-connections`, for two seconds; `peer`.",
+            "`client` near `--max-connections`: add a node or raise the limit.")
+          .Labels({"kind"})
+          .From("connections_open_clients", "client")
+          .From("connections_open_guests", "guest")
+          .From("connections_open_peers", "peer"),
+      Counter("muster_connection_guests_total",
+              "Connections past `--max-connections` that were let in for two "
+              "seconds, to be told so.",
+              "It grows: more clients than `--max-connections`.")
+          .From("connections_guests"),
+      Counter("muster_connection_guests_closed_total",
+              "Guests that were closed when their two seconds were over.",
+              kContext)
+          .From("connections_guests_closed"),
+      Counter("muster_connection_peers_total",
+              "Connections that proved to be of peers, and have a place of "
+              "their own.",
+              kContext)
+          .From("connections_peers"),
+      Counter("muster_connections_turned_away_total",
+              "Connections closed at once, by reason: `full` no place for "
+              "guests; `told` a guest from that host was told before.",
+              "It grows: clients do not move to another node.")
+          .Labels({"reason"})
+          .From("connections_refused_full", "full")
+          .From("connections_refused_told", "told"),
       Counter("muster_refusals_total",
               "What was refused, by reason: `connection_limit` a connection "
               "past `--max-connections`; `peer_link` a peer of another "
               "cluster, with a wrong secret or an incompatible version; "
-              "`member_limit` a node past `--max-members`; "
+              "`member_limit` a node past `--max-members`; `guest_call` a "
+              "call on a connection past `--max-connections`; `admin_call` an "
+              "administrative call without the right token; "
               "`unproved_datagram` a beat without proof of the secret; "
               "`foreign_datagram` a beat of another cluster.",
               "`connection_limit`: add a node or raise the limit. Others: see "
@@ -276,8 +307,26 @@ std::vector<Metric> RefusalRows() {
           .From("connections_refused", "connection_limit")
           .From("peer_links_refused", "peer_link")
           .From("members_refused", "member_limit")
+          .From("connections_guests_refused_calls", "guest_call")
+          .From("admin_calls_refused", "admin_call")
           .From("peer_unproved_datagrams", "unproved_datagram")
           .From("peer_foreign_datagrams", "foreign_datagram"),
+      Counter("muster_links_refused_total",
+              "Peer links refused, by reason: `cluster` another cluster's; "
+              "`secret` no proof of the secret, or a wrong one; `protocol` an "
+              "incompatible version; `insecure` a peer that is not on loopback "
+              "while nothing is proved; `limit`, `malformed`, `closing`; "
+              "`by_peer` refused by the other side.",
+              "See the log for who is refused and what to set.")
+          .Labels({"reason"})
+          .From("peer_links_refused_by_peer", "by_peer")
+          .From("peer_links_refused_closing", "closing")
+          .From("peer_links_refused_cluster", "cluster")
+          .From("peer_links_refused_insecure", "insecure")
+          .From("peer_links_refused_limit", "limit")
+          .From("peer_links_refused_malformed", "malformed")
+          .From("peer_links_refused_protocol", "protocol")
+          .From("peer_links_refused_secret", "secret"),
       Counter("muster_calls_failed_total",
               "Calls of clients that ended with an error, by its code.",
               "`resource_exhausted` or `unavailable` for minutes: a limit is "

@@ -235,6 +235,21 @@ TEST_F(ConfigTest, SecretIsReadFromTheFileItNames) {
   EXPECT_THAT(std::string(config.status().message()), HasSubstr("is empty"));
 }
 
+TEST_F(ConfigTest, ASecondSecretNeedsAFirst) {
+  ConfigSources sources;
+  sources.flags = {{"node", "a"},
+                   {"cluster-secret", "new"},
+                   {"cluster-secret-also", "@" + WriteFile("old\n")}};
+  absl::StatusOr<Config> config = LoadConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->runtime.cluster_secret, "new");
+  EXPECT_EQ(config->runtime.cluster_secret_also, "old");
+  sources.flags.erase(sources.flags.begin() + 1);
+  EXPECT_THAT(std::string(LoadConfig(sources).status().message()),
+              HasSubstr("--cluster-secret-also (hidden): needs "
+                        "--cluster-secret"));
+}
+
 TEST_F(ConfigTest, AnAdminTokenIsReadLikeASecret) {
   ConfigSources sources;
   sources.flags = {{"node", "a"}};

@@ -169,8 +169,25 @@ TEST(RuntimeTest, ANodeWithTheSecretAndOneWithoutDoNotLink) {
   Node b("b", {a->listen_address()});
   Node c("c", {a->listen_address()}, secret);
   EXPECT_TRUE(Await([&] { return a.Sees(2) && c.Sees(2); }));
+  // A part of the cluster is what b is not, and it does not pass for one.
+  const absl::Status why = b->Wait();
+  EXPECT_EQ(why.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(why.message()),
+              HasSubstr(a->listen_address() +
+                        ": b has no --cluster-secret, but a asks for one"));
+  EXPECT_FALSE(b.sink().ready);
+}
+
+TEST(RuntimeTest, ARefusedNodeServesAloneIfThatIsAllowed) {
+  Node a("a", {}, [](RuntimeOptions& o) { o.core.cluster = "other"; });
+  Node b("b", {a->listen_address()},
+         [](RuntimeOptions& o) { o.core.join_optional = true; });
   EXPECT_TRUE(b.AwaitReady());
-  EXPECT_TRUE(b.Sees(1));
+  std::vector<std::string> notes =
+      b.Do([](core::Replica& r, core::Now now) { return r.Status(now).notes; });
+  EXPECT_THAT(notes, ::testing::Contains(HasSubstr(
+                         "serving alone: refused by " + a->listen_address() +
+                         ": a is of cluster \"other\"")));
 }
 
 TEST(RuntimeTest, ASecondNodeOfTheNameExitsAndSaysWhereTheNameIsInUse) {

@@ -32,6 +32,11 @@ class PeerEvents {
   // peer dialled.
   virtual void OnInbound(const std::string& remote, bool up) = 0;
 
+  // A dial to `address`, one of those that the core wants dialled, was refused
+  // for good, by the peer or by this node. `why` is for people.
+  virtual void OnRefused(const std::string& address,
+                         const std::string& why) = 0;
+
   // A beat of this cluster, its MAC checked.
   virtual void OnDatagram(const core::BeatDatagram& beat) = 0;
   virtual void OnUdpUnavailable(const std::string& why) = 0;
