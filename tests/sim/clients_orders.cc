@@ -58,7 +58,7 @@ void Clients::OnEvicted(Process& from, const core::EntryEvicted& evicted) {
       made->content.key != evicted.key) {
     return world_.Fail("an entry was evicted that no client made");
   }
-  model_.Untracked(session.number, from.number, ref);
+  model_.Evicted(session.number, from.number, ref);
   session.held.erase(ref);
 }
 
