@@ -45,7 +45,7 @@ void Replication::OnLinked(LinkId id, const crdt::Origin& origin, Output& out) {
   link.id = id;
   link.origin = origin;
   link.window = FlowWindow(options_.window_bytes);
-  link.heard = streams_.now().mono;
+  link.hearing = LinkHearing(streams_.now().mono);
   SendPositions(link, /*full=*/true, out);
 }
 

@@ -35,6 +35,7 @@
 
 #include "crdt/log.h"
 #include "node/core/flow_window.h"
+#include "node/core/link_hearing.h"
 #include "node/core/membership.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
@@ -99,9 +100,7 @@ class Replication {
   struct Link {
     LinkId id = 0;
     crdt::Origin origin;
-    bool heard_positions = false;
-    Instant heard{0};   // The last frame of any kind.
-    bool back = false;  // Heard after a silence, and no positions since.
+    LinkHearing hearing;
     std::map<crdt::StreamId, PeerPosition> positions;
     std::map<crdt::StreamId, ServedStream> serving;
     std::map<crdt::StreamId, crdt::Seq> told;  // Positions last sent.

@@ -98,7 +98,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
                               Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  const bool back = std::exchange(link->back, false);
+  const bool news = link->hearing.Told(frame.full);
   const absl::Duration delay = membership_.DelayOf(id);
   for (const StreamPosition& position : frame.streams) {
     if (!LearnStream(position, delay)) continue;
@@ -117,7 +117,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     bool direct = DirectLink(stream) == id;
     stream.visibility.OnNamed(position.seq, /*origin=*/direct);
     if (pulling.source() != 0 &&
-        (!direct || pulling.source() == id || !(first || back))) {
+        (!direct || pulling.source() == id || !(first || news))) {
       continue;
     }
     // A rebase that has begun would begin again: it may end first.
@@ -127,10 +127,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
       pulling.origin_waits = true;
     }
   }
-  if (frame.full) {
-    link->heard_positions = true;
-    ForgetUnnamed(*link, frame);
-  }
+  if (frame.full) ForgetUnnamed(*link, frame);
 }
 
 // What a peer named before and names no more, it has dropped.
@@ -148,7 +145,7 @@ bool Replication::CaughtUp() const {
   for (const auto& [id, link] : links_) {
     // One that has died meanwhile brings nothing more.
     if (Silent(link) && !membership_.IsAlive(link.origin.life)) continue;
-    if (!link.heard_positions) return false;
+    if (!link.hearing.told()) return false;
     for (const auto& [stream_id, position] : link.positions) {
       if (!position.wanted) continue;
       const Stream* stream = streams_.Find(stream_id);

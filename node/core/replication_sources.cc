@@ -13,7 +13,6 @@ using crdt::Seq;
 
 namespace {
 
-constexpr absl::Duration kSilent = absl::Seconds(1);
 // Back-off between dials is at most 2 s.
 constexpr absl::Duration kPicky = absl::Seconds(3);
 // What is asked for again is waited for up to so many source_timeouts; and so
@@ -31,14 +30,11 @@ LinkId Replication::DirectLink(const Stream& stream) const {
 
 void Replication::OnHeard(LinkId id) {
   Link* link = FindLink(id);
-  if (link == nullptr) return;
-  link->back |= Silent(*link);
-  link->heard = streams_.now().mono;
+  if (link != nullptr) link->hearing.Heard(streams_.now().mono);
 }
 
-// Beats travel on every link: one without them is of no use, open or not.
 bool Replication::Silent(const Link& link) const {
-  return streams_.now().mono - link.heard > kSilent;
+  return link.hearing.silent(streams_.now().mono);
 }
 
 Seq Replication::Furthest(const Stream& stream) const {
