@@ -8,9 +8,8 @@
 //
 //   kNew   the link is up; the peer has not told where it stands
 //   kTold  it has, and is heard
-//   kBack  it was silent, and is heard again: it has told nothing since, so
-//   that
-//          what it tells next is news, as on a new link
+//   kBack  it was silent and is heard again, and has told nothing since: the
+//          next positions are news, as on a new link
 //
 // Beats travel on every link: one without them is *silent*, open or not, and
 // nothing is pulled over it.
