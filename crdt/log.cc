@@ -4,7 +4,6 @@
 
 #include "crdt/check.h"
 #include "crdt/mutant.h"
-#include "crdt/mutation.h"
 
 namespace muster::crdt {
 
@@ -79,9 +78,8 @@ std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,
   const Chunk& chunk = *--it;
   if (cursor.chunk != chunk.number) {
     absl::string_view skip = chunk.bytes;
-    for (Seq seq = chunk.first; seq < next; seq = seq.Next()) {
-      SkipMutation(skip);
-    }
+    grammar_.skip(skip, static_cast<uint32_t>(next.value - chunk.first.value),
+                  kAnyBytes);
     cursor.chunk = chunk.number;
     cursor.offset = chunk.bytes.size() - skip.size();
   }
@@ -94,15 +92,8 @@ std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,
     run.count = static_cast<uint32_t>(end.value - next.value);
     left.remove_prefix(left.size());
   } else {
-    for (Seq seq = next; seq < end && run.count < kRunCount; seq = seq.Next()) {
-      absl::string_view before = left;
-      SkipMutation(left);
-      if (run.count > 0 && rest.size() - left.size() > max_bytes) {
-        left = before;
-        break;
-      }
-      ++run.count;
-    }
+    const uint64_t most = std::min<uint64_t>(end.value - next.value, kRunCount);
+    run.count = grammar_.skip(left, static_cast<uint32_t>(most), max_bytes);
   }
   size_t taken = rest.size() - left.size();
   run.bytes.assign(rest.data(), taken);

@@ -1,6 +1,7 @@
-// The recent mutations of all streams, as first encoded: what a peer that is
-// a little behind is sent. One byte budget for all streams; the oldest chunk
-// goes first, whichever stream it belongs to.
+// The recent mutations of all streams of one kind, as first encoded: what a
+// peer that is a little behind is sent. One byte budget for all of them; the
+// oldest chunk goes first, whichever stream it belongs to. Each kind has a log
+// of its own, so that a burst of one pushes nothing of another out.
 //
 // Invariants: the mutations of a stream in the log are consecutive and end at
 // last(stream); what is older than first(stream) is gone.
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "crdt/grammar.h"
 #include "crdt/types.h"
 
 namespace muster::crdt {
@@ -24,7 +26,9 @@ class MutationLog {
  public:
   using StreamIdx = uint32_t;
 
-  explicit MutationLog(size_t budget_bytes) : budget_(budget_bytes) {}
+  // `grammar`: of the streams' kind.
+  MutationLog(const Grammar& grammar, size_t budget_bytes)
+      : grammar_(grammar), budget_(budget_bytes) {}
 
   // Makes `stream` known with nothing in it; what follows is after `position`.
   void Reset(StreamIdx stream, Seq position);
@@ -81,7 +85,8 @@ class MutationLog {
 
   void Evict();
 
-  size_t budget_;
+  const Grammar& grammar_;
+  const size_t budget_;
   size_t bytes_ = 0;
   uint64_t next_chunk_ = 1;
   std::vector<Stream> streams_;

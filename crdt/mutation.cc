@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "crdt/varint.h"
+
 namespace muster::crdt {
 namespace {
 
@@ -114,37 +116,6 @@ bool TakeEntry(absl::string_view& bytes, Seq seq, uint8_t tag,
 }
 
 }  // namespace
-
-void AppendVarint(uint64_t value, std::string& out) {
-  char buffer[10];
-  size_t size = 0;
-  while (value >= 0x80) {
-    buffer[size++] = static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  buffer[size++] = static_cast<char>(value);
-  out.append(buffer, size);
-}
-
-bool TakeVarint(absl::string_view& bytes, uint64_t& value) {
-  if (!bytes.empty() && static_cast<uint8_t>(bytes[0]) < 0x80) {
-    value = static_cast<uint8_t>(bytes[0]);
-    bytes.remove_prefix(1);
-    return true;
-  }
-  value = 0;
-  for (size_t i = 0; i < bytes.size() && i < 10; ++i) {
-    uint8_t byte = static_cast<uint8_t>(bytes[i]);
-    if (i == 9 && byte > 1) return false;
-    value |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
-    if ((byte & 0x80) == 0) {
-      if (byte == 0 && i > 0) return false;  // Not the shortest form.
-      bytes.remove_prefix(i + 1);
-      return true;
-    }
-  }
-  return false;
-}
 
 void EncodePutSession(Seq seq, ElementId id, const SessionContent& content,
                       std::string& out) {
@@ -265,20 +236,6 @@ bool ValidateMutations(absl::string_view bytes, Seq first, uint32_t count) {
   return bytes.empty();
 }
 
-void AppendElementSeq(Seq previous, Seq seq, std::string& out) {
-  AppendVarint(seq.value - previous.value, out);
-}
-
-bool DecodeSeqGap(absl::string_view& bytes, Seq& previous) {
-  uint64_t gap = 0;
-  if (!TakeVarint(bytes, gap) || gap == 0 ||
-      gap > UINT64_MAX - previous.value) {
-    return false;
-  }
-  previous = Seq(previous.value + gap);
-  return true;
-}
-
 bool DecodeElement(absl::string_view& bytes, Seq& previous, Mutation& out) {
   return DecodeSeqGap(bytes, previous) &&
          DecodeMutation(bytes, previous, out) &&
@@ -295,12 +252,10 @@ bool ValidateElements(absl::string_view bytes, uint32_t count) {
   return bytes.empty();
 }
 
-bool ValidateSeqGaps(absl::string_view bytes, uint32_t count) {
-  Seq previous;
-  for (uint32_t i = 0; i < count; ++i) {
-    if (!DecodeSeqGap(bytes, previous)) return false;
-  }
-  return bytes.empty();
+const Grammar& PresenceGrammar() {
+  static constexpr Grammar kGrammar = {&SkipRun<&SkipMutation>,
+                                       &ValidateMutations, &ValidateElements};
+  return kGrammar;
 }
 
 bool IsValidUtf8(absl::string_view bytes) {

@@ -1,4 +1,4 @@
-// Mutations: what streams are made of, and how they are encoded.
+// Mutations of presence streams, and how they are encoded.
 //
 // A mutation is decoded for one seq, which is not encoded: the mutations of a
 // delta are consecutive. Ids are encoded as the distance from that seq, so the
@@ -25,6 +25,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "crdt/grammar.h"
 #include "crdt/types.h"
 
 namespace muster::crdt {
@@ -101,17 +102,11 @@ bool ValidateMutations(absl::string_view bytes, Seq first, uint32_t count);
 
 // The elements of a rebase: each the gap of its seq from the one before (the
 // first: from 0) and a put mutation with that seq, in seq order.
-void AppendElementSeq(Seq previous, Seq seq, std::string& out);
 bool DecodeElement(absl::string_view& bytes, Seq& previous, Mutation& out);
 bool ValidateElements(absl::string_view bytes, uint32_t count);
 
-// The seqs of a rebase that the receiver keeps: gaps, as above.
-bool DecodeSeqGap(absl::string_view& bytes, Seq& previous);
-bool ValidateSeqGaps(absl::string_view bytes, uint32_t count);
-
-// Varints, shared with other encodings.
-void AppendVarint(uint64_t value, std::string& out);
-bool TakeVarint(absl::string_view& bytes, uint64_t& value);
+// All of the above, as the log and the codec ask for it.
+const Grammar& PresenceGrammar();
 
 // Strict UTF-8: no surrogates, no overlong forms, at most U+10FFFF.
 bool IsValidUtf8(absl::string_view bytes);

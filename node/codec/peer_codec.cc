@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "crdt/mutation.h"
+#include "crdt/grammar.h"
 #include "muster/v1/peer.pb.h"
 #include "node/codec/field_check.h"
 #include "node/codec/peer_proof.h"
@@ -43,6 +43,16 @@ crdt::StreamId TakeStream(const char* message, const v1::StreamId& from,
   check.Life({message, -1, "stream.life"}, from.life_hi(), from.life_lo());
   crdt::StreamKind kind = TakeKind(message, -1, from.kind(), check);
   return {{from.life_hi(), from.life_lo()}, kind};
+}
+
+// The grammar of a stream whose mutations a frame carries. None: a node that
+// cannot read mutations skips none of them, but ends the link.
+const crdt::Grammar* TakeGrammar(const char* message, crdt::StreamId stream,
+                                 FieldCheck& check) {
+  const crdt::Grammar* grammar = crdt::GrammarOf(stream.kind);
+  check.Require({message, -1, "stream.kind"}, grammar != nullptr,
+                "no kind of stream that this version can read");
+  return grammar;
 }
 
 core::BeatReport TakeReport(const char* list, int index,
@@ -137,29 +147,32 @@ core::DeltaFrame Take(v1::Delta& from, FieldCheck& check) {
   to.mutations =
       std::make_shared<const std::string>(std::move(*from.mutable_mutations()));
   if (!check.ok()) return to;
+  const crdt::Grammar* grammar = TakeGrammar(kName, to.stream, check);
+  if (grammar == nullptr) return to;
   check.Require({kName, -1, "mutations"},
-                crdt::ValidateMutations(*to.mutations, to.first, to.count),
+                grammar->valid_run(*to.mutations, to.first, to.count),
                 "not `count` valid mutations");
   return to;
 }
 
-bool ValidRebasePayload(const core::RebaseFrame& frame) {
+bool ValidRebasePayload(const core::RebaseFrame& frame,
+                        const crdt::Grammar& grammar) {
   using Kind = core::RebaseFrame::Kind;
   switch (frame.kind) {
     case Kind::kBegin:
     case Kind::kEnd:
       return frame.payload->empty() && frame.count == 0;
-    case Kind::kKeepSessions:
-    case Kind::kKeepEntries:
+    case Kind::kKeepParents:
+    case Kind::kKeep:
       return crdt::ValidateSeqGaps(*frame.payload, frame.count);
-    case Kind::kPutSessions:
-    case Kind::kPutEntries:
-      return crdt::ValidateElements(*frame.payload, frame.count);
+    case Kind::kPutParents:
+    case Kind::kPut:
+      return grammar.valid_elements(*frame.payload, frame.count);
     case Kind::kDelta:
       return frame.count >= 1 && frame.count <= frame.seq.value &&
-             crdt::ValidateMutations(
-                 *frame.payload, crdt::Seq(frame.seq.value - frame.count + 1),
-                 frame.count);
+             grammar.valid_run(*frame.payload,
+                               crdt::Seq(frame.seq.value - frame.count + 1),
+                               frame.count);
   }
   return false;
 }
@@ -184,7 +197,9 @@ core::RebaseFrame Take(v1::RebaseFrame& from, FieldCheck& check) {
       std::make_shared<const std::string>(std::move(*from.mutable_payload()));
   to.digest = from.digest();
   if (!check.ok()) return to;
-  check.Require({kName, -1, "payload"}, ValidRebasePayload(to),
+  const crdt::Grammar* grammar = TakeGrammar(kName, to.stream, check);
+  if (grammar == nullptr) return to;
+  check.Require({kName, -1, "payload"}, ValidRebasePayload(to, *grammar),
                 "not what `kind` and `count` say");
   return to;
 }

@@ -91,7 +91,7 @@ void Evictions::Meet(Job& job, RowIdx row, LocalSessions& sessions,
     return;
   }
   const Stream& stream = *roll_.StreamAt(session.stream);
-  if (stream.dropping) return;
+  if (stream.visibility.dropping()) return;
   if (stream.own) {
     sessions.Evict(row, job.reason, out);
     ++job.removed;

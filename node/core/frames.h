@@ -69,13 +69,15 @@ struct DeltaFrame {
   // Encoded mutations (crdt/mutation.h). Shared by all links it goes to.
   std::shared_ptr<const std::string> mutations;
 };
+// A kind of stream may have parents: elements that others name. Presence has
+// (KEEP_SESSIONS and KEEP_ENTRIES of the protocol are kKeepParents and kKeep).
 struct RebaseFrame {
   enum class Kind : uint8_t {
     kBegin = 1,
-    kKeepSessions = 2,
-    kPutSessions = 3,
-    kKeepEntries = 4,
-    kPutEntries = 5,
+    kKeepParents = 2,
+    kPutParents = 3,
+    kKeep = 4,
+    kPut = 5,
     kDelta = 6,
     kEnd = 7,
   };

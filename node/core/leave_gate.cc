@@ -20,7 +20,7 @@ constexpr absl::Duration kDatagram = absl::Milliseconds(100);
 void LeaveGate::Tick(bool waiting, Output& out) {
   known_until_ = kLongAgo;
   if (!waiting) return;
-  const Instant now = roll_.now().mono;
+  const Instant now = streams_.now().mono;
   const std::vector<LivePeer> peers = membership_.LivePeers();
   if (peers.empty() || Mutated(Mutant::kLeavesUnasked)) {
     known_until_ = now;
@@ -35,13 +35,13 @@ void LeaveGate::Tick(bool waiting, Output& out) {
     known_until_ = std::min(known_until_, Known(peer));
   }
   membership_.Ping(kPeriod + kPeriodPerPeer * static_cast<double>(peers.size()),
-                   roll_.now(), out);
+                   streams_.now(), out);
 }
 
 Instant LeaveGate::Known(const LivePeer& peer) const {
   if (!peer.pong) return kLongAgo;
   const Stream* stream =
-      roll_.FindStream({peer.life, crdt::StreamKind::kPresence});
+      streams_.Find({peer.life, crdt::StreamKind::kPresence});
   if (stream == nullptr || stream->vv < peer.presence_seq ||
       !replication_.IsDirect(*stream)) {
     return kLongAgo;
@@ -49,7 +49,7 @@ Instant LeaveGate::Known(const LivePeer& peer) const {
   const Pong& pong = *peer.pong;
   const Instant answered = pong.sent - pong.took - kMargin;
   const absl::Duration quiet =
-      roll_.now().mono - replication_.BulkAt(peer.link);
+      streams_.now().mono - replication_.BulkAt(peer.link);
   if (quiet >= kDrained + 2 * pong.took) return answered;
   return std::min(answered, peer.datagram - kDatagram - 2 * pong.took);
 }

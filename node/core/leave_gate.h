@@ -30,7 +30,7 @@
 #include "node/core/membership.h"
 #include "node/core/output.h"
 #include "node/core/replication.h"
-#include "node/core/roll.h"
+#include "node/core/stream_table.h"
 #include "node/core/time.h"
 
 namespace muster::core {
@@ -44,11 +44,12 @@ class LeaveGate {
   static constexpr absl::Duration kPeriodPerPeer = absl::Milliseconds(2);
   static constexpr absl::Duration kUnsettled = absl::Seconds(1);
 
-  LeaveGate(Roll& roll, Membership& membership, const Replication& replication)
-      : roll_(roll), membership_(membership), replication_(replication) {}
+  LeaveGate(const StreamTable& streams, Membership& membership,
+            const Replication& replication)
+      : streams_(streams), membership_(membership), replication_(replication) {}
 
   // A member was lost or has come, a link has gone, or this node stood still.
-  void Disturbed() { disturbed_ = roll_.now().mono; }
+  void Disturbed() { disturbed_ = streams_.now().mono; }
   // Call at each tick. Pings if sessions wait.
   void Tick(bool waiting, Output& out);
   // A session whose grace was over by then may leave now. Of the last tick.
@@ -57,7 +58,7 @@ class LeaveGate {
  private:
   Instant Known(const LivePeer& peer) const;
 
-  Roll& roll_;
+  const StreamTable& streams_;
   Membership& membership_;
   const Replication& replication_;
   Instant disturbed_ = kLongAgo;

@@ -20,7 +20,7 @@ Mutation OwnStream::Next(Mutation::Kind kind) {
 
 void OwnStream::Log(const Mutation& mutation) {
   stream_.vv = mutation.seq;
-  roll_.log().Append(stream_.idx, bytes_, 1);
+  log_.Append(stream_.idx, bytes_, 1);
 }
 
 void OwnStream::Commit(const Mutation& mutation) {

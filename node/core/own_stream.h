@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "crdt/log.h"
 #include "crdt/mutation.h"
 #include "node/core/roll.h"
 
@@ -13,7 +14,9 @@ namespace muster::core {
 
 class OwnStream {
  public:
-  OwnStream(Roll& roll, Stream& stream) : roll_(roll), stream_(stream) {}
+  // `log`: that of presence.
+  OwnStream(Roll& roll, crdt::MutationLog& log, Stream& stream)
+      : roll_(roll), log_(log), stream_(stream) {}
 
   // A new session element.
   crdt::SessionIdx AddSession(const crdt::SessionContent& content);
@@ -41,6 +44,7 @@ class OwnStream {
   void Commit(const crdt::Mutation& mutation);
 
   Roll& roll_;
+  crdt::MutationLog& log_;
   Stream& stream_;
   std::string bytes_;
 };

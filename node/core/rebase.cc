@@ -8,29 +8,21 @@
 
 namespace muster::core {
 
-using crdt::kNone;
 using crdt::Mutant;
 using crdt::Mutated;
-using crdt::Mutation;
-using crdt::RowIdx;
 using crdt::Seq;
-using crdt::SessionIdx;
 using Kind = RebaseFrame::Kind;
 
 // ------------------------------------------------------------------ sender
 
-RebaseSender::RebaseSender(Roll& roll, Stream& stream, uint64_t id, Seq have,
-                           size_t frame_bytes)
-    : roll_(roll),
+RebaseSender::RebaseSender(StreamTable& streams, Stream& stream, uint64_t id,
+                           Seq have, size_t frame_bytes)
+    : streams_(streams),
       stream_(stream),
       id_(id),
       frame_bytes_(frame_bytes),
-      have_(have) {
-  cursor_.stream = stream.idx;
-  roll_.AddCursor(&cursor_);
-}
-
-RebaseSender::~RebaseSender() { roll_.RemoveCursor(&cursor_); }
+      have_(have),
+      elements_(streams.state(stream.kind).Elements(stream)) {}
 
 RebaseFrame RebaseSender::Make(Kind kind, std::string payload, uint32_t count) {
   RebaseFrame frame;
@@ -47,38 +39,13 @@ RebaseFrame RebaseSender::Make(Kind kind, std::string payload, uint32_t count) {
 
 RebaseFrame RebaseSender::Begin() {
   upto_ = stream_.vv;
-  cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
-  cursor_.row = roll_.store().FirstRowBySeq(stream_.idx);
-  phase_ = Phase::kSessions;
+  elements_->Restart();
+  phase_ = Phase::kElements;
   return Make(Kind::kBegin, {}, 0);
 }
 
-// `walk` gives the element at the cursor: its seq (0 at the end), a way to
-// encode it, and a step to the next.
-template <typename Walk>
-std::optional<RebaseFrame> RebaseSender::Elements(Walk walk, Kind keep,
-                                                  Kind put) {
-  Seq seq = walk.seq();
-  if (seq == Seq()) return std::nullopt;
-  bool naming = seq <= have_;
-  std::string payload;
-  Seq previous;
-  uint32_t count = 0;
-  for (; seq != Seq() && (seq <= have_) == naming; seq = walk.seq()) {
-    crdt::AppendElementSeq(previous, seq, payload);
-    previous = seq;
-    if (!naming) walk.encode(payload);
-    walk.next();
-    ++count;
-    // A put may be as large as a meta may be: leave room for one.
-    if (count >= (naming ? frame_bytes_ / kNameBytes : kPuts)) break;
-    if (payload.size() > frame_bytes_ / 2) break;
-  }
-  return Make(naming ? keep : put, std::move(payload), count);
-}
-
-std::optional<RebaseFrame> RebaseSender::Log() {
-  crdt::MutationLog& log = roll_.log();
+RebaseFrame RebaseSender::Log() {
+  const crdt::MutationLog& log = streams_.log(stream_.kind);
   if (!log.Reaches(stream_.idx, log_cursor_.at)) {
     have_ = upto_;
     return Begin();
@@ -92,45 +59,18 @@ std::optional<RebaseFrame> RebaseSender::Log() {
   phase_ = Phase::kDone;
   RebaseFrame frame = Make(Kind::kEnd, {}, 0);
   frame.seq = stream_.vv;
-  frame.digest = roll_.store().Digest(stream_.idx);
+  frame.digest = streams_.state(stream_.kind).Digest(stream_);
   return frame;
 }
 
 std::optional<RebaseFrame> RebaseSender::Next() {
-  struct Sessions {
-    crdt::PresenceStore& store;
-    SeqCursor& at;
-    Seq seq() const {
-      return at.session == kNone ? Seq() : store.session(at.session).seq;
-    }
-    void encode(std::string& out) const {
-      store.EncodeSession(at.session, out);
-    }
-    void next() const { at.session = store.NextSessionBySeq(at.session); }
-  };
-  struct Entries {
-    crdt::PresenceStore& store;
-    SeqCursor& at;
-    Seq upto;
-    Seq seq() const {
-      if (at.row == kNone || store.seq(at.row) > upto) return Seq();
-      return store.seq(at.row);
-    }
-    void encode(std::string& out) const { store.EncodeEntry(at.row, out); }
-    void next() const { at.row = store.NextRowBySeq(at.row); }
-  };
-  crdt::PresenceStore& store = roll_.store();
   if (phase_ == Phase::kBegin) return Begin();
-  if (phase_ == Phase::kSessions) {
-    auto frame = Elements(Sessions{store, cursor_}, Kind::kKeepSessions,
-                          Kind::kPutSessions);
-    if (frame.has_value()) return frame;
-    phase_ = Phase::kEntries;
-  }
-  if (phase_ == Phase::kEntries) {
-    auto frame = Elements(Entries{store, cursor_, upto_}, Kind::kKeepEntries,
-                          Kind::kPutEntries);
-    if (frame.has_value()) return frame;
+  if (phase_ == Phase::kElements) {
+    auto elements = elements_->Next({have_, upto_, frame_bytes_});
+    if (elements.has_value()) {
+      return Make(elements->kind, std::move(elements->payload),
+                  elements->count);
+    }
     phase_ = Phase::kLog;
     log_cursor_ = {upto_};
   }
@@ -140,13 +80,12 @@ std::optional<RebaseFrame> RebaseSender::Next() {
 
 // ---------------------------------------------------------------- receiver
 
-RebaseReceiver::RebaseReceiver(Roll& roll, Stream& stream, uint64_t id)
-    : roll_(roll), stream_(stream), id_(id), reorders_(stream.rebasing) {
-  cursor_.stream = stream.idx;
-  roll_.AddCursor(&cursor_);
-}
-
-RebaseReceiver::~RebaseReceiver() { roll_.RemoveCursor(&cursor_); }
+RebaseReceiver::RebaseReceiver(StreamTable& streams, Stream& stream,
+                               uint64_t id)
+    : stream_(stream),
+      elements_(streams.state(stream.kind).Rebase(stream)),
+      id_(id),
+      reorders_(stream.rebasing) {}
 
 RebaseReceiver::Outcome RebaseReceiver::Step(RebaseFrame frame) {
   if (frame.number != number_ + 1) return Outcome::kGap;
@@ -175,12 +114,11 @@ RebaseReceiver::Outcome RebaseReceiver::Apply(const RebaseFrame& frame) {
   switch (frame.kind) {
     case Kind::kBegin:
       return Begin(frame);
-    case Kind::kKeepSessions:
-      return Names(frame, true);
-    case Kind::kKeepEntries:
-      return Names(frame, false);
-    case Kind::kPutSessions:
-    case Kind::kPutEntries:
+    case Kind::kKeepParents:
+    case Kind::kKeep:
+      return Names(frame);
+    case Kind::kPutParents:
+    case Kind::kPut:
       return Puts(frame);
     case Kind::kDelta:
       return Log(frame);
@@ -188,11 +126,6 @@ RebaseReceiver::Outcome RebaseReceiver::Apply(const RebaseFrame& frame) {
       return End(frame);
   }
   return Outcome::kBad;
-}
-
-void RebaseReceiver::ToFirst() {
-  cursor_.session = roll_.store().FirstSessionBySeq(stream_.idx);
-  cursor_.row = roll_.store().FirstRowBySeq(stream_.idx);
 }
 
 RebaseReceiver::Outcome RebaseReceiver::Begin(const RebaseFrame& frame) {
@@ -204,53 +137,18 @@ RebaseReceiver::Outcome RebaseReceiver::Begin(const RebaseFrame& frame) {
   if (frame.have != Seq() && frame.seq < stream_.applied) return Outcome::kBad;
   at_ = frame.seq;
   ++stream_.round;
-  ToFirst();
+  elements_->Restart();
   return Outcome::kOk;
 }
 
-RebaseReceiver::Outcome RebaseReceiver::Names(const RebaseFrame& frame,
-                                              bool sessions) {
-  absl::string_view bytes = *frame.payload;
-  bytes.remove_prefix(progress_.offset);
-  while (progress_.names < frame.count || !progress_.passed) {
-    if (progress_.passed) {
-      if (!crdt::DecodeSeqGap(bytes, progress_.seq)) return Outcome::kBad;
-      ++progress_.names;
-      progress_.offset = frame.payload->size() - bytes.size();
-      progress_.passed = false;
-    }
-    const Outcome outcome =
-        sessions ? PassSession(progress_.seq) : PassRow(progress_.seq);
-    if (outcome != Outcome::kOk) return outcome;
-    progress_.passed = true;
-  }
-  return Outcome::kOk;
-}
-
-RebaseReceiver::Outcome RebaseReceiver::PassSession(Seq seq) {
-  crdt::PresenceStore& store = roll_.store();
-  for (SessionIdx& at = cursor_.session; at != kNone;) {
-    const Seq here = store.session(at).seq;
-    if (here > seq) break;
-    if (left_ == 0) return Outcome::kMore;
-    --left_;
-    if (here == seq) store.set_session_round(at, stream_.round);
-    at = store.NextSessionBySeq(at);
-    if (here == seq) return Outcome::kOk;
-  }
-  return Outcome::kBad;
-}
-
-RebaseReceiver::Outcome RebaseReceiver::PassRow(Seq seq) {
-  crdt::PresenceStore& store = roll_.store();
-  for (RowIdx& at = cursor_.row; at != kNone;) {
-    const Seq here = store.seq(at);
-    if (here > seq) break;
-    if (left_ == 0) return Outcome::kMore;
-    --left_;
-    if (here == seq) store.set_round(at, stream_.round);
-    at = store.NextRowBySeq(at);
-    if (here == seq) return Outcome::kOk;
+RebaseReceiver::Outcome RebaseReceiver::Names(const RebaseFrame& frame) {
+  switch (elements_->Keep(frame, progress_, left_)) {
+    case ElementMerge::Outcome::kDone:
+      return Outcome::kOk;
+    case ElementMerge::Outcome::kMore:
+      return Outcome::kMore;
+    case ElementMerge::Outcome::kBad:
+      return Outcome::kBad;
   }
   return Outcome::kBad;
 }
@@ -258,16 +156,10 @@ RebaseReceiver::Outcome RebaseReceiver::PassRow(Seq seq) {
 RebaseReceiver::Outcome RebaseReceiver::Puts(const RebaseFrame& frame) {
   left_ -= std::min(left_, frame.count * kPutSteps);
   reorders_ = true;
-  absl::string_view bytes = *frame.payload;
-  Seq seq;
-  Mutation mutation;
-  for (uint32_t n = 0; n < frame.count; ++n) {
-    if (!crdt::DecodeElement(bytes, seq, mutation) ||
-        roll_.Put(stream_, mutation) != Roll::Applied::kOk) {
-      return Outcome::kBad;
-    }
-    stream_.applied = std::max(stream_.applied, seq);
-  }
+  Seq last;
+  const bool good = elements_->Put(frame, last);
+  stream_.applied = std::max(stream_.applied, last);
+  if (!good) return Outcome::kBad;
   if (Mutated(Mutant::kMovesPositionInRebase)) stream_.vv = stream_.applied;
   return Outcome::kOk;
 }
@@ -276,21 +168,13 @@ RebaseReceiver::Outcome RebaseReceiver::Log(const RebaseFrame& frame) {
   if (frame.seq.value != at_.value + frame.count) return Outcome::kBad;
   left_ -= std::min(left_, frame.count * kPutSteps);
   if (Mutated(Mutant::kSweepsEarly)) {
-    for (ToFirst(); !Sweep();) continue;
+    for (elements_->Restart(); !elements_->Sweep();) continue;
   }
-  absl::string_view bytes = *frame.payload;
-  Mutation mutation;
-  for (uint32_t n = 0; n < frame.count; ++n) {
-    if (!crdt::DecodeMutation(bytes, at_.Next(), mutation)) {
-      return Outcome::kBad;
-    }
-    // An entry whose session is unknown was removed, with its session, before
-    // the sender came to it: a later mutation says so.
-    roll_.Apply(stream_, mutation);
-    at_ = at_.Next();
-    stream_.applied = std::max(stream_.applied, at_);
-  }
-  return Outcome::kOk;
+  const uint32_t applied =
+      elements_->Apply(*frame.payload, at_.Next(), frame.count);
+  at_ = Seq(at_.value + applied);
+  if (applied > 0) stream_.applied = std::max(stream_.applied, at_);
+  return applied == frame.count ? Outcome::kOk : Outcome::kBad;
 }
 
 RebaseReceiver::Outcome RebaseReceiver::End(const RebaseFrame& frame) {
@@ -299,7 +183,7 @@ RebaseReceiver::Outcome RebaseReceiver::End(const RebaseFrame& frame) {
   final_seq_ = frame.seq;
   final_digest_ = frame.digest;
   stream_.applied = std::max(stream_.applied, frame.seq);
-  ToFirst();
+  elements_->Restart();
   return Outcome::kEnded;
 }
 

@@ -14,8 +14,6 @@ constexpr absl::Duration kStall = absl::Milliseconds(200);
 constexpr absl::Duration kUpkeep = absl::Milliseconds(200);
 // How long a draining node goes on answering, so that its farewells arrive.
 constexpr absl::Duration kFarewell = absl::Milliseconds(150);
-// How long a node that came back by hearsay is given to say where it stands.
-constexpr absl::Duration kShowUnknown = absl::Seconds(1);
 // How long a stream that was just learnt of is given to say what is in it.
 constexpr absl::Duration kLearning = absl::Seconds(5);
 // Rows a slice of a job looks at.
@@ -31,17 +29,24 @@ constexpr size_t kLosers = 32;
 
 Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
     : options(std::move(o)),
-      roll(options, seed),
+      roll(options, streams, seed),
       membership(options, life, seed ^ 0x9e3779b97f4a7c15u, now),
-      replication(options, roll, membership),
+      replication(options, streams, membership),
       hub(roll.store(), options.watch, life),
-      gate(roll, membership, replication),
+      gate(streams, membership, replication),
       evictions(roll, membership, orders),
       last_tick_(now.mono),
       next_upkeep_(now.mono) {
+  streams.AddKind(crdt::StreamKind::kPresence, crdt::PresenceGrammar(), roll,
+                  options.replication.log_bytes);
   roll.store().SetObserver(&hub);
-  roll.SetTime(now, absl::ZeroDuration());
+  SetTime(now, absl::ZeroDuration());
   HandleEvents();
+}
+
+void Replica::Impl::SetTime(Now now, absl::Duration stalled) {
+  streams.SetTime(now, stalled);
+  roll.store().SetTime(now.wall_us);
 }
 
 void Replica::Impl::Begin(Now now) {
@@ -52,7 +57,7 @@ void Replica::Impl::Begin(Now now) {
   } else {
     stalled = absl::ZeroDuration();
   }
-  roll.SetTime(now, stalled);
+  SetTime(now, stalled);
   if (stalled > absl::ZeroDuration()) gate.Disturbed();
 }
 
@@ -63,7 +68,7 @@ void Replica::Impl::End() {
     membership.SetPresenceSeq(own->stream().vv);
   }
   replication.Pump(out);
-  hub.Flush(roll.now(), out);
+  hub.Flush(streams.now(), out);
   out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
                    replication.has_work() || evictions.has_work() ||
                    (sessions.has_value() && sessions->has_work());
@@ -77,16 +82,16 @@ void Replica::Impl::HandleEvents() {
 
 void Replica::Impl::HandleEvent(const MembershipEvent& event) {
   using Kind = MembershipEvent::Kind;
-  Stream* stream =
-      roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
   out.members_changed = true;
   if (event.kind != Kind::kAdmitted && event.kind != Kind::kJoined) {
     gate.Disturbed();
   }
   switch (event.kind) {
     case Kind::kAdmitted: {
-      Stream* mine = roll.AddStream(event.origin, true, roll.now().mono);
-      own.emplace(roll, *mine);
+      constexpr auto kKind = crdt::StreamKind::kPresence;
+      Stream& mine =
+          streams.Add(event.origin, kKind, /*own=*/true, streams.now().mono);
+      own.emplace(roll, streams.log(kKind), mine);
       sessions.emplace(options.sessions, roll, *own,
                        [this](crdt::LifeId life) { return Where(life); });
       return;
@@ -108,54 +113,61 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
     case Kind::kSuspect:
       return;
     case Kind::kEnded:
-      if (stream != nullptr) stream->ended = true;
-      [[fallthrough]];
     case Kind::kDown:
     case Kind::kLeft:
-      if (stream == nullptr) return;
-      stream->Heard(membership.LastBeatOf(stream->origin.life));
-      // What was kept until it is shown again is settled.
-      if (std::exchange(stream->waiting, false)) roll.Settle(*stream);
-      roll.SetHidden(*stream, true);
+      OnGone(event);
       return;
     case Kind::kForgotten:
-      if (stream == nullptr || stream->own) return;
-      replication.OnStreamGone(stream->id());
-      roll.Drop(*stream);
+      OnForgotten(event.origin.life);
       return;
+  }
+}
+
+// Its streams of all kinds.
+void Replica::Impl::OnGone(const MembershipEvent& event) {
+  const bool ended = event.kind == MembershipEvent::Kind::kEnded;
+  streams.ForEachOf(event.origin.life, [&](Stream& stream) {
+    stream.Heard(membership.LastBeatOf(stream.origin.life));
+    StreamVisibility& visibility = stream.visibility;
+    if (ended ? visibility.OnEnded() : visibility.OnGone()) {
+      streams.Settle(stream);
+    }
+  });
+}
+
+void Replica::Impl::OnForgotten(crdt::LifeId life) {
+  std::vector<Stream*> gone;
+  streams.ForEachOf(life, [&](Stream& stream) {
+    if (!stream.own) gone.push_back(&stream);
+  });
+  for (Stream* stream : gone) {
+    replication.OnStreamGone(stream->id());
+    streams.Drop(*stream);
   }
 }
 
 void Replica::Impl::OnAlive(const MembershipEvent& event) {
-  Stream* stream =
-      roll.FindStream({event.origin.life, crdt::StreamKind::kPresence});
-  if (stream == nullptr || stream->own || stream->ended) return;
-  if (!stream->hidden) return;  // It was suspected.
-  stream->show_at = std::max(stream->show_at, event.presence_seq);
-  stream->show_known = event.presence_seq != crdt::Seq();
-  stream->waiting = true;
-  stream->waiting_since = roll.now().mono;
-  ShowWhenCaughtUp(*stream);
+  streams.ForEachOf(event.origin.life, [&](Stream& stream) {
+    if (stream.own) return;
+    const bool named = stream.kind == crdt::StreamKind::kPresence;
+    stream.visibility.OnAlive(named ? event.presence_seq : crdt::Seq(),
+                              streams.now().mono);
+    ShowIfCaughtUp(stream);
+  });
 }
 
 void Replica::Impl::OnPresenceSeq(const BeatDatagram& beat) {
   Stream* stream =
-      roll.FindStream({beat.origin.life, crdt::StreamKind::kPresence});
-  if (stream == nullptr || !stream->waiting) return;
-  stream->show_at = std::max(stream->show_at, beat.presence_seq);
-  stream->show_known = true;
+      streams.Find({beat.origin.life, crdt::StreamKind::kPresence});
+  if (stream == nullptr) return;
+  stream->visibility.OnNamed(beat.presence_seq, /*origin=*/true);
 }
 
-void Replica::Impl::ShowWhenCaughtUp(Stream& stream) {
-  if (!stream.waiting || stream.rebasing || stream.vv < stream.show_at) return;
-  // A beat that was passed on does not say how far its stream is: the node's
-  // own next words will, if it can be heard at all.
-  if (!stream.show_known &&
-      roll.now().mono - stream.waiting_since < kShowUnknown) {
-    return;
+void Replica::Impl::ShowIfCaughtUp(Stream& stream) {
+  if (stream.visibility.ShowIfCaughtUp(stream.vv, !stream.rebasing,
+                                       streams.now().mono)) {
+    streams.Settle(stream);
   }
-  stream.waiting = false;
-  roll.SetHidden(stream, false);
 }
 
 // -------------------------------------------------------------------- time
@@ -190,12 +202,12 @@ bool Replica::Impl::RunDeadlines() {
 }
 
 void Replica::Impl::RefreshAges() {
-  roll.ForEachStream([this](Stream& stream) {
+  streams.ForEach([this](Stream& stream) {
     // What a cut held back may come long after its sender has ended: no
     // advance.
-    if (stream.own || stream.ended) return;
+    if (stream.own || stream.visibility.ended()) return;
     stream.Heard(membership.LastBeatOf(stream.origin.life));
-    ShowWhenCaughtUp(stream);
+    ShowIfCaughtUp(stream);
   });
 }
 
@@ -204,19 +216,19 @@ void Replica::Impl::RefreshAges() {
 // after DetectorOptions::forget.
 void Replica::Impl::Forget() {
   std::vector<Stream*> gone;
-  roll.ForEachStream([&](Stream& stream) {
+  streams.ForEach([&](Stream& stream) {
     if (stream.own || membership.IsAlive(stream.origin.life)) return;
-    absl::Duration age = roll.now().mono - stream.advanced;
+    absl::Duration age = streams.now().mono - stream.advanced;
     bool broken = stream.rebasing && replication.SourceOf(stream).empty();
-    bool coming =
-        stream.vv == crdt::Seq() && roll.now().mono - stream.learnt < kLearning;
-    bool over = (stream.ended || broken) && stream.hidden && !coming &&
-                !roll.HasWanted(stream);
+    bool coming = stream.vv == crdt::Seq() &&
+                  streams.now().mono - stream.learnt < kLearning;
+    bool over = (stream.visibility.ended() || broken) && stream.hidden() &&
+                !coming && !roll.HasWanted(stream);
     if (over || age > options.detector.forget) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {
     replication.OnStreamLapsed(*stream);
-    roll.Drop(*stream);
+    streams.Drop(*stream);
   }
 }
 
@@ -264,7 +276,7 @@ void Replica::Impl::RunJobs(Now now) {
 }
 
 void Replica::Impl::OnFrame(LinkId link, Frame frame) {
-  Now now = roll.now();
+  Now now = streams.now();
   membership.OnFrameBeat(link, frame.beat, now, out);
   HandleEvents();
   replication.OnHeard(link);
@@ -314,8 +326,8 @@ void Replica::Impl::Drain() {
   draining = true;
   ready = false;
   out.ready_changed = true;
-  exit_at_ = roll.now().mono + kFarewell;
-  membership.Leave(roll.now(), out);
+  exit_at_ = streams.now().mono + kFarewell;
+  membership.Leave(streams.now(), out);
 }
 
 absl::Status Replica::Impl::Serving() const {

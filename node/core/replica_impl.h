@@ -16,6 +16,7 @@
 #include "node/core/replica.h"
 #include "node/core/replication.h"
 #include "node/core/roll.h"
+#include "node/core/stream_table.h"
 #include "node/core/watch_hub.h"
 
 namespace muster::core {
@@ -29,6 +30,7 @@ class Replica::Impl {
   void Begin(Now now);
   void End();
 
+  void SetTime(Now now, absl::Duration stalled);
   void Tick(Now now);
   void RunJobs(Now now);
   void OnFrame(LinkId link, Frame frame);
@@ -51,6 +53,7 @@ class Replica::Impl {
 
   const Options options;
   Output out;
+  StreamTable streams;
   Roll roll;
   Membership membership;
   Replication replication;
@@ -69,7 +72,9 @@ class Replica::Impl {
   void HandleEvents();
   void HandleEvent(const MembershipEvent& event);
   void OnAlive(const MembershipEvent& event);
-  void ShowWhenCaughtUp(Stream& stream);
+  void OnGone(const MembershipEvent& event);
+  void OnForgotten(crdt::LifeId life);
+  void ShowIfCaughtUp(Stream& stream);
   // Some of the sessions whose time is over; true if more are due.
   bool RunDeadlines();
   void RefreshAges();

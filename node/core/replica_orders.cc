@@ -19,12 +19,12 @@ absl::Status Replica::Impl::ForgetHere(const std::string& name) {
   HandleEvents();
   // What was learnt of its streams from others, without it.
   std::vector<Stream*> gone;
-  roll.ForEachStream([&](Stream& stream) {
+  streams.ForEach([&](Stream& stream) {
     if (!stream.own && stream.origin.node == name) gone.push_back(&stream);
   });
   for (Stream* stream : gone) {
     replication.OnStreamLapsed(*stream);
-    roll.Drop(*stream);
+    streams.Drop(*stream);
   }
   return gone.empty() ? status : absl::OkStatus();
 }

@@ -174,13 +174,16 @@ std::string Replica::Impl::HiddenBecause(RowIdx row) const {
   if ((session.flags & Roll::kExpired) != 0) {
     return "its session's grace is over";
   }
-  if (stream.ended) {
+  if (stream.dropping()) {
+    return absl::StrCat("node ", stream.origin.node, " is being forgotten");
+  }
+  if (stream.visibility.ended()) {
     return absl::StrCat("node ", stream.origin.node, " has restarted since");
   }
-  if (stream.waiting || stream.rebasing) {
+  if (stream.visibility.catching_up() || stream.rebasing) {
     return absl::StrCat("catching up with node ", stream.origin.node);
   }
-  if (stream.hidden) {
+  if (stream.hidden()) {
     return absl::StrCat("node ", stream.origin.node, " is down");
   }
   return "about to be shown";
@@ -224,7 +227,7 @@ ExplainReply Replica::Explain(absl::string_view topic, absl::string_view key,
 // ----------------------------------------------------------------- cluster
 
 std::string Replica::Impl::Where(crdt::LifeId life) const {
-  for (const MemberView& member : membership.View(roll.now())) {
+  for (const MemberView& member : membership.View(streams.now())) {
     if (member.origin.life == life) {
       return absl::StrCat(member.origin.node, " (", member.address, ")");
     }
@@ -233,10 +236,10 @@ std::string Replica::Impl::Where(crdt::LifeId life) const {
 }
 
 std::vector<MemberView> Replica::Impl::Members() const {
-  std::vector<MemberView> members = membership.View(roll.now());
+  std::vector<MemberView> members = membership.View(streams.now());
   for (MemberView& member : members) {
-    const Stream* stream = const_cast<Roll&>(roll).FindStream(
-        {member.origin.life, crdt::StreamKind::kPresence});
+    const Stream* stream =
+        streams.Find({member.origin.life, crdt::StreamKind::kPresence});
     if (stream == nullptr) continue;
     member.presence_seq = stream->vv;
     member.entries = roll.store().EntryCount(stream->idx);
@@ -257,19 +260,21 @@ StatusView Replica::Impl::Status() const {
   view.sessions = sessions.has_value() ? sessions->count() : 0;
   view.watchers = hub.watchers();
   view.links = replication.links();
-  const_cast<Roll&>(roll).ForEachStream([&](Stream& stream) {
+  streams.ForEach([&](const Stream& stream) {
     StreamView s;
     s.origin = stream.origin;
     s.seq = stream.vv;
-    s.log_start = const_cast<Roll&>(roll).log().start(stream.idx);
-    s.digest = store.Digest(stream.idx);
-    s.entries = store.EntryCount(stream.idx);
-    s.sessions = store.SessionCount(stream.idx);
-    s.hidden = stream.hidden;
+    s.log_start = streams.log(stream.kind).start(stream.idx);
+    s.digest = streams.state(stream.kind).Digest(stream);
+    if (stream.kind == crdt::StreamKind::kPresence) {
+      s.entries = store.EntryCount(stream.idx);
+      s.sessions = store.SessionCount(stream.idx);
+    }
+    s.hidden = stream.hidden();
     s.source = replication.SourceOf(stream);
     s.rebasing = stream.rebasing;
-    s.age =
-        stream.own ? absl::ZeroDuration() : roll.now().mono - stream.advanced;
+    s.age = stream.own ? absl::ZeroDuration()
+                       : streams.now().mono - stream.advanced;
     view.streams.push_back(std::move(s));
   });
   view.members_by_state = MembersByState(Members());
@@ -312,12 +317,12 @@ Measures Replica::Impl::Measure() const {
 }
 
 std::vector<MemberView> Replica::Members(Now now) const {
-  impl_->roll.SetTime(now, absl::ZeroDuration());
+  impl_->SetTime(now, absl::ZeroDuration());
   return impl_->Members();
 }
 
 StatusView Replica::Status(Now now) const {
-  impl_->roll.SetTime(now, absl::ZeroDuration());
+  impl_->SetTime(now, absl::ZeroDuration());
   return impl_->Status();
 }
 

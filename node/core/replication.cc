@@ -1,7 +1,6 @@
 #include "node/core/replication.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,11 +20,11 @@ constexpr absl::Duration kPullAgain = absl::Milliseconds(100);
 
 }  // namespace
 
-Replication::Replication(const Options& options, Roll& roll,
+Replication::Replication(const Options& options, StreamTable& streams,
                          Membership& membership)
     : options_(options.replication),
       max_streams_(8 * options.max_members),
-      roll_(roll),
+      streams_(streams),
       membership_(membership) {}
 
 // ------------------------------------------------------------------- links
@@ -45,20 +44,20 @@ void Replication::OnLinked(LinkId id, const crdt::Origin& origin, Output& out) {
   link = Link{};
   link.id = id;
   link.origin = origin;
-  link.heard = roll_.now().mono;
+  link.window = FlowWindow(options_.window_bytes);
+  link.hearing = LinkHearing(streams_.now().mono);
   SendPositions(link, /*full=*/true, out);
 }
 
 void Replication::OnUnlinked(LinkId id, Output& out) {
   if (links_.erase(id) == 0) return;
   for (auto& [stream_id, pulling] : pulling_) {
-    if (pulling.source != id) continue;
-    pulling.source = 0;
-    Stream* stream = roll_.FindStream(stream_id);
-    if (stream == nullptr) continue;
+    if (pulling.source() != id) continue;
+    Stream* stream = streams_.Find(stream_id);
+    if (stream != nullptr) AbandonRebase(*stream, pulling);
+    pulling.LoseSource();
     // A rebase of which all has arrived needs its sender no more.
-    if (pulling.rebase != nullptr && pulling.rebase->ended()) continue;
-    AbandonRebase(*stream, pulling);
+    if (stream == nullptr || pulling.sweeping()) continue;
     ChooseSource(*stream, out);
   }
 }
@@ -86,8 +85,8 @@ bool Replication::IsHalf(const Stream& stream) {
 }
 
 bool Replication::MayServe(const Stream& stream) const {
-  if (IsHalf(stream) || stream.dropping) return false;
-  return stream.own || roll_.now().mono - stream.advanced <= options_.stale;
+  if (IsHalf(stream) || stream.dropping()) return false;
+  return stream.own || streams_.now().mono - stream.advanced <= options_.stale;
 }
 
 void Replication::BadPeer(LinkId link, const std::string& what, Output& out) {
@@ -101,80 +100,47 @@ void Replication::BadPeer(LinkId link, const std::string& what, Output& out) {
 
 bool Replication::ApplyRun(Stream& stream, absl::string_view bytes, Seq first,
                            uint32_t count) {
-  Seq seq = first;
   const Seq end(first.value + count);
-  for (; seq <= stream.vv && seq < end; seq = seq.Next()) {
-    crdt::SkipMutation(bytes);
+  if (first <= stream.vv) {
+    const uint64_t known = stream.vv.value - first.value + 1;
+    streams_.grammar(stream.kind)
+        .skip(bytes, static_cast<uint32_t>(known), crdt::kAnyBytes);
+    first = stream.vv.Next();
   }
   absl::string_view fresh = bytes;
   const Seq before = stream.vv;
-  bool good = true;
-  while (good && seq < end) good = ApplySome(stream, bytes, seq, end);
+  const bool good =
+      streams_.state(stream.kind).ApplyRun(stream, bytes, first, end);
   fresh.remove_suffix(bytes.size());
   const auto applied = static_cast<uint32_t>(stream.vv.value - before.value);
-  roll_.log().Append(stream.idx, fresh, applied);
+  streams_.log(stream.kind).Append(stream.idx, fresh, applied);
   counters_.mutations_in += applied;
   return good;
 }
 
-// Decodes a few, so that what they touch is fetched meanwhile, and applies
-// them. Takes what it has applied off `bytes` and `seq`.
-bool Replication::ApplySome(Stream& stream, absl::string_view& bytes, Seq& seq,
-                            Seq end) {
-  struct Ahead {
-    crdt::Mutation mutation;
-    absl::string_view rest;  // After it.
-  };
-  std::array<Ahead, 16> ahead;
-  size_t decoded = 0;
-  absl::string_view rest = bytes;
-  bool good = true;
-  for (Seq at = seq; good && decoded < ahead.size() && at < end;
-       at = at.Next()) {
-    Ahead& next = ahead[decoded];
-    good = crdt::DecodeMutation(rest, at, next.mutation);
-    if (!good) break;
-    next.rest = rest;
-    ++decoded;
-    if (next.mutation.kind == crdt::Mutation::Kind::kPutEntry) {
-      roll_.store().PrefetchKey(next.mutation.entry.key);
-    }
-  }
-  for (size_t i = 0; i < decoded; ++i) {
-    if (roll_.Apply(stream, ahead[i].mutation) != Roll::Applied::kOk) {
-      return false;
-    }
-    stream.vv = seq;
-    seq = seq.Next();
-    bytes = ahead[i].rest;
-  }
-  return good;
-}
-
-void Replication::CountBulk(Link& link, size_t bytes, Instant now) {
-  link.received += bytes;
-  link.brought = now;
-  link.ack_due = true;
+void Replication::CountBulk(Link& link, size_t bytes) {
+  link.receipts.Received(bytes);
+  link.brought = streams_.now().mono;
+  counters_.bulk_bytes_in += bytes;
 }
 
 void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  CountBulk(*link, frame.mutations->size(), roll_.now().mono);
+  CountBulk(*link, frame.mutations->size());
   ++counters_.deltas_in;
-  counters_.bulk_bytes_in += frame.mutations->size();
-  Stream* stream = roll_.FindStream(frame.stream);
+  Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own || stream->rebasing) return;
   Seq last(frame.first.value + frame.count - 1);
   if (last <= stream->vv) {
     ++counters_.duplicates;
     return;
   }
-  Pulling& pulling = pulling_[frame.stream];
+  PulledStream& pulling = pulling_[frame.stream];
   if (frame.first > stream->vv.Next() && !Mutated(Mutant::kSkipsGap)) {
     ++counters_.gaps;
-    if (pulling.source == id &&
-        roll_.now().mono - pulling.last_pull >= kPullAgain) {
+    if (pulling.source() == id &&
+        streams_.now().mono - pulling.last_pull() >= kPullAgain) {
       SendPull(*stream, pulling, id, out);
     }
     return;
@@ -182,7 +148,7 @@ void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   if (!ApplyRun(*stream, *frame.mutations, frame.first, frame.count)) {
     BadPeer(id, "a delta that does not apply", out);
   }
-  pulling.Progressed(roll_.now().mono);
+  pulling.Progressed(streams_.now().mono);
 }
 
 // Whether deltas that were on their way from another link have brought the
@@ -197,60 +163,66 @@ bool Replication::IsOvertaken(const Stream& stream,
 void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  CountBulk(*link, frame.payload->size(), roll_.now().mono);
-  counters_.bulk_bytes_in += frame.payload->size();
-  Stream* stream = roll_.FindStream(frame.stream);
+  CountBulk(*link, frame.payload->size());
+  Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own) return;
-  Pulling& pulling = pulling_[frame.stream];
-  if (pulling.source != id || pulling.rebase_id != frame.rebase_id) return;
-  if (pulling.rebase == nullptr) {
+  PulledStream& pulling = pulling_[frame.stream];
+  if (pulling.source() != id || frame.rebase_id == 0 ||
+      pulling.rebase_id() != frame.rebase_id) {
+    return;
+  }
+  if (pulling.rebase() == nullptr) {
     if (!pulling.force && IsOvertaken(*stream, frame)) {
       const LinkId best = BestSource(*stream, 0);
       return SendPull(*stream, pulling, best == 0 ? id : best, out);
     }
-    pulling.rebase =
-        std::make_unique<RebaseReceiver>(roll_, *stream, frame.rebase_id);
+    pulling.Begin(
+        std::make_unique<RebaseReceiver>(streams_, *stream, frame.rebase_id));
     stream->rebasing = true;
     stream->applied = std::max(stream->applied, stream->vv);
     if (IsHalf(*stream)) StopServing(frame.stream);
     ++counters_.rebases_in;
   }
-  if (pulling.rebase->ended()) return;
-  pulling.Progressed(roll_.now().mono);
-  OnRebaseStep(*stream, pulling, pulling.rebase->Step(frame), out);
+  pulling.Check(*stream);
+  if (pulling.sweeping()) return;
+  pulling.Progressed(streams_.now().mono);
+  OnRebaseStep(*stream, pulling, pulling.rebase()->Step(frame), out);
 }
 
-void Replication::OnRebaseStep(Stream& stream, Pulling& pulling,
+void Replication::OnRebaseStep(Stream& stream, PulledStream& pulling,
                                RebaseReceiver::Outcome outcome, Output& out) {
+  pulling.Applied();
   if (outcome != RebaseReceiver::Outcome::kGap &&
       outcome != RebaseReceiver::Outcome::kBad) {
     return;
   }
   // Our state is not what the peer thinks: once more, from nothing.
   if (outcome == RebaseReceiver::Outcome::kBad) pulling.force = true;
-  if (roll_.now().mono - pulling.last_pull < kPullAgain) {
+  if (streams_.now().mono - pulling.last_pull() < kPullAgain) {
     AbandonRebase(stream, pulling);
   } else {
-    SendPull(stream, pulling, pulling.source, out);
+    SendPull(stream, pulling, pulling.source(), out);
   }
 }
 
 bool Replication::has_work() const {
   return more_to_send_ ||
          std::any_of(pulling_.begin(), pulling_.end(), [](const auto& p) {
-           return p.second.rebase != nullptr && p.second.rebase->has_work();
+           const RebaseReceiver* rebase = p.second.rebase();
+           return rebase != nullptr && rebase->has_work();
          });
 }
 
 bool Replication::RunJob(Output& out) {
   for (auto& [id, pulling] : pulling_) {
-    if (pulling.rebase == nullptr || !pulling.rebase->has_work()) continue;
-    Stream* stream = roll_.FindStream(id);
+    if (pulling.rebase() == nullptr || !pulling.rebase()->has_work()) continue;
+    Stream* stream = streams_.Find(id);
     if (stream == nullptr) continue;
-    if (!pulling.rebase->ended()) {
-      pulling.Progressed(roll_.now().mono);
-      OnRebaseStep(*stream, pulling, pulling.rebase->Run(), out);
-    } else if (pulling.rebase->Sweep()) {
+    pulling.Check(*stream);
+    if (pulling.rebasing()) {
+      pulling.Progressed(streams_.now().mono);
+      OnRebaseStep(*stream, pulling, pulling.rebase()->Run(), out);
+    } else if (pulling.rebase()->Sweep()) {
       FinishRebase(*stream, pulling, out);
     }
     break;
@@ -260,23 +232,25 @@ bool Replication::RunJob(Output& out) {
 
 // What waits to be applied is not acknowledged: the window bounds it.
 bool Replication::Waits(LinkId link) const {
-  return std::any_of(
-      pulling_.begin(), pulling_.end(), [link](const auto& pulling) {
-        const auto& [id, p] = pulling;
-        return p.source == link && p.rebase != nullptr && p.rebase->waits();
-      });
+  return std::any_of(pulling_.begin(), pulling_.end(),
+                     [link](const auto& pulling) {
+                       const auto& [id, p] = pulling;
+                       return p.source() == link && p.rebase() != nullptr &&
+                              p.rebase()->waits();
+                     });
 }
 
-void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
-  stream.vv = pulling.rebase->final_seq();
+void Replication::FinishRebase(Stream& stream, PulledStream& pulling,
+                               Output& out) {
+  std::unique_ptr<RebaseReceiver> rebase = pulling.Finish();
+  const uint64_t digest = rebase->final_digest();
+  stream.vv = rebase->final_seq();
   stream.applied = stream.vv;
-  uint64_t digest = pulling.rebase->final_digest();
-  pulling.rebase.reset();
-  pulling.rebased = true;
+  rebase.reset();
   stream.rebasing = false;
-  roll_.Settle(stream);
-  roll_.log().Reset(stream.idx, stream.vv);
-  bool equal = roll_.store().Digest(stream.idx) == digest;
+  streams_.Settle(stream);
+  streams_.log(stream.kind).Reset(stream.idx, stream.vv);
+  bool equal = streams_.state(stream.kind).Digest(stream) == digest;
   bool was_forced = pulling.force;
   pulling.force = !equal && !was_forced;
   if (!equal) {
@@ -289,18 +263,18 @@ void Replication::FinishRebase(Stream& stream, Pulling& pulling, Output& out) {
   const LinkId best = BestSource(stream, 0);
   if (best != 0) {
     SendPull(stream, pulling, best, out);
-  } else if (links_.contains(pulling.source)) {
-    SendPull(stream, pulling, pulling.source, out);
+  } else if (links_.contains(pulling.source())) {
+    SendPull(stream, pulling, pulling.source(), out);
   }
 }
 
 void Replication::OnCheckpoint(LinkId id, const CheckpointFrame& frame,
                                Output& out) {
   if (FindLink(id) == nullptr) return;
-  Stream* stream = roll_.FindStream(frame.stream);
+  Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || stream->own || stream->rebasing) return;
-  Pulling& pulling = pulling_[frame.stream];
-  if (pulling.source != id || stream->vv != frame.seq) return;
+  PulledStream& pulling = pulling_[frame.stream];
+  if (pulling.source() != id || stream->vv != frame.seq) return;
   pulling.checkpoint = frame;
   Compare(*stream, frame, out);
 }
@@ -308,38 +282,36 @@ void Replication::OnCheckpoint(LinkId id, const CheckpointFrame& frame,
 void Replication::Compare(Stream& stream, const CheckpointFrame& frame,
                           Output& out) {
   ++counters_.checkpoints;
-  if (roll_.store().Digest(stream.idx) == frame.digest) return;
+  if (streams_.state(stream.kind).Digest(stream) == frame.digest) return;
   ++counters_.digest_mismatches;
   out.log.push_back(
       {LogLine::Level::kError,
        absl::StrCat("digest of the stream of ", stream.origin.node,
                     " differs at seq ", frame.seq.value,
                     ": a bug; repairing by a rebase from 0")});
-  Pulling& pulling = pulling_[stream.id()];
+  PulledStream& pulling = pulling_[stream.id()];
   pulling.force = true;
-  SendPull(stream, pulling, pulling.source, out);
+  SendPull(stream, pulling, pulling.source(), out);
 }
 
 // -------------------------------------------------------------------- tick
 
 void Replication::Tick(Output& out) {
-  Instant now = roll_.now().mono;
+  Instant now = streams_.now().mono;
   std::vector<Stream*> streams;
-  roll_.ForEachStream([&](Stream& stream) {
+  streams_.ForEach([&](Stream& stream) {
     if (!stream.own) streams.push_back(&stream);
   });
   for (Stream* stream : streams) CheckProgress(*stream, out);
   TellPositions(now, out);
   for (auto& [id, link] : links_) {
-    bool progress = link.sent == link.acked || link.acked != link.acked_before;
-    link.acked_before = link.acked;
-    membership_.OnLinkProgress(id, progress, roll_.now());
+    membership_.OnLinkProgress(id, link.window.Progressed(), streams_.now());
   }
 }
 
 uint64_t Replication::UnackedBytes(LinkId link) const {
   const auto it = links_.find(link);
-  return it == links_.end() ? 0 : it->second.sent - it->second.acked;
+  return it == links_.end() ? 0 : it->second.window.in_flight();
 }
 
 std::vector<std::pair<std::string, uint64_t>> Replication::Counters() const {
@@ -358,7 +330,7 @@ std::vector<std::pair<std::string, uint64_t>> Replication::Counters() const {
           {"checkpoints", counters_.checkpoints},
           {"digest_mismatches", counters_.digest_mismatches},
           {"bad_peer_frames", counters_.bad_frames},
-          {"log_bytes", roll_.log().bytes()}};
+          {"log_bytes", streams_.log_bytes()}};
 }
 
 }  // namespace muster::core

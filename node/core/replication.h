@@ -1,4 +1,4 @@
-// Replication: how the streams of the roll come to be the same on all nodes.
+// Replication: how the streams of the table come to be the same on all nodes.
 //
 // Every node tells its peers where it stands (positions). For each stream of
 // another origin it names one *source* among its links and pulls: from then on
@@ -34,17 +34,22 @@
 #include <vector>
 
 #include "crdt/log.h"
+#include "node/core/flow_window.h"
+#include "node/core/link_hearing.h"
 #include "node/core/membership.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
+#include "node/core/pulled_stream.h"
 #include "node/core/rebase.h"
-#include "node/core/roll.h"
+#include "node/core/served_stream.h"
+#include "node/core/stream_table.h"
 
 namespace muster::core {
 
 class Replication {
  public:
-  Replication(const Options& options, Roll& roll, Membership& membership);
+  Replication(const Options& options, StreamTable& streams,
+              Membership& membership);
 
   // ---- links (between kLinked and kUnlinked of the membership) ----
   void OnLinked(LinkId link, const crdt::Origin& origin, Output& out);
@@ -61,7 +66,7 @@ class Replication {
   void OnAck(LinkId link, const AckFrame& frame);
 
   // ---- streams ----
-  // The stream is gone from the roll, or must not be served any more.
+  // The stream is gone from the table, or must not be served any more.
   void OnStreamGone(const crdt::StreamId& id);
   // So is one of the dead, since nobody needs it: those who heard later what
   // lapses in it may think otherwise, and it is not learnt from them again.
@@ -97,52 +102,18 @@ class Replication {
     // it does not send to this node.
     Instant unserved{0};
   };
-  // A stream that a peer pulls from us.
-  struct Serving {
-    crdt::MutationLog::Cursor cursor;
-    std::unique_ptr<RebaseSender> rebase;
-    uint64_t rebase_id = 0;
-    bool paused = false;  // A rebase is done; the peer pulls when it is ready.
-    crdt::Seq checkpointed;      // Last one sent.
-    Instant next_checkpoint{0};  // Of the own stream.
-  };
+  // A peer, as one link brings it.
   struct Link {
     LinkId id = 0;
     crdt::Origin origin;
-    bool heard_positions = false;
-    Instant heard{0};   // The last frame of any kind.
-    bool back = false;  // Heard after a silence, and no positions since.
+    LinkHearing hearing;
     std::map<crdt::StreamId, PeerPosition> positions;
-    std::map<crdt::StreamId, Serving> serving;
+    std::map<crdt::StreamId, ServedStream> serving;
     std::map<crdt::StreamId, crdt::Seq> told;  // Positions last sent.
-    uint64_t sent = 0;                         // Bulk bytes.
-    uint64_t acked = 0;
-    uint64_t acked_before = 0;  // At the last tick.
-    uint64_t missed = 0;        // Counted as acknowledged without being.
-    uint64_t received = 0;
-    Instant brought{0};  // The last of them came.
-    bool ack_due = false;
+    FlowWindow window;                         // Of what is sent on it.
+    BulkReceipts receipts;                     // Of what comes on it.
+    Instant brought{0};                        // The last of that came.
     Instant last_send{0};
-  };
-  // A stream that we pull.
-  struct Pulling {
-    LinkId source = 0;
-    uint64_t rebase_id = 0;
-    bool origin_waits = false;  // Its link is up since the rebase began.
-    Instant since{0};           // Of the pull or the last progress.
-    Instant last_pull{0};
-    uint64_t ahead = 0;    // What its link had brought by then, of any stream.
-    int asked_again = 0;   // Since anything came of it.
-    crdt::Seq told;        // The furthest that any peer ever was.
-    bool force = false;    // Rebase from 0: the digest did not match.
-    bool rebased = false;  // Once, at least, and to its end.
-    std::unique_ptr<RebaseReceiver> rebase;
-    std::optional<CheckpointFrame> checkpoint;  // To be passed on.
-
-    void Progressed(Instant now) {
-      since = now;
-      asked_again = 0;
-    }
   };
 
   Link* FindLink(LinkId link);
@@ -161,48 +132,50 @@ class Replication {
   bool Holds(LinkId link, const Stream& stream) const;
   crdt::Seq Furthest(const Stream& stream) const;
   bool GoesBack(const Stream& stream, const Link& link) const;
-  bool Helps(const Stream& stream, const Pulling& pulling, LinkId link) const;
-  void SendPull(Stream& stream, Pulling& pulling, LinkId link, Output& out);
+  bool Helps(const Stream& stream, const PulledStream& pulling,
+             LinkId link) const;
+  void SendPull(Stream& stream, PulledStream& pulling, LinkId link,
+                Output& out);
   void CheckProgress(Stream& stream, Output& out);
   // Whether what was pulled may wait behind other streams of its link.
-  bool IsQueued(const Pulling& pulling, const Stream& stream) const;
+  bool IsQueued(const PulledStream& pulling, const Stream& stream) const;
   // Whether the source has stopped to send it, or never began.
-  bool Unserved(const Pulling& pulling, const Stream& stream) const;
-  bool Brings(const Pulling& pulling, const Stream& stream) const;
-  void AbandonRebase(Stream& stream, Pulling& pulling);
-  static void CountBulk(Link& link, size_t bytes, Instant now);
-  void OnRebaseStep(Stream& stream, Pulling& pulling,
+  bool Unserved(const PulledStream& pulling, const Stream& stream) const;
+  bool Brings(const PulledStream& pulling, const Stream& stream) const;
+  void AbandonRebase(Stream& stream, PulledStream& pulling);
+  void CountBulk(Link& link, size_t bytes);
+  void OnRebaseStep(Stream& stream, PulledStream& pulling,
                     RebaseReceiver::Outcome outcome, Output& out);
   bool Waits(LinkId link) const;
   void StopServing(const crdt::StreamId& id);
 
   // Applying.
+  // REQUIRES: the last of them is not known yet.
   bool ApplyRun(Stream& stream, absl::string_view bytes, crdt::Seq first,
                 uint32_t count);
-  bool ApplySome(Stream& stream, absl::string_view& bytes, crdt::Seq& seq,
-                 crdt::Seq end);
   bool IsOvertaken(const Stream& stream, const RebaseFrame& begin) const;
   void BadPeer(LinkId link, const std::string& what, Output& out);
   void Compare(Stream& stream, const CheckpointFrame& frame, Output& out);
-  void FinishRebase(Stream& stream, Pulling& pulling, Output& out);
+  void FinishRebase(Stream& stream, PulledStream& pulling, Output& out);
 
   // Sending.
   void Send(Link& link, Output& out, Frame frame) const;
   void SendPositions(Link& link, bool full, Output& out);
   void TellPositions(Instant now, Output& out);
   void PumpLink(Link& link, Output& out);
-  void StartRebase(Stream& stream, Serving& serving, crdt::Seq have);
-  bool PumpStream(Link& link, Stream& stream, Serving& serving, Output& out);
-  bool PumpRebase(Link& link, Serving& serving, Output& out);
-  void SendCheckpoint(Link& link, Stream& stream, Serving& serving,
+  void StartRebase(Stream& stream, ServedStream& serving, crdt::Seq have);
+  bool PumpStream(Link& link, Stream& stream, ServedStream& serving,
+                  Output& out);
+  bool PumpRebase(Link& link, ServedStream& serving, Output& out);
+  void SendCheckpoint(Link& link, Stream& stream, ServedStream& serving,
                       Output& out);
 
   const ReplicationOptions options_;
   const size_t max_streams_;
-  Roll& roll_;
+  StreamTable& streams_;
   Membership& membership_;
   std::map<LinkId, Link> links_;
-  std::map<crdt::StreamId, Pulling> pulling_;
+  std::map<crdt::StreamId, PulledStream> pulling_;
   struct Lapsed {
     crdt::Seq vv;
     Instant advanced{0};  // Of its origin, the last time.
@@ -210,8 +183,7 @@ class Replication {
   std::map<crdt::StreamId, Lapsed> lapsed_;
   // The last run read from the log, shared by the links that stand alike.
   struct {
-    crdt::StreamIdx stream = crdt::kNone;
-    crdt::LifeId life;
+    crdt::StreamId stream;
     crdt::Seq log_last;
     crdt::Seq first;
     uint32_t count = 0;

@@ -23,10 +23,10 @@ constexpr size_t kToldStreams = 1024;
 void Replication::SendPositions(Link& link, bool full, Output& out) {
   PositionsFrame frame;
   frame.full = full;
-  roll_.ForEachStream([&](Stream& stream) {
+  streams_.ForEach([&](Stream& stream) {
     if (stream.origin.life == link.origin.life) return;
-    absl::Duration age =
-        stream.own ? absl::ZeroDuration() : roll_.now().mono - stream.advanced;
+    absl::Duration age = stream.own ? absl::ZeroDuration()
+                                    : streams_.now().mono - stream.advanced;
     if (age > options_.stale) return;
     auto [told, first] = link.told.try_emplace(stream.id());
     // A change of either is news.
@@ -38,7 +38,8 @@ void Replication::SendPositions(Link& link, bool full, Output& out) {
         stream.own ? membership_.LastBeatOf(stream.origin.life).number
                    : stream.beat;
     frame.streams.push_back({stream.origin, stream.kind, stream.vv, age, beat,
-                             roll_.HasWanted(stream), IsHalf(stream)});
+                             streams_.state(stream.kind).HasWanted(stream),
+                             IsHalf(stream)});
   });
   if (full || !frame.streams.empty()) Send(link, out, {0, std::move(frame)});
 }
@@ -58,7 +59,7 @@ void Replication::TellPositions(Instant now, Output& out) {
   auto it = links_.lower_bound(next_told_);
   for (size_t told = 0; it != links_.end() && told < kToldStreams; ++it) {
     SendPositions(it->second, tell_all_, out);
-    told += roll_.stream_count();
+    told += streams_.size();
   }
   next_told_ = it == links_.end() ? 0 : it->first;
 }
@@ -68,9 +69,9 @@ bool Replication::LearnStream(const StreamPosition& position,
                               absl::Duration delay) {
   StreamId id{position.origin.life, position.kind};
   const absl::Duration age = position.age + delay;
-  const LastBeat last = {position.beat, roll_.now().mono - age,
+  const LastBeat last = {position.beat, streams_.now().mono - age,
                          delay > absl::ZeroDuration()};
-  if (Stream* stream = roll_.FindStream(id)) {
+  if (Stream* stream = streams_.Find(id)) {
     if (!stream->own) stream->Heard(last);
     return !stream->own;
   }
@@ -81,15 +82,16 @@ bool Replication::LearnStream(const StreamPosition& position,
   }
   if (!alive && membership_.WasForgotten(position.origin.life)) return false;
   if (position.origin.life == membership_.self().life ||
-      position.kind != crdt::StreamKind::kPresence || age > options_.stale ||
-      (!alive && !position.wanted) || roll_.stream_count() >= max_streams_) {
+      !streams_.Knows(position.kind) || age > options_.stale ||
+      (!alive && !position.wanted) || streams_.size() >= max_streams_) {
     return false;
   }
-  Stream* stream = roll_.AddStream(position.origin, /*own=*/false, last.at);
-  stream->Heard(last);
-  if (!alive) stream->hidden = true;
-  stream->ended = membership_.HasEnded(position.origin.life) ||
-                  position.origin.node == membership_.self().node;
+  Stream& stream = streams_.Add(position.origin, position.kind,
+                                /*own=*/false, last.at);
+  stream.Heard(last);
+  stream.visibility.Learnt(alive,
+                           membership_.HasEnded(position.origin.life) ||
+                               position.origin.node == membership_.self().node);
   return true;
 }
 
@@ -97,7 +99,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
                               Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  const bool back = std::exchange(link->back, false);
+  const bool news = link->hearing.Told(frame.full);
   const absl::Duration delay = membership_.DelayOf(id);
   for (const StreamPosition& position : frame.streams) {
     if (!LearnStream(position, delay)) continue;
@@ -109,30 +111,24 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     at->second.seq = position.seq;
     at->second.wanted = position.wanted;
     at->second.rebasing = position.rebasing;
-    if (!frame.full) at->second.unserved = roll_.now().mono;
-    Stream& stream = *roll_.FindStream(stream_id);
-    Pulling& pulling = pulling_[stream_id];
+    if (!frame.full) at->second.unserved = streams_.now().mono;
+    Stream& stream = *streams_.Find(stream_id);
+    PulledStream& pulling = pulling_[stream_id];
     pulling.told = std::max(pulling.told, position.seq);
     bool direct = DirectLink(stream) == id;
-    if (stream.waiting) {
-      stream.show_at = std::max(stream.show_at, position.seq);
-      stream.show_known |= direct;
-    }
-    if (pulling.source != 0 &&
-        (!direct || pulling.source == id || !(first || back))) {
+    stream.visibility.OnNamed(position.seq, /*origin=*/direct);
+    if (pulling.source() != 0 &&
+        (!direct || pulling.source() == id || !(first || news))) {
       continue;
     }
     // A rebase that has begun would begin again: it may end first.
-    if (pulling.rebase == nullptr) {
+    if (pulling.rebase() == nullptr) {
       ChooseSource(stream, out);
     } else {
       pulling.origin_waits = true;
     }
   }
-  if (frame.full) {
-    link->heard_positions = true;
-    ForgetUnnamed(*link, frame);
-  }
+  if (frame.full) ForgetUnnamed(*link, frame);
 }
 
 // What a peer named before and names no more, it has dropped.
@@ -150,10 +146,10 @@ bool Replication::CaughtUp() const {
   for (const auto& [id, link] : links_) {
     // One that has died meanwhile brings nothing more.
     if (Silent(link) && !membership_.IsAlive(link.origin.life)) continue;
-    if (!link.heard_positions) return false;
+    if (!link.hearing.told()) return false;
     for (const auto& [stream_id, position] : link.positions) {
       if (!position.wanted) continue;
-      const Stream* stream = const_cast<Roll&>(roll_).FindStream(stream_id);
+      const Stream* stream = streams_.Find(stream_id);
       if (stream != nullptr && stream->vv < position.first_seq) return false;
     }
   }

@@ -25,47 +25,39 @@ constexpr size_t kRebaseElements = 4096;
 void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  const auto before = link->serving.extract(frame.stream);
+  link->serving.erase(frame.stream);
   if (frame.cancel) return;
-  // Whoever pulls what it is sent already has missed what was on its way.
-  if (!before.empty() && !before.mapped().paused) {
-    link->missed += link->sent - link->acked;
-    link->acked = link->sent;
-  }
-  Stream* stream = roll_.FindStream(frame.stream);
+  Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || !MayServe(*stream) || frame.after > stream->vv) {
     return;
   }
-  Serving& serving = link->serving[frame.stream];
-  serving.rebase_id = frame.rebase_id;
-  serving.cursor = {frame.after};
-  if (frame.force_rebase || !roll_.log().Reaches(stream->idx, frame.after)) {
+  ServedStream& serving =
+      link->serving.try_emplace(frame.stream, frame.after, frame.rebase_id)
+          .first->second;
+  if (frame.force_rebase ||
+      !streams_.log(stream->kind).Reaches(stream->idx, frame.after)) {
     StartRebase(*stream, serving, frame.after);
   }
   PumpLink(*link, out);
 }
 
-void Replication::StartRebase(Stream& stream, Serving& serving, Seq have) {
+void Replication::StartRebase(Stream& stream, ServedStream& serving, Seq have) {
   ++counters_.rebases_out;
-  serving.rebase = std::make_unique<RebaseSender>(
-      roll_, stream, serving.rebase_id, have, options_.frame_bytes);
+  serving.StartRebase(std::make_unique<RebaseSender>(
+      streams_, stream, serving.rebase_id(), have, options_.frame_bytes));
 }
 
 void Replication::OnAck(LinkId id, const AckFrame& frame) {
   Link* link = FindLink(id);
-  if (link == nullptr || frame.bulk_bytes > link->sent) return;
-  // What has come after all was not missed.
-  link->missed = std::min(link->missed, link->sent - frame.bulk_bytes);
-  link->acked = std::max(link->acked, frame.bulk_bytes + link->missed);
+  if (link != nullptr) link->window.Acked(frame.bulk_bytes);
 }
 
 void Replication::Pump(Output& out) {
   rebase_left_ = kRebaseElements;
   more_to_send_ = false;
   for (auto& [id, link] : links_) {
-    if (link.ack_due && !Waits(id)) {
-      link.ack_due = false;
-      Send(link, out, {0, AckFrame{link.received}});
+    if (link.receipts.due() && !Waits(id)) {
+      Send(link, out, {0, AckFrame{link.receipts.Acknowledge()}});
     }
     PumpLink(link, out);
   }
@@ -74,34 +66,36 @@ void Replication::Pump(Output& out) {
 void Replication::PumpLink(Link& link, Output& out) {
   // Deltas first; rebases share what the window leaves, turn by turn.
   for (bool rebases : {false, true}) {
+    const auto wanted =
+        rebases ? ServedStream::State::kRebase : ServedStream::State::kLog;
     bool more = true;
-    while (more && link.sent - link.acked < options_.window_bytes) {
+    while (more && link.window.open()) {
       more = false;
       for (auto it = link.serving.begin(); it != link.serving.end();) {
         auto at = it++;
-        Stream* stream = roll_.FindStream(at->first);
+        Stream* stream = streams_.Find(at->first);
         if (stream == nullptr || !MayServe(*stream)) {
           link.serving.erase(at);
           continue;
         }
-        Serving& serving = at->second;
-        if (serving.paused || (serving.rebase != nullptr) != rebases) continue;
+        ServedStream& serving = at->second;
+        if (serving.state() != wanted) continue;
         if (rebases && rebase_left_ == 0) {
           more_to_send_ = true;
           return;
         }
         more |= rebases ? PumpRebase(link, serving, out)
                         : PumpStream(link, *stream, serving, out);
-        if (link.sent - link.acked >= options_.window_bytes) break;
+        if (!link.window.open()) break;
       }
     }
   }
 }
 
 // Sends one run of the log; false if there is nothing to send now.
-bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
+bool Replication::PumpStream(Link& link, Stream& stream, ServedStream& serving,
                              Output& out) {
-  crdt::MutationLog& log = roll_.log();
+  const crdt::MutationLog& log = streams_.log(stream.kind);
   Seq at = serving.cursor.at;
   if (!log.Reaches(stream.idx, at)) {
     StartRebase(stream, serving, at);
@@ -112,17 +106,15 @@ bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
     SendCheckpoint(link, stream, serving, out);
     return false;
   }
-  if (link.sent != link.acked && pending < kWorthSending &&
-      roll_.now().mono - link.last_send < kMaxWait) {
+  if (!link.window.idle() && pending < kWorthSending &&
+      streams_.now().mono - link.last_send < kMaxWait) {
     return false;
   }
-  if (last_run_.stream != stream.idx || last_run_.first != at.Next() ||
-      last_run_.life != stream.origin.life ||
+  if (last_run_.stream != stream.id() || last_run_.first != at.Next() ||
       last_run_.log_last != log.last(stream.idx)) {
     auto run = log.Read(stream.idx, serving.cursor, options_.frame_bytes);
     if (Mutated(Mutant::kRelayChanges) && !stream.own) --run->bytes.back();
-    last_run_ = {stream.idx,
-                 stream.origin.life,
+    last_run_ = {stream.id(),
                  log.last(stream.idx),
                  run->first,
                  run->count,
@@ -133,25 +125,22 @@ bool Replication::PumpStream(Link& link, Stream& stream, Serving& serving,
   }
   DeltaFrame frame{stream.id(), last_run_.first, last_run_.count,
                    last_run_.bytes};
-  link.sent += frame.mutations->size();
-  link.last_send = roll_.now().mono;
+  link.window.Sent(frame.mutations->size());
+  link.last_send = streams_.now().mono;
   ++counters_.deltas_out;
   counters_.bulk_bytes_out += frame.mutations->size();
   Send(link, out, {0, std::move(frame)});
   return true;
 }
 
-bool Replication::PumpRebase(Link& link, Serving& serving, Output& out) {
-  std::optional<RebaseFrame> frame = serving.rebase->Next();
-  if (serving.rebase->done()) {
-    // The receiver sweeps, then pulls what follows.
-    serving.rebase.reset();
-    serving.paused = true;
-  }
+bool Replication::PumpRebase(Link& link, ServedStream& serving, Output& out) {
+  std::optional<RebaseFrame> frame = serving.rebase().Next();
+  // The receiver sweeps, then pulls what follows.
+  if (serving.rebase().done()) serving.RebaseSent();
   if (!frame.has_value()) return false;
   rebase_left_ -= std::min<size_t>(rebase_left_, frame->count + 1);
-  link.sent += frame->payload->size();
-  link.last_send = roll_.now().mono;
+  link.window.Sent(frame->payload->size());
+  link.last_send = streams_.now().mono;
   counters_.bulk_bytes_out += frame->payload->size();
   Send(link, out, {0, *std::move(frame)});
   return true;
@@ -159,13 +148,15 @@ bool Replication::PumpRebase(Link& link, Serving& serving, Output& out) {
 
 // The owner's word on what its stream should look like here, at least every
 // checkpoint_interval; relays pass on the last one they were sent.
-void Replication::SendCheckpoint(Link& link, Stream& stream, Serving& serving,
-                                 Output& out) {
+void Replication::SendCheckpoint(Link& link, Stream& stream,
+                                 ServedStream& serving, Output& out) {
   CheckpointFrame frame;
   if (stream.own) {
-    if (roll_.now().mono < serving.next_checkpoint) return;
-    serving.next_checkpoint = roll_.now().mono + options_.checkpoint_interval;
-    frame = {stream.id(), stream.vv, roll_.store().Digest(stream.idx)};
+    if (streams_.now().mono < serving.next_checkpoint) return;
+    serving.next_checkpoint =
+        streams_.now().mono + options_.checkpoint_interval;
+    frame = {stream.id(), stream.vv,
+             streams_.state(stream.kind).Digest(stream)};
   } else {
     auto pulling = pulling_.find(stream.id());
     if (pulling == pulling_.end() || !pulling->second.checkpoint.has_value() ||

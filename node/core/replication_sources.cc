@@ -13,7 +13,6 @@ using crdt::Seq;
 
 namespace {
 
-constexpr absl::Duration kSilent = absl::Seconds(1);
 // Back-off between dials is at most 2 s.
 constexpr absl::Duration kPicky = absl::Seconds(3);
 // What is asked for again is waited for up to so many source_timeouts; and so
@@ -31,14 +30,11 @@ LinkId Replication::DirectLink(const Stream& stream) const {
 
 void Replication::OnHeard(LinkId id) {
   Link* link = FindLink(id);
-  if (link == nullptr) return;
-  link->back |= Silent(*link);
-  link->heard = roll_.now().mono;
+  if (link != nullptr) link->hearing.Heard(streams_.now().mono);
 }
 
-// Beats travel on every link: one without them is of no use, open or not.
 bool Replication::Silent(const Link& link) const {
-  return roll_.now().mono - link.heard > kSilent;
+  return link.hearing.silent(streams_.now().mono);
 }
 
 Seq Replication::Furthest(const Stream& stream) const {
@@ -60,7 +56,7 @@ LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
   auto pulling = pulling_.find(stream.id());
   Seq least = stream.vv;
   if (stream.rebasing && pulling != pulling_.end()) {
-    const bool picky = roll_.now().mono - pulling->second.since < kPicky ||
+    const bool picky = streams_.now().mono - pulling->second.since() < kPicky ||
                        membership_.IsAlive(stream.origin.life);
     least = picky ? stream.applied : Seq();
   }
@@ -83,9 +79,9 @@ LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
 }
 
 void Replication::ChooseSource(Stream& stream, Output& out) {
-  Pulling& pulling = pulling_[stream.id()];
+  PulledStream& pulling = pulling_[stream.id()];
   LinkId best = BestSource(stream, 0);
-  if (best == 0 || best == pulling.source) return;
+  if (best == 0 || best == pulling.source()) return;
   SendPull(stream, pulling, best, out);
 }
 
@@ -96,30 +92,25 @@ bool Replication::GoesBack(const Stream& stream, const Link& link) const {
   return it != link.positions.end() && it->second.seq < stream.applied;
 }
 
-void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
+void Replication::SendPull(Stream& stream, PulledStream& pulling, LinkId to,
                            Output& out) {
-  if (pulling.source != to) {
-    if (Link* old = FindLink(pulling.source)) {
+  if (pulling.source() != to) {
+    if (Link* old = FindLink(pulling.source())) {
       PullFrame cancel;
       cancel.stream = stream.id();
       cancel.cancel = true;
       Send(*old, out, {0, cancel});
     }
-    if (pulling.source != 0) ++counters_.source_changes;
+    if (pulling.source() != 0) ++counters_.source_changes;
   }
   AbandonRebase(stream, pulling);
-  if (to != pulling.source) pulling.asked_again = 0;
-  pulling.source = to;
-  pulling.origin_waits = false;
-  pulling.since = roll_.now().mono;
-  pulling.last_pull = roll_.now().mono;
-  pulling.ahead = links_.at(to).received;
-  pulling.rebase_id = next_rebase_id_++;
+  pulling.Ask(to, next_rebase_id_++, links_.at(to).receipts.total(),
+              streams_.now().mono);
   PullFrame pull;
   pull.stream = stream.id();
   pull.after =
       pulling.force || GoesBack(stream, links_.at(to)) ? Seq() : stream.vv;
-  pull.rebase_id = pulling.rebase_id;
+  pull.rebase_id = pulling.rebase_id();
   // Where nothing is known of a stream its past is not replayed: what has left
   // since would be shown once more.
   const bool anew =
@@ -131,18 +122,15 @@ void Replication::SendPull(Stream& stream, Pulling& pulling, LinkId to,
   Send(links_.at(to), out, {0, pull});
 }
 
-void Replication::AbandonRebase(Stream& stream, Pulling& pulling) {
-  if (pulling.rebase == nullptr) return;
-  // What was put is kept: the next rebase names or puts it again. Further
-  // frames of this one are not for anybody.
-  const bool reorders = pulling.rebase->reorders();
-  pulling.rebase.reset();
-  pulling.rebase_id = 0;
+void Replication::AbandonRebase(Stream& stream, PulledStream& pulling) {
+  if (!pulling.rebasing()) return;
+  // What was put is kept: the next rebase names or puts it again.
+  const bool reorders = pulling.Abandon()->reorders();
   ++counters_.rebase_restarts;
   const bool half = stream.applied > stream.vv || reorders;
   if (half && !Mutated(Mutant::kMovesPositionInRebase)) return;
   stream.rebasing = false;
-  roll_.Settle(stream);
+  streams_.Settle(stream);
 }
 
 bool Replication::Holds(LinkId link, const Stream& stream) const {
@@ -152,11 +140,11 @@ bool Replication::Holds(LinkId link, const Stream& stream) const {
 
 // Whether a source that brings nothing may be left for it. Of two that have
 // nothing yet each would take the other for a source.
-bool Replication::Helps(const Stream& stream, const Pulling& pulling,
+bool Replication::Helps(const Stream& stream, const PulledStream& pulling,
                         LinkId link) const {
   if (DirectLink(stream) == link || pulling.force) return true;
   // What a broken rebase has left is to be mended by whoever has it all.
-  const bool half = stream.rebasing && pulling.rebase == nullptr;
+  const bool half = stream.rebasing && pulling.rebase() == nullptr;
   if (half || stream.applied > stream.vv) return true;
   return links_.at(link).positions.at(stream.id()).seq > stream.vv;
 }
@@ -165,21 +153,22 @@ bool Replication::Helps(const Stream& stream, const Pulling& pulling,
 void Replication::CheckProgress(Stream& stream, Output& out) {
   auto it = pulling_.find(stream.id());
   if (it == pulling_.end()) return;
-  Pulling& pulling = it->second;
-  if (pulling.rebase != nullptr && pulling.rebase->ended()) return;
-  if (pulling.source == 0) {
+  PulledStream& pulling = it->second;
+  pulling.Check(stream);
+  if (pulling.sweeping()) return;
+  if (pulling.source() == 0) {
     ChooseSource(stream, out);
     return;
   }
-  Instant now = roll_.now().mono;
+  Instant now = streams_.now().mono;
   // A source that falls silent is left before it is missed.
-  if (Silent(links_.at(pulling.source))) {
-    LinkId other = BestSource(stream, pulling.source);
+  if (Silent(links_.at(pulling.source()))) {
+    LinkId other = BestSource(stream, pulling.source());
     if (other != 0) return SendPull(stream, pulling, other, out);
   }
   const absl::Duration longest = kLongestWait * options_.source_timeout;
   // What takes so long may take less from its origin.
-  if (now - pulling.last_pull > longest &&
+  if (now - pulling.last_pull() > longest &&
       std::exchange(pulling.origin_waits, false)) {
     return ChooseSource(stream, out);
   }
@@ -190,50 +179,53 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   // from whomever: of two slow sources neither would be waited for else.
   const absl::Duration wait = (Brings(pulling, stream) ? kBegunWait : 1) *
                               options_.source_timeout *
-                              (1 << std::min(pulling.asked_again, 4));
-  if (now - pulling.since < std::min(wait, longest)) return;
-  LinkId best = BestSource(stream, pulling.source);
+                              (1 << std::min(pulling.asked_again(), 4));
+  if (now - pulling.since() < std::min(wait, longest)) return;
+  LinkId best = BestSource(stream, pulling.source());
   if (best != 0 && !Helps(stream, pulling, best)) best = 0;
-  if (best == 0 && !Holds(pulling.source, stream)) {
+  if (best == 0 && !Holds(pulling.source(), stream)) {
     // Nobody has it any more: it can be dropped here, too.
     AbandonRebase(stream, pulling);
-    pulling.source = 0;
+    pulling.LoseSource();
     return;
   }
   if (best == 0 && IsQueued(pulling, stream)) return;
-  const int asked_again = pulling.asked_again + 1;
-  SendPull(stream, pulling, best == 0 ? pulling.source : best, out);
-  pulling.asked_again = asked_again;
+  const int times = pulling.asked_again() + 1;
+  SendPull(stream, pulling, best == 0 ? pulling.source() : best, out);
+  pulling.AskedAgain(times);
 }
 
 // A rebase that has begun would not come faster from its beginning.
-bool Replication::Brings(const Pulling& pulling, const Stream& stream) const {
-  return pulling.rebase != nullptr && !Unserved(pulling, stream);
+bool Replication::Brings(const PulledStream& pulling,
+                         const Stream& stream) const {
+  return pulling.rebase() != nullptr && !Unserved(pulling, stream);
 }
 
 // A link is in order, and has a window of bulk on its way at most: what was
 // pulled comes behind that, if not at once.
-bool Replication::IsQueued(const Pulling& pulling, const Stream& stream) const {
-  const Link& link = links_.at(pulling.source);
+bool Replication::IsQueued(const PulledStream& pulling,
+                           const Stream& stream) const {
+  const Link& link = links_.at(pulling.source());
   return !Unserved(pulling, stream) &&
-         link.received - pulling.ahead < options_.window_bytes &&
-         roll_.now().mono - link.brought <
+         link.receipts.total() - pulling.ahead() < options_.window_bytes &&
+         streams_.now().mono - link.brought <
              kLongestWait * options_.source_timeout;
 }
 
-bool Replication::Unserved(const Pulling& pulling, const Stream& stream) const {
-  const Link& link = links_.at(pulling.source);
+bool Replication::Unserved(const PulledStream& pulling,
+                           const Stream& stream) const {
+  const Link& link = links_.at(pulling.source());
   const auto position = link.positions.find(stream.id());
   return position != link.positions.end() &&
          (position->second.rebasing ||
-          position->second.unserved > pulling.since);
+          position->second.unserved > pulling.since());
 }
 
 bool Replication::IsDirect(const Stream& stream) const {
   auto it = pulling_.find(stream.id());
-  return it != pulling_.end() && it->second.rebase == nullptr &&
-         !stream.rebasing && it->second.source != 0 &&
-         it->second.source == DirectLink(stream);
+  return it != pulling_.end() && it->second.rebase() == nullptr &&
+         !stream.rebasing && it->second.source() != 0 &&
+         it->second.source() == DirectLink(stream);
 }
 
 Instant Replication::BulkAt(LinkId link) const {
@@ -244,7 +236,7 @@ Instant Replication::BulkAt(LinkId link) const {
 std::string Replication::SourceOf(const Stream& stream) const {
   auto it = pulling_.find(stream.id());
   if (it == pulling_.end()) return "";
-  auto link = links_.find(it->second.source);
+  auto link = links_.find(it->second.source());
   return link == links_.end() ? "" : link->second.origin.node;
 }
 

@@ -1,9 +1,11 @@
 #include "node/core/roll.h"
 
 #include <algorithm>
+#include <array>
 
 #include "crdt/check.h"
 #include "crdt/mutant.h"
+#include "node/core/presence_rebase.h"
 
 namespace muster::core {
 namespace {
@@ -13,6 +15,7 @@ using crdt::Mutant;
 using crdt::Mutated;
 using crdt::Mutation;
 using crdt::RowIdx;
+using crdt::Seq;
 using crdt::SessionIdx;
 using crdt::SessionState;
 
@@ -23,65 +26,86 @@ constexpr size_t kSwept = 128;
 
 }  // namespace
 
-Roll::Roll(const Options& options, uint64_t hash_seed)
-    : options_(options.sessions),
-      store_(hash_seed),
-      log_(options.replication.log_bytes) {}
+Roll::Roll(const Options& options, StreamTable& streams, uint64_t hash_seed)
+    : options_(options.sessions), streams_(streams), store_(hash_seed) {}
 
 // ----------------------------------------------------------------- streams
 
-Stream* Roll::FindStream(const crdt::StreamId& id) {
-  auto it = streams_.find(id);
-  return it == streams_.end() ? nullptr : it->second.get();
+crdt::StreamIdx Roll::Added(Stream& stream) {
+  const crdt::StreamIdx idx = store_.AddStream(stream.origin.life.hi);
+  if (by_idx_.size() <= idx) {
+    by_idx_.resize(idx + 1);
+    lasting_.resize(idx + 1);
+  }
+  by_idx_[idx] = &stream;
+  lasting_[idx] = {};
+  return idx;
 }
 
-Stream* Roll::AddStream(const crdt::Origin& origin, bool own,
-                        Instant advanced) {
-  auto stream = std::make_unique<Stream>();
-  stream->origin = origin;
-  stream->own = own;
-  stream->advanced = advanced;
-  stream->learnt = now_.mono;
-  stream->idx = store_.AddStream(origin.life.hi);
-  log_.Reset(stream->idx, crdt::Seq());
-  if (by_idx_.size() <= stream->idx) by_idx_.resize(stream->idx + 1);
-  by_idx_[stream->idx] = stream.get();
-  Stream* raw = stream.get();
-  MUSTER_CHECK(streams_.emplace(raw->id(), std::move(stream)).second);
-  return raw;
-}
-
-void Roll::ForEachStream(absl::FunctionRef<void(Stream&)> visit) {
-  for (auto& [id, stream] : streams_) visit(*stream);
-}
-
-void Roll::SetHidden(Stream& stream, bool hidden) {
-  if (stream.hidden == hidden) return;
-  stream.hidden = hidden;
-  Settle(stream);
-}
-
-void Roll::Settle(Stream& stream) {
-  ++stream.jobs;
-  jobs_.emplace_back(Job::Kind::kStream, stream.idx);
-}
-
-void Roll::Drop(Stream& stream) {
-  if (Mutated(Mutant::kForgottenKeepsSlot)) return;
-  auto it = streams_.find(stream.id());
-  dropping_.push_back(std::move(it->second));
-  streams_.erase(it);
-  stream.dropping = true;
-  stream.hidden = true;
+void Roll::Dropped(Stream& stream) {
   jobs_.emplace_back(Job::Kind::kDrop, stream.idx);
 }
 
+std::unique_ptr<ElementWalk> Roll::Elements(Stream& stream) {
+  return std::make_unique<PresenceWalk>(*this, stream);
+}
+
+std::unique_ptr<ElementMerge> Roll::Rebase(Stream& stream) {
+  return std::make_unique<PresenceMerge>(*this, stream);
+}
+
+void Roll::Settle(Stream& stream) {
+  ++lasting_[stream.idx].jobs;
+  jobs_.emplace_back(Job::Kind::kStream, stream.idx);
+}
+
 bool Roll::HasWanted(const Stream& stream) const {
-  return !stream.hidden || stream.jobs > 0 ||
-         stream.wanted_until_us > lived_us_;
+  const Lasting& lasting = lasting_[stream.idx];
+  return !stream.hidden() || lasting.jobs > 0 ||
+         lasting.wanted_until_us > lived_us();
 }
 
 // --------------------------------------------------------------- mutations
+
+bool Roll::ApplyRun(Stream& stream, absl::string_view& bytes, Seq seq,
+                    Seq end) {
+  while (seq < end) {
+    if (!ApplySome(stream, bytes, seq, end)) return false;
+  }
+  return true;
+}
+
+// Decodes a few, so that what they touch is fetched meanwhile, and applies
+// them. Takes what it has applied off `bytes` and `seq`.
+bool Roll::ApplySome(Stream& stream, absl::string_view& bytes, Seq& seq,
+                     Seq end) {
+  struct Ahead {
+    Mutation mutation;
+    absl::string_view rest;  // After it.
+  };
+  std::array<Ahead, 16> ahead;
+  size_t decoded = 0;
+  absl::string_view rest = bytes;
+  bool good = true;
+  for (Seq at = seq; good && decoded < ahead.size() && at < end;
+       at = at.Next()) {
+    Ahead& next = ahead[decoded];
+    good = crdt::DecodeMutation(rest, at, next.mutation);
+    if (!good) break;
+    next.rest = rest;
+    ++decoded;
+    if (next.mutation.kind == Mutation::Kind::kPutEntry) {
+      store_.PrefetchKey(next.mutation.entry.key);
+    }
+  }
+  for (size_t i = 0; i < decoded; ++i) {
+    if (Apply(stream, ahead[i].mutation) != Applied::kOk) return false;
+    stream.vv = seq;
+    seq = seq.Next();
+    bytes = ahead[i].rest;
+  }
+  return good;
+}
 
 Roll::Applied Roll::Apply(Stream& stream, const Mutation& mutation) {
   switch (mutation.kind) {
@@ -161,7 +185,7 @@ Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation,
     return Applied::kBad;
   }
   store_.set_round(row, stream.round);
-  crdt::Seq had = store_.seq(row);
+  Seq had = store_.seq(row);
   bool same = had == mutation.seq && store_.meta(row) == content.meta &&
               store_.adopted_as(row) == content.ref;
   if (mutation.seq < had && !overwrite) return Applied::kOk;
@@ -266,13 +290,6 @@ void Roll::DetachSessionCursors(SessionIdx session) {
 
 // ---------------------------------------------------------------- time
 
-void Roll::SetTime(Now now, absl::Duration stalled) {
-  now_ = now;
-  stalled_us_ += absl::ToInt64Microseconds(stalled);
-  lived_us_ = now.mono.us - stalled_us_;
-  store_.SetTime(now.wall_us);
-}
-
 void Roll::SetDeadline(SessionIdx i, int64_t lived_us) {
   crdt::PresenceStore::Session& session = store_.session(i);
   bool armed = (session.flags & kArmed) != 0;
@@ -294,7 +311,7 @@ bool Roll::Expire(SessionIdx i) {
 
 bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
   for (size_t n = 0; n < limit; ++n) {
-    if (deadlines_.empty() || std::get<0>(*deadlines_.begin()) > lived_us_) {
+    if (deadlines_.empty() || std::get<0>(*deadlines_.begin()) > lived_us()) {
       return false;
     }
     auto [at, stream_idx, id] = *deadlines_.begin();
@@ -304,7 +321,7 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
     crdt::PresenceStore::Session& session = store_.session(i);
     session.flags &= ~kArmed;
     if (session.deadline_us == 0) continue;
-    if (session.deadline_us > lived_us_) {
+    if (session.deadline_us > lived_us()) {
       // It was put off since; a beat costs nothing but this.
       session.flags |= kArmed;
       deadlines_.insert({session.deadline_us, stream_idx, id});
@@ -317,7 +334,7 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
       if (own.size() == kOwnDue) return true;
       continue;
     }
-    if (!stream.hidden && session.state() != SessionState::kMoved) continue;
+    if (!stream.hidden() && session.state() != SessionState::kMoved) continue;
     if (Lapsed(i)) {
       if (store_.Sole(i)) continue;
       session.flags |= kBuried;
@@ -326,7 +343,7 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
     }
     // Others may have heard its owner later than we had.
     session.deadline_us = GraceDeadline(session, stream);
-    if (session.deadline_us > lived_us_) {
+    if (session.deadline_us > lived_us()) {
       SetDeadline(i, session.deadline_us);
       continue;
     }

@@ -1,5 +1,5 @@
-// The roll: the streams this node holds, their elements, and what is shown of
-// them.
+// The roll: the elements of all presence streams, and what is shown of them. It
+// is the StreamState of their kind.
 //
 // Mutations come in one at a time (Apply) and change the store; the roll
 // decides what that shows. A session may have several *copies*, one an origin;
@@ -29,13 +29,11 @@
 //   3. Mutations of a stream are applied in seq order, each once (the callers
 //      check the VV; Apply is idempotent for elements at or above the seq).
 // Cost: Apply is O(1) (see presence_store.h) plus the copies of one session.
-// Time: deadlines are in *lived* microseconds: the monotonic clock less the
-// stalls of this process, so that a suspended node expires nobody early.
+// Time: deadlines are in *lived* microseconds; see stream_table.h.
 #ifndef MUSTER_NODE_CORE_ROLL_H_
 #define MUSTER_NODE_CORE_ROLL_H_
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -44,11 +42,12 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
-#include "absl/functional/function_ref.h"
-#include "crdt/log.h"
+#include "absl/strings/string_view.h"
 #include "crdt/presence_store.h"
 #include "node/core/options.h"
 #include "node/core/stream.h"
+#include "node/core/stream_state.h"
+#include "node/core/stream_table.h"
 #include "node/core/time.h"
 
 namespace muster::core {
@@ -61,32 +60,32 @@ struct SeqCursor {
   crdt::RowIdx row = crdt::kNone;
 };
 
-class Roll {
+class Roll final : public StreamState {
  public:
-  Roll(const Options& options, uint64_t hash_seed);
+  // `streams`: those of presence are added to the roll by it.
+  Roll(const Options& options, StreamTable& streams, uint64_t hash_seed);
 
   crdt::PresenceStore& store() { return store_; }
   const crdt::PresenceStore& store() const { return store_; }
-  crdt::MutationLog& log() { return log_; }
 
-  // ---- streams ----
-  Stream* FindStream(const crdt::StreamId& id);
+  // ---- streams: see stream_state.h ----
+  crdt::StreamIdx Added(Stream& stream) override;
+  void Dropped(Stream& stream) override;
+  bool ApplyRun(Stream& stream, absl::string_view& bytes, crdt::Seq seq,
+                crdt::Seq end) override;
+  uint64_t Digest(const Stream& stream) const override {
+    return store_.Digest(stream.idx);
+  }
+  std::unique_ptr<ElementWalk> Elements(Stream& stream) override;
+  std::unique_ptr<ElementMerge> Rebase(Stream& stream) override;
+  // Also settles what of it waited for the end of a rebase, or for it to be
+  // shown.
+  void Settle(Stream& stream) override;
+  // Whether a session of it is shown, or may be within its grace.
+  bool HasWanted(const Stream& stream) const override;
+
   Stream* StreamAt(crdt::StreamIdx idx) { return by_idx_[idx]; }
   const Stream* StreamAt(crdt::StreamIdx idx) const { return by_idx_[idx]; }
-  // REQUIRES: it is not known yet.
-  Stream* AddStream(const crdt::Origin& origin, bool own, Instant advanced);
-  // In the order of their ids.
-  void ForEachStream(absl::FunctionRef<void(Stream&)> visit);
-  size_t stream_count() const { return streams_.size(); }
-  // Hides or shows a stream: at once for reads, as a job for watchers.
-  void SetHidden(Stream& stream, bool hidden);
-  // What of it waited for the end of a rebase, or for it to be shown, is
-  // settled, as a job.
-  void Settle(Stream& stream);
-  // Forgets a stream and all its elements, as a job.
-  void Drop(Stream& stream);
-  // Whether a session of it is shown, or may be within its grace.
-  bool HasWanted(const Stream& stream) const;
 
   // ---- mutations ----
   enum class Applied { kOk, kBad };
@@ -124,9 +123,8 @@ class Roll {
   bool has_losers() const { return !losers_.empty(); }
 
   // ---- time ----
-  void SetTime(Now now, absl::Duration stalled);
-  int64_t lived_us() const { return lived_us_; }
-  Now now() const { return now_; }
+  int64_t lived_us() const { return streams_.lived_us(); }
+  Now now() const { return streams_.now(); }
   // Sets the deadline of a session; 0 is none.
   void SetDeadline(crdt::SessionIdx session, int64_t lived_us);
   // Nothing of it is to be shown any more. False if that was so already.
@@ -173,6 +171,8 @@ class Roll {
                    bool overwrite);
   Applied RemoveSession(Stream& stream, crdt::ElementId id);
   Applied RemoveEntry(Stream& stream, crdt::ElementId id);
+  bool ApplySome(Stream& stream, absl::string_view& bytes, crdt::Seq& seq,
+                 crdt::Seq end);
   void RemoveRow(crdt::RowIdx row);
   void RemoveSessionRecord(crdt::SessionIdx session);
 
@@ -182,7 +182,7 @@ class Roll {
   void OnCopiesChanged(crdt::SessionId session);
   int64_t GraceDeadline(const crdt::PresenceStore::Session& session,
                         const Stream& stream) const;
-  void SetGraceDeadline(crdt::SessionIdx session, Stream& stream);
+  void SetGraceDeadline(crdt::SessionIdx session, const Stream& stream);
   void QueueSession(crdt::SessionIdx session);
   void ReconcileRow(crdt::RowIdx row);
   crdt::RowIdx RowToReplace(crdt::RowIdx row) const;
@@ -196,11 +196,16 @@ class Roll {
   void DetachSessionCursors(crdt::SessionIdx session);
 
   const SessionOptions options_;
+  StreamTable& streams_;
   crdt::PresenceStore store_;
-  crdt::MutationLog log_;
-  std::map<crdt::StreamId, std::unique_ptr<Stream>> streams_;
-  std::vector<std::unique_ptr<Stream>> dropping_;
   std::vector<Stream*> by_idx_;
+  // What of a stream, by index, is shown or may be though it is hidden.
+  struct Lasting {
+    // Until then, in lived microseconds, a session with grace may be shown.
+    int64_t wanted_until_us = 0;
+    int jobs = 0;  // That have not looked at all of its sessions yet.
+  };
+  std::vector<Lasting> lasting_;
   std::deque<Job> jobs_;
   std::vector<SeqCursor*> cursors_;
   std::vector<crdt::SessionIdx> losers_;
@@ -208,9 +213,6 @@ class Roll {
   // before, and at times others.
   absl::btree_set<std::tuple<int64_t, crdt::StreamIdx, crdt::ElementId>>
       deadlines_;
-  Now now_;
-  int64_t stalled_us_ = 0;
-  int64_t lived_us_ = 0;
 };
 
 }  // namespace muster::core

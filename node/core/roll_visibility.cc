@@ -33,7 +33,7 @@ SessionIdx Roll::Highest(crdt::SessionId session) const {
   for (SessionIdx i = store_.FirstCopy(session); i != kNone;
        i = store_.NextCopy(i)) {
     if (store_.session(i).state() == SessionState::kPending) continue;
-    if (by_idx_[store_.session(i).stream]->dropping) continue;
+    if (by_idx_[store_.session(i).stream]->dropping()) continue;
     if (best == kNone || HigherCopy(i, best)) best = i;
   }
   return best;
@@ -47,7 +47,7 @@ SessionIdx Roll::InForce(crdt::SessionId session) const {
   for (SessionIdx i = store_.FirstCopy(session); i != kNone;
        i = store_.NextCopy(i)) {
     if (store_.session(i).state() == SessionState::kPending) continue;
-    if (by_idx_[store_.session(i).stream]->dropping) continue;
+    if (by_idx_[store_.session(i).stream]->dropping()) continue;
     if ((store_.session(i).flags & kBuried) != 0) continue;
     if (best == kNone || HigherCopy(i, best)) best = i;
   }
@@ -57,8 +57,8 @@ SessionIdx Roll::InForce(crdt::SessionId session) const {
 bool Roll::Lapsed(SessionIdx i) const {
   const crdt::PresenceStore::Session& session = store_.session(i);
   const Stream& stream = *by_idx_[session.stream];
-  return (session.flags & kExpired) != 0 || stream.dropping ||
-         (stream.hidden && session.shared->grace_ms == 0);
+  return (session.flags & kExpired) != 0 || stream.dropping() ||
+         (stream.hidden() && session.shared->grace_ms == 0);
 }
 
 SessionIdx Roll::CopyOf(crdt::SessionId session, crdt::StreamIdx stream) const {
@@ -94,7 +94,7 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
     // then, the rows that are to take the places of these may be still to come.
     const crdt::PresenceStore::Session& other = store_.session(winner);
     const Stream& others = *by_idx_[other.stream];
-    bool coming = others.rebasing || others.waiting ||
+    bool coming = others.rebasing || others.visibility.catching_up() ||
                   (other.state() == SessionState::kMoved &&
                    (other.flags & kExpired) == 0);
     return coming ? Want::kKeep : Want::kHide;
@@ -110,14 +110,14 @@ bool Roll::GraceOver(SessionIdx i) const {
   const crdt::PresenceStore::Session& session = store_.session(i);
   const int64_t delay_us = absl::ToInt64Microseconds(options_.leave_delay);
   return session.deadline_us != 0 &&
-         session.deadline_us - delay_us <= lived_us_;
+         session.deadline_us - delay_us <= lived_us();
 }
 
 bool Roll::Visible(RowIdx row) const {
   if (!store_.shown(row)) return false;
   const crdt::PresenceStore::Session& session =
       store_.session(store_.session_of(row));
-  return !by_idx_[session.stream]->hidden || session.shared->grace_ms > 0;
+  return !by_idx_[session.stream]->hidden() || session.shared->grace_ms > 0;
 }
 
 std::vector<SessionIdx> Roll::TakeLosers(size_t limit) {
@@ -151,12 +151,12 @@ void Roll::OnCopiesChanged(crdt::SessionId sid) {
 
 void Roll::BuryLater(SessionIdx i) {
   const crdt::PresenceStore::Session& session = store_.session(i);
-  const bool waits = session.deadline_us > lived_us_;
+  const bool waits = session.deadline_us > lived_us();
   if (waits || store_.Sole(i) || by_idx_[session.stream]->own || !Lapsed(i) ||
       (session.flags & kBuried) != 0) {
     return;
   }
-  SetDeadline(i, lived_us_ + absl::ToInt64Microseconds(options_.leave_delay));
+  SetDeadline(i, lived_us() + absl::ToInt64Microseconds(options_.leave_delay));
 }
 
 // From when on a session of another node may be let go although its owner says
@@ -169,20 +169,20 @@ int64_t Roll::GraceDeadline(const crdt::PresenceStore::Session& session,
   const bool moved = session.state() == SessionState::kMoved;
   const int64_t keep_us =
       moved ? std::max(grace_us, delay_us) : grace_us + delay_us;
-  int64_t silent_us = std::max<int64_t>(0, now_.mono.us - stream.advanced.us);
+  int64_t silent_us = std::max<int64_t>(0, now().mono.us - stream.advanced.us);
   if (Mutated(Mutant::kGraceFromHealing)) silent_us = 0;
   const int64_t silence_over =
-      stream.hidden ? std::max<int64_t>(1, lived_us_ - silent_us + keep_us)
-                    : std::numeric_limits<int64_t>::max();
+      stream.hidden() ? std::max<int64_t>(1, lived_us() - silent_us + keep_us)
+                      : std::numeric_limits<int64_t>::max();
   if (moved || session.state() == SessionState::kDisconnected) {
     // Counted from hearing of it.
     const int64_t heard = session.deadline_us;
-    return std::min(heard == 0 ? lived_us_ + keep_us : heard, silence_over);
+    return std::min(heard == 0 ? lived_us() + keep_us : heard, silence_over);
   }
-  return stream.hidden && grace_us > 0 ? silence_over : 0;
+  return stream.hidden() && grace_us > 0 ? silence_over : 0;
 }
 
-void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
+void Roll::SetGraceDeadline(SessionIdx i, const Stream& stream) {
   crdt::PresenceStore::Session& session = store_.session(i);
   const SessionState state = session.state();
   if (state == SessionState::kPending) return;
@@ -191,9 +191,10 @@ void Roll::SetGraceDeadline(SessionIdx i, Stream& stream) {
   if (deadline == 0) return;
   const bool moved = state == SessionState::kMoved;
   if (session.shared->grace_ms > 0 && !moved) {
-    stream.wanted_until_us = std::max(stream.wanted_until_us, deadline);
+    int64_t& until = lasting_[stream.idx].wanted_until_us;
+    until = std::max(until, deadline);
   }
-  if (deadline <= lived_us_ && (stream.hidden || moved)) {
+  if (deadline <= lived_us() && (stream.hidden() || moved)) {
     session.flags |= kExpired;
   }
 }
@@ -316,7 +317,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
     job.cursor->session = store_.NextSessionBySeq(i);
     if (job.cursor->session != kNone) store_.PrefetchRows(job.cursor->session);
     crdt::PresenceStore::Session& session = store_.session(i);
-    if (!stream->hidden) session.flags &= ~(kExpired | kBuried);
+    if (!stream->hidden()) session.flags &= ~(kExpired | kBuried);
     if (!stream->own) SetGraceDeadline(i, *stream);
     if (!store_.Sole(i)) {
       OnCopiesChanged(session.session);
@@ -337,7 +338,7 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
   }
   if (job.cursor->session != kNone) return false;
   RemoveCursor(job.cursor.get());
-  --stream->jobs;
+  --lasting_[job.stream].jobs;
   return true;
 }
 
@@ -346,12 +347,9 @@ bool Roll::RunDropJob(Job& job, size_t rows) {
   for (size_t n = 0; n < rows; ++n) {
     SessionIdx i = store_.FirstSessionBySeq(job.stream);
     if (i == kNone) {
-      log_.Drop(job.stream);
       by_idx_[job.stream] = nullptr;
       store_.RemoveStream(job.stream);
-      dropping_.erase(
-          std::find_if(dropping_.begin(), dropping_.end(),
-                       [stream](const auto& s) { return s.get() == stream; }));
+      streams_.Free(*stream);
       return true;
     }
     RowIdx row = store_.FirstRowOf(i);

@@ -68,7 +68,7 @@ bool LocalSessions::BeingAdopted(SessionIdx own) const {
     const auto& copy = store.session(i);
     const Stream& stream = *roll_.StreamAt(copy.stream);
     const bool pending = copy.state() == SessionState::kPending;
-    if (pending && !stream.own && !stream.hidden) return true;
+    if (pending && !stream.own && !stream.hidden()) return true;
   }
   return false;
 }

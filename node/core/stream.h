@@ -7,18 +7,21 @@
 #include <cstdint>
 #include <string>
 
-#include "crdt/presence_store.h"
+#include "crdt/log.h"
 #include "crdt/types.h"
-#include "node/core/frames.h"
+#include "node/core/stream_visibility.h"
 #include "node/core/time.h"
 
 namespace muster::core {
+
+// Of a stream among those of its kind.
+using StreamIdx = crdt::MutationLog::StreamIdx;
 
 struct Stream {
   // ---- fixed ----
   crdt::Origin origin;
   crdt::StreamKind kind = crdt::StreamKind::kPresence;
-  crdt::StreamIdx idx = crdt::kNone;  // In the store and the log.
+  StreamIdx idx = 0;  // In the state and the log of its kind.
   bool own = false;
   Instant learnt{0};
 
@@ -31,20 +34,7 @@ struct Stream {
   Instant advanced{0};
 
   // ---- shown or not ----
-  // No live evidence, or not caught up since it came back: sessions without
-  // grace are not shown, the others until their grace is over.
-  bool hidden = false;
-  crdt::Seq show_at;     // Hidden until vv reaches it.
-  bool waiting = false;  // Alive again, but vv < show_at, or not known.
-  // Somebody who knows has named show_at; else it is waited for, a while.
-  bool show_known = false;
-  Instant waiting_since{0};
-  bool ended = false;  // A later life of the node was admitted.
-  bool dropping = false;
-  // Hidden: until then, in lived microseconds, a session with grace may be
-  // shown.
-  int64_t wanted_until_us = 0;
-  int jobs = 0;  // That have not looked at all of its sessions yet.
+  StreamVisibility visibility;
 
   // ---- rebase ----
   // From the first frame of one until one has come to its end: elements later
@@ -54,6 +44,8 @@ struct Stream {
   uint16_t round = 0;  // Elements named or put in this round carry it.
 
   crdt::StreamId id() const { return {origin.life, kind}; }
+  bool hidden() const { return visibility.hidden(); }
+  bool dropping() const { return visibility.dropping(); }
 
   // Only a later number counts. An age leaves out the ways it was told by, so
   // that one told round and round would make the dead ever younger.

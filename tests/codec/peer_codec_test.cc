@@ -63,7 +63,7 @@ TEST(PeerCodecTest, EveryKindOfRebaseFrameComesBack) {
   const auto& back = std::get<core::RebaseFrame>(frame.body);
   EXPECT_EQ(back.rebase_id, 9u);
   EXPECT_EQ(back.number, 2u);
-  EXPECT_EQ(back.kind, RebaseKind::kKeepEntries);
+  EXPECT_EQ(back.kind, RebaseKind::kKeep);
   EXPECT_EQ(back.have, crdt::Seq(3));
   EXPECT_EQ(back.seq, crdt::Seq(8));
   EXPECT_EQ(back.count, 2u);
@@ -302,6 +302,18 @@ TEST(PeerCodecTest, ARebaseFrameMustHoldWhatItsKindSays) {
   EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.payload"));
   frame.mutable_rebase()->clear_payload();
   EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.payload"));
+}
+
+TEST(PeerCodecTest, MutationsOfAKindWithoutAGrammarAreRefusedNotSkipped) {
+  const auto kind = static_cast<uint32_t>(crdt::StreamKind::kKeyValue);
+  v1::PeerFrame frame = ProtoOf(SampleDelta());
+  frame.mutable_delta()->mutable_stream()->set_kind(kind);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("delta.stream.kind"));
+  frame = ProtoOf(SampleKeep());
+  frame.mutable_rebase()->mutable_stream()->set_kind(kind);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.stream.kind"));
+  frame.mutable_rebase()->mutable_stream()->set_kind(kind + 100);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.kind"));
 }
 
 TEST(PeerCodecTest, AFrameOverTheLimitIsRefusedUnread) {

@@ -46,7 +46,7 @@ inline core::RebaseFrame SampleRebase(core::RebaseFrame::Kind kind) {
 }
 
 inline core::RebaseFrame SampleKeep() {
-  core::RebaseFrame frame = SampleRebase(core::RebaseFrame::Kind::kKeepEntries);
+  core::RebaseFrame frame = SampleRebase(core::RebaseFrame::Kind::kKeep);
   std::string gaps;
   crdt::AppendElementSeq(crdt::Seq(0), crdt::Seq(2), gaps);
   crdt::AppendElementSeq(crdt::Seq(2), crdt::Seq(3), gaps);

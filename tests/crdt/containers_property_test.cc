@@ -141,7 +141,7 @@ TEST_P(ContainersPropertyTest, APagedArrayNeverHandsOutALiveIndex) {
 TEST_P(ContainersPropertyTest, TheLogReadsWhatIsInItAndKeepsItsBudget) {
   constexpr size_t kBudget = 200 << 10;
   constexpr uint32_t kStreams = 4;
-  MutationLog log(kBudget);
+  MutationLog log(PresenceGrammar(), kBudget);
   // Of each stream: where it began, and every mutation since.
   std::vector<uint64_t> base(kStreams);
   std::vector<std::vector<std::string>> model(kStreams);

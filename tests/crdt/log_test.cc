@@ -72,7 +72,7 @@ class LogTest : public testing::Test {
 };
 
 TEST_F(LogTest, AStreamJustKnownHasNothingAndReachesOnlyItsPosition) {
-  MutationLog log(kPlenty);
+  MutationLog log(PresenceGrammar(), kPlenty);
   log.Reset(kB, Seq(100));
   EXPECT_EQ(log.start(kB), Seq(100));
   EXPECT_EQ(log.last(kB), Seq(100));
@@ -85,7 +85,7 @@ TEST_F(LogTest, AStreamJustKnownHasNothingAndReachesOnlyItsPosition) {
 }
 
 TEST_F(LogTest, ReadsBackWhatWasAppendedFromAnySeqInAnySize) {
-  MutationLog log(kPlenty);
+  MutationLog log(PresenceGrammar(), kPlenty);
   log.Reset(kA, Seq(0));
   Fill(log, kA, 2000, 60, 7);
   for (uint64_t from : {0, 1, 6, 7, 8, 500, 1999, 2000}) {
@@ -97,7 +97,7 @@ TEST_F(LogTest, ReadsBackWhatWasAppendedFromAnySeqInAnySize) {
 }
 
 TEST_F(LogTest, OneMutationLargerThanTheReadIsReadAlone) {
-  MutationLog log(kPlenty);
+  MutationLog log(PresenceGrammar(), kPlenty);
   log.Reset(kA, Seq(0));
   Fill(log, kA, 3, 100000);
   MutationLog::Cursor cursor{Seq(1)};
@@ -108,7 +108,7 @@ TEST_F(LogTest, OneMutationLargerThanTheReadIsReadAlone) {
 }
 
 TEST_F(LogTest, AnEmptyRunChangesNothing) {
-  MutationLog log(kPlenty);
+  MutationLog log(PresenceGrammar(), kPlenty);
   log.Reset(kA, Seq(4));
   log.Append(kA, "", 0);
   EXPECT_EQ(log.last(kA), Seq(4));
@@ -116,7 +116,7 @@ TEST_F(LogTest, AnEmptyRunChangesNothing) {
 }
 
 TEST_F(LogTest, ACursorAtTheEndGoesOnWhenMoreIsAppended) {
-  MutationLog log(kPlenty);
+  MutationLog log(PresenceGrammar(), kPlenty);
   log.Reset(kA, Seq(0));
   MutationLog::Cursor cursor{Seq(0)};
   std::string all;
@@ -131,7 +131,7 @@ TEST_F(LogTest, ACursorAtTheEndGoesOnWhenMoreIsAppended) {
 
 TEST_F(LogTest, KeepsItsBudgetAndTheNewest) {
   constexpr size_t kBudget = 256 << 10;
-  MutationLog log(kBudget);
+  MutationLog log(PresenceGrammar(), kBudget);
   log.Reset(kA, Seq(0));
   for (int i = 0; i < 500; ++i) {
     Fill(log, kA, 20, 100, 20);
@@ -146,7 +146,7 @@ TEST_F(LogTest, KeepsItsBudgetAndTheNewest) {
 }
 
 TEST_F(LogTest, ARunOverTheBudgetLeavesAnEmptyLogAtItsEnd) {
-  MutationLog log(1000);
+  MutationLog log(PresenceGrammar(), 1000);
   log.Reset(kA, Seq(0));
   Fill(log, kA, 50, 100, 50);
   EXPECT_LE(log.bytes(), 1000u);
@@ -159,7 +159,7 @@ TEST_F(LogTest, ARunOverTheBudgetLeavesAnEmptyLogAtItsEnd) {
 
 TEST_F(LogTest, TheOldestChunkGoesFirstWhicheverStreamItIs) {
   constexpr size_t kBudget = 256 << 10;
-  MutationLog log(kBudget);
+  MutationLog log(PresenceGrammar(), kBudget);
   log.Reset(kA, Seq(0));
   log.Reset(kB, Seq(0));
   Fill(log, kA, 10, 100);
@@ -174,7 +174,7 @@ TEST_F(LogTest, TheOldestChunkGoesFirstWhicheverStreamItIs) {
 
 TEST_F(LogTest, AReaderGoesOnAfterOtherStreamsWereEvicted) {
   constexpr size_t kBudget = 256 << 10;
-  MutationLog log(kBudget);
+  MutationLog log(PresenceGrammar(), kBudget);
   log.Reset(kA, Seq(0));
   log.Reset(kB, Seq(0));
   Fill(log, kB, 1000, 100, 10);
@@ -191,7 +191,7 @@ TEST_F(LogTest, AReaderGoesOnAfterOtherStreamsWereEvicted) {
 
 TEST_F(LogTest, AReaderInAnEvictedChunkGoesOnFromTheStart) {
   constexpr size_t kBudget = 128 << 10;
-  MutationLog log(kBudget);
+  MutationLog log(PresenceGrammar(), kBudget);
   log.Reset(kA, Seq(0));
   Fill(log, kA, 100, 100);
   MutationLog::Cursor cursor{Seq(0)};
@@ -206,7 +206,7 @@ TEST_F(LogTest, AReaderInAnEvictedChunkGoesOnFromTheStart) {
 }
 
 TEST_F(LogTest, ADroppedStreamGivesItsBytesBack) {
-  MutationLog log(kPlenty);
+  MutationLog log(PresenceGrammar(), kPlenty);
   log.Reset(kA, Seq(0));
   log.Reset(kB, Seq(0));
   Fill(log, kA, 1000, 100);
@@ -219,7 +219,7 @@ TEST_F(LogTest, ADroppedStreamGivesItsBytesBack) {
 }
 
 TEST_F(LogTest, AResetStreamStartsAnewAtItsPosition) {
-  MutationLog log(kPlenty);
+  MutationLog log(PresenceGrammar(), kPlenty);
   log.Reset(kA, Seq(0));
   Fill(log, kA, 100, 100);
   log.Reset(kA, Seq(5000));
@@ -230,7 +230,7 @@ TEST_F(LogTest, AResetStreamStartsAnewAtItsPosition) {
 }
 
 TEST_F(LogTest, TenThousandLivesOfAStreamLeaveNoTrace) {
-  MutationLog log(kPlenty);
+  MutationLog log(PresenceGrammar(), kPlenty);
   log.Reset(kA, Seq(0));
   log.Reset(kB, Seq(0));
   Fill(log, kA, 10, 100);

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "crdt/mutation.h"
+#include "crdt/varint.h"
 #include "gtest/gtest.h"
 
 namespace muster::crdt {

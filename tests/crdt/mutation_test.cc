@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "crdt/varint.h"
 #include "gtest/gtest.h"
 
 namespace muster::crdt {

@@ -102,7 +102,7 @@ TEST_P(StreamLawsTest, AGapIsNotApplied) {
 }
 
 TEST_P(StreamLawsTest, TheLogHandsOnExactlyWhatItTook) {
-  MutationLog log(16 << 20);
+  MutationLog log(PresenceGrammar(), 16 << 20);
   log.Reset(0, Seq(0));
   Node node(random_());
   MutationLog::Cursor cursor{Seq(0)};

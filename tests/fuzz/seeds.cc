@@ -17,8 +17,7 @@ std::string Framed(decltype(core::Frame::body) body) {
 }
 
 std::string RebasePut() {
-  core::RebaseFrame frame =
-      codec::SampleRebase(core::RebaseFrame::Kind::kPutEntries);
+  core::RebaseFrame frame = codec::SampleRebase(core::RebaseFrame::Kind::kPut);
   std::string bytes;
   crdt::AppendElementSeq(crdt::Seq(0), crdt::Seq(5), bytes);
   const crdt::EntryContent entry{
