@@ -210,6 +210,27 @@ Options NodeOptions() {
              "this node (another secret or cluster, no common version). "
              "Without it such a node exits with code 1.",
              MUSTER_FIELD(runtime.core.join_optional)),
+      Text("log-level", {"debug, info, warning or error", IsLevel},
+           "The least grave of what is logged, on standard error.",
+           MUSTER_FIELD(log_level)),
+      WithDefaultText(Text("metrics-listen",
+                           {"HOST:PORT, the port 0 to 65535", IsListenable},
+                           "Where Prometheus scrapes metrics, at /metrics over "
+                           "HTTP: an IPv4 "
+                           "loopback address. Port 0 takes a free one.",
+                           MUSTER_FIELD(metrics.listen)),
+                      "off"),
+      Switch("metrics-insecure",
+             "Metrics may be served at any address, to whoever reaches it.",
+             MUSTER_FIELD(metrics.insecure)),
+      Millis("drain-timeout-ms", 0, 600'000,
+             "A drain that has not ended by then is cut short.",
+             MUSTER_FIELD(runtime.drain_timeout)),
+  };
+}
+
+Options SecurityOptions() {
+  return {
       Secret(Text("cluster-secret", {"1 to 1024 bytes, or @FILE", IsSecret},
                   "What every node of the cluster must know; it is proved, "
                   "never sent.",
@@ -229,27 +250,12 @@ Options NodeOptions() {
                   {"1 to 1024 printable characters of ASCII without a space, "
                    "or @FILE",
                    IsToken},
-                  "What an administrative call (a drain) must show, wherever "
+                  "What an administrative call (a drain, an eviction, "
+                  "forgetting a node) must show, wherever "
                   "it comes from. Without one, such calls are let in from "
                   "loopback only.",
                   MUSTER_FIELD(admin_token)),
              kAdminTokenVariable),
-      Text("log-level", {"debug, info, warning or error", IsLevel},
-           "The least grave of what is logged, on standard error.",
-           MUSTER_FIELD(log_level)),
-      WithDefaultText(Text("metrics-listen",
-                           {"HOST:PORT, the port 0 to 65535", IsListenable},
-                           "Where Prometheus scrapes metrics, at /metrics over "
-                           "HTTP: an IPv4 "
-                           "loopback address. Port 0 takes a free one.",
-                           MUSTER_FIELD(metrics.listen)),
-                      "off"),
-      Switch("metrics-insecure",
-             "Metrics may be served at any address, to whoever reaches it.",
-             MUSTER_FIELD(metrics.insecure)),
-      Millis("drain-timeout-ms", 0, 600'000,
-             "A drain that has not ended by then is cut short.",
-             MUSTER_FIELD(runtime.drain_timeout)),
   };
 }
 
@@ -450,6 +456,7 @@ Options BuildTable() {
     }
   };
   add("The node", NodeOptions());
+  add("Who is let in", SecurityOptions());
   add("Limits of the node", LimitOptions());
   add("Limits of a request", RequestOptions());
   add("Failure detection", DetectorOptions());

@@ -39,6 +39,7 @@ std::vector<Metric> NodeRows();
 std::vector<Metric> LoadRows();
 std::vector<Metric> LoopRows();
 std::vector<Metric> MemoryRows();
+std::vector<Metric> ConnectionRows();
 std::vector<Metric> RefusalRows();
 std::vector<Metric> MembershipRows();
 std::vector<Metric> BeatRows();

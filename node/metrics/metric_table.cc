@@ -35,6 +35,7 @@ std::vector<Metric> BuildTable() {
   add("What it holds", LoadRows());
   add("The loop and its queues", LoopRows());
   add("Memory", MemoryRows());
+  add("Connections", ConnectionRows());
   add("Refusals and errors", RefusalRows());
   add("Membership", MembershipRows());
   add("Membership", BeatRows());

@@ -257,7 +257,7 @@ std::vector<Metric> MemoryRows() {
   };
 }
 
-std::vector<Metric> RefusalRows() {
+std::vector<Metric> ConnectionRows() {
   return {
       Counter("muster_connections_accepted_total",
               "TCP connections accepted, of clients and peers.",
@@ -292,6 +292,11 @@ std::vector<Metric> RefusalRows() {
           .Labels({"reason"})
           .From("connections_refused_full", "full")
           .From("connections_refused_told", "told"),
+  };
+}
+
+std::vector<Metric> RefusalRows() {
+  return {
       Counter("muster_refusals_total",
               "What was refused, by reason: `connection_limit` a connection "
               "past `--max-connections`; `peer_link` a peer of another "

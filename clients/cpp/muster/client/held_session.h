@@ -77,8 +77,8 @@ class HeldSession {
     std::function<void(size_t held)> on_held;
     std::function<void(const HeldEntry&, const absl::Status&)> on_refused;
     // An administrator has removed the entry, for this reason (may be empty):
-    // it is not held any more, and not tracked again. `held` is what is left. May be
-    // empty.
+    // it is not held any more, and not tracked again. `held` is what is left.
+    // May be empty.
     std::function<void(const HeldEntry&, const std::string& reason,
                        size_t held)>
         on_evicted;
