@@ -141,10 +141,10 @@ class Honest {
 std::string Refused(const v1::StatusResponse& before,
                     const v1::StatusResponse& after) {
   static constexpr absl::string_view kNames[] = {
-      "connections_refused",     "datagrams_unknown",  "members_forgotten",
-      "members_refused",         "peer_bad_datagrams", "peer_bad_frames",
-      "peer_foreign_datagrams",  "peer_links_refused", "peer_links_up",
-      "peer_unproved_datagrams", "watch_lagged"};
+      "connections_guests", "connections_refused",     "datagrams_unknown",
+      "members_forgotten",  "members_refused",         "peer_bad_datagrams",
+      "peer_bad_frames",    "peer_foreign_datagrams",  "peer_links_refused",
+      "peer_links_up",      "peer_unproved_datagrams", "watch_lagged"};
   std::string text;
   for (const auto& [name, value] : std::map<std::string, uint64_t>(
            after.counters().begin(), after.counters().end())) {

@@ -31,6 +31,7 @@ enum class Mutant {
   kUpdateLeavesAndJoins,
   kRefusalAloneIsProof,
   kAsksWithoutEnd,
+  kLeavesUnasked,
   kCount,
 };
 

@@ -21,7 +21,7 @@ std::string AuditKey(const PresenceStore& store, absl::string_view key,
 
 }  // namespace
 
-size_t PresenceStore::bytes() const {
+PresenceStore::Memory PresenceStore::memory() const {
   // Nodes of the ordered containers, by their usual fill.
   constexpr size_t kOrderBytes = 5;
   constexpr size_t kTopicNameBytes = sizeof(std::string) + 8;
@@ -29,13 +29,23 @@ size_t PresenceStore::bytes() const {
   constexpr size_t kCrowdBytes = sizeof(CrowdPlace) + 4;
   size_t heads =
       size_t{by_id_.buckets()} + session_by_id_.buckets() + by_topic_.buckets();
-  return rows_.bytes() + sessions_.bytes() + topics_.bytes() + slab_.bytes() +
-         heads * sizeof(uint32_t) + by_key_.bytes() + by_sid_.bytes() +
-         crowds_.size() * kCrowdBytes + rows_.size() * kOrderBytes +
-         crowd_counts_.size() * (sizeof(std::string) + sizeof(Crowd) + 8) +
-         orders_.size() * sizeof(Order) +
-         topics_by_name_.size() * kTopicNameBytes +
-         shared_.size() * kSharedNodeBytes;
+  Memory memory;
+  memory.rows = rows_.bytes();
+  memory.sessions = sessions_.bytes() + shared_.size() * kSharedNodeBytes;
+  memory.topics = topics_.bytes() + orders_.size() * sizeof(Order) +
+                  topics_by_name_.size() * kTopicNameBytes;
+  memory.blobs = slab_.bytes();
+  memory.indexes =
+      heads * sizeof(uint32_t) + by_key_.bytes() + by_sid_.bytes() +
+      crowds_.size() * kCrowdBytes + rows_.size() * kOrderBytes +
+      crowd_counts_.size() * (sizeof(std::string) + sizeof(Crowd) + 8);
+  return memory;
+}
+
+size_t PresenceStore::bytes() const {
+  const Memory parts = memory();
+  return parts.rows + parts.sessions + parts.topics + parts.blobs +
+         parts.indexes;
 }
 
 std::string PresenceStore::AuditSession(SessionIdx session) const {
@@ -98,14 +108,17 @@ std::string PresenceStore::AuditStream(StreamIdx stream) const {
 
 std::string PresenceStore::AuditRow(RowIdx row) const {
   bool hidden_seen = false;
+  uint32_t shown_rows = 0;
   bool found = false;
   for (RowIdx i = FirstOfPair(topic(row), key(row)); i != kNone;
        i = NextOfPair(i)) {
     found |= i == row;
     if (shown(i) && hidden_seen) return "5: hidden row before a shown one";
     hidden_seen |= !shown(i);
+    shown_rows += shown(i) ? 1 : 0;
   }
   if (!found) return "1: row not found by pair";
+  if (EntriesOfPair(row) != shown_rows) return "9: entries of a pair";
   bool crowded = (rows_[row].flags & kCrowded) != 0;
   bool next_is = (rows_[rows_[row].key_ring.next].flags & kCrowded) != 0;
   if (crowded != next_is || crowded != crowds_.contains(PlaceOf(row))) {
@@ -155,15 +168,18 @@ std::string PresenceStore::AuditCrowds() const {
   for (const auto& [name, crowd] : crowd_counts_) {
     uint32_t here = 0;
     uint64_t shown_here = 0;
-    absl::btree_set<TopicIdx> topics;
+    absl::btree_map<TopicIdx, uint32_t> topics;
     for (RowIdx i = FirstOfKey(name); i != kNone; i = NextOfKey(i)) {
       ++here;
       if (!shown(i)) continue;
       ++shown_here;
-      topics.insert(topic_of(i));
+      ++topics[topic_of(i)];
     }
+    size_t several = 0;
+    for (const auto& [topic, entries] : topics) several += entries > 1 ? 1 : 0;
     if (here != crowd.rows || shown_here != crowd.shown.entries ||
-        topics.size() != crowd.shown.topics) {
+        topics.size() != crowd.shown.topics ||
+        several != crowd.several.size()) {
       return "7: counts of a crowd";
     }
     rows += here;

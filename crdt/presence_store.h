@@ -26,10 +26,12 @@
 //   7. The rows of a key hash are a crowd all or none; they become one with the
 //      row after the first kCrowd, and stay one until they are gone.
 //   8. Of the rows of a session, live ones come first.
+//   9. EntriesOfPair equals the number of shown rows of the (topic, key).
 //
 // Cost: every operation is O(1) plus O(log n) in the entries of one topic or
 // crowd, none depends on the size of the state. Bytes an entry: sizeof(Row), 2
-// and 8 in indexes, 5 in the topic's order, the blob; 28 more in a crowd.
+// and 8 in indexes, 5 in the topic's order, the blob; 28 more in a crowd, and
+// about 10 a topic in which the crowd's key has several shown rows.
 // Threads: one. Limits: 2^32 - 2 rows, sessions, topics.
 #ifndef MUSTER_CRDT_PRESENCE_STORE_H_
 #define MUSTER_CRDT_PRESENCE_STORE_H_
@@ -235,6 +237,10 @@ class PresenceStore {
   // come first. kNone ends.
   RowIdx FirstOfPair(absl::string_view topic, absl::string_view key) const;
   RowIdx NextOfPair(RowIdx row) const;
+  // Of the rows of (topic, key) that are shown, or that are not, the first one
+  // with a stamp above `after`, or kNone: where a walk in slices goes on.
+  RowIdx PairRowAfter(absl::string_view topic, absl::string_view key,
+                      bool shown, uint64_t after) const;
   // A row of any copy of the session, of this topic and key, that `matches`, or
   // kNone. Cost: O(the rows of the pair, or of the session, if those are
   // fewer).
@@ -254,6 +260,8 @@ class PresenceStore {
   // Whether the last Show or Hide brought the key of its row into the row's
   // topic, or took the last one of it away.
   bool key_changed() const { return key_changed_; }
+  // Shown rows of the topic and key of `row`. O(1); O(log n) in a crowd.
+  uint32_t EntriesOfPair(RowIdx row) const;
   uint64_t shown_entries() const { return shown_entries_; }
   uint64_t shown_keys() const { return shown_keys_; }  // (topic, key) pairs.
   // Fetch into the cache: what an AddEntry of this key will read; the rows of a
@@ -287,7 +295,17 @@ class PresenceStore {
   void EncodeSession(SessionIdx session, std::string& out) const;
   void EncodeEntry(RowIdx row, std::string& out) const;
 
-  // Memory held by rows, indexes and blobs.
+  // Memory held, by part; `indexes` is estimated where it is in ordered
+  // containers.
+  struct Memory {
+    size_t rows = 0;
+    size_t sessions = 0;
+    size_t topics = 0;
+    size_t blobs = 0;  // Keys, metas, names of topics.
+    size_t indexes = 0;
+  };
+  Memory memory() const;
+  // All parts together.
   size_t bytes() const;
   // Little room is left for keys and metas: nothing more is to be taken from
   // clients, so that what peers have taken finds some.
@@ -382,6 +400,12 @@ class PresenceStore {
   struct Crowd {  // Of a key.
     KeyCount shown;
     uint32_t rows;
+    // Shown rows in each topic that has two or more.
+    absl::btree_map<TopicIdx, uint32_t> several;
+
+    uint32_t EntriesIn(TopicIdx topic) const;  // 1, unless there are several.
+    void AddTo(TopicIdx topic);     // REQUIRES: it has a shown row besides.
+    void TakeFrom(TopicIdx topic);  // REQUIRES: the same.
   };
 
   struct RowIdTraits {

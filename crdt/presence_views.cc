@@ -34,6 +34,38 @@ bool PresenceStore::PairShown(RowIdx i) const {
   return shown(found);
 }
 
+uint32_t PresenceStore::EntriesOfPair(RowIdx i) const {
+  if (by_key_.Alone(i)) return shown(i) ? 1 : 0;
+  const Row& row = rows_[i];
+  if ((row.flags & kCrowded) != 0) {
+    if (!PairShown(i)) return 0;
+    return crowd_counts_.find(Blob(row).key)->second.EntriesIn(row.topic);
+  }
+  uint32_t entries = 0;
+  const RowIdx first = by_key_.First(KeySlotHash(row.key_hash));
+  RowIdx j = first;
+  do {
+    if (!shown(j)) break;  // So are all that come after it.
+    if (SamePair(rows_[j], row)) ++entries;
+    j = rows_[j].key_ring.next;
+  } while (j != first);
+  return entries;
+}
+
+uint32_t PresenceStore::Crowd::EntriesIn(TopicIdx topic) const {
+  const auto found = several.find(topic);
+  return found == several.end() ? 1 : found->second;
+}
+
+void PresenceStore::Crowd::AddTo(TopicIdx topic) {
+  ++several.try_emplace(topic, 1).first->second;
+}
+
+void PresenceStore::Crowd::TakeFrom(TopicIdx topic) {
+  const auto found = several.find(topic);
+  if (--found->second == 1) several.erase(found);
+}
+
 void PresenceStore::CountShown(RowIdx i, bool on) {
   Row& row = rows_[i];
   Topic& topic = topics_[row.topic];
@@ -52,9 +84,15 @@ void PresenceStore::CountShown(RowIdx i, bool on) {
   }
   key_changed_ = !(on ? pair_was_shown : PairShown(i));
   if (crowded) {
-    KeyCount& count = crowd_counts_.find(Blob(row).key)->second.shown;
-    count.entries += by;
-    if (key_changed_) count.topics += by;
+    Crowd& crowd = crowd_counts_.find(Blob(row).key)->second;
+    crowd.shown.entries += by;
+    if (key_changed_) {
+      crowd.shown.topics += by;
+    } else if (on) {
+      crowd.AddTo(row.topic);
+    } else {
+      crowd.TakeFrom(row.topic);
+    }
   }
   if (!key_changed_) return;
   topic.shown_keys += by;
@@ -207,7 +245,11 @@ void PresenceStore::EnterCrowd(RowIdx i) {
     ++crowd->second.shown.entries;
     RowIdx other = MatchCrowd(
         row.topic, {row.key_hash, topic_name(row.topic), false, 0}, key);
-    if (other == kNone || !shown(other)) ++crowd->second.shown.topics;
+    if (other == kNone || !shown(other)) {
+      ++crowd->second.shown.topics;
+    } else {
+      crowd->second.AddTo(row.topic);
+    }
   }
   row.flags |= kCrowded;
   crowds_.insert(PlaceOf(i));
@@ -295,6 +337,27 @@ RowIdx PresenceStore::NextOfPair(RowIdx i) const {
 RowIdx PresenceStore::MatchKey(RowIdx i, absl::string_view key) const {
   while (i != kNone && Blob(rows_[i]).key != key) i = by_key_.Next(i);
   return i;
+}
+
+RowIdx PresenceStore::PairRowAfter(absl::string_view topic,
+                                   absl::string_view key, bool want_shown,
+                                   uint64_t after) const {
+  const uint32_t key_hash = HashName(key);
+  const RowIdx first = by_key_.First(KeySlotHash(key_hash));
+  const TopicIdx t = first == kNone ? kNone : FindTopic(topic);
+  if (t == kNone) return kNone;
+  if ((rows_[first].flags & kCrowded) != 0) {
+    const RowIdx row =
+        MatchCrowd(t, {key_hash, topic, !want_shown, after + 1}, key);
+    return row != kNone && shown(row) == want_shown ? row : kNone;
+  }
+  RowIdx best = kNone;
+  for (RowIdx i = MatchPair(first, first, t, key); i != kNone;
+       i = NextOfPair(i)) {
+    if (shown(i) != want_shown || stamp(i) <= after) continue;
+    if (best == kNone || stamp(i) < stamp(best)) best = i;
+  }
+  return best;
 }
 
 RowIdx PresenceStore::FirstOfKey(absl::string_view key) const {

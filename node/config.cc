@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 
 #include "absl/strings/ascii.h"
@@ -22,25 +23,24 @@ absl::Status ApplyFlag(const std::string& name, const std::string& text,
   }
   const absl::Status status = PutText(*option, text, config);
   if (status.ok()) return status;
-  const bool secret = option->name == "cluster-secret";
-  return absl::InvalidArgumentError(absl::StrCat(
-      "--", name, " ", secret ? "(hidden)" : text, ": ", status.message()));
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", name, " ", option->secret ? "(hidden)" : text, ": ",
+                   status.message()));
 }
 
-// "@FILE" stands for what is in the file, without white space at its end.
-absl::Status ResolveSecret(std::string* secret) {
-  absl::string_view path = *secret;
-  if (!absl::ConsumePrefix(&path, "@")) return absl::OkStatus();
-  const absl::StatusOr<std::string> text = ReadSmallFile(std::string(path));
-  if (!text.ok()) {
-    return absl::Status(
-        text.status().code(),
-        absl::StrCat("cluster-secret: ", text.status().message()));
-  }
-  *secret = std::string(absl::StripTrailingAsciiWhitespace(*text));
-  if (secret->empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("cluster-secret: ", path, " is empty"));
+// Each secret is what "@FILE" stands for.
+absl::Status ResolveSecrets(Config* config) {
+  for (const ConfigOption& option : ConfigTable()) {
+    if (!option.secret) continue;
+    const auto text = std::get<std::string>(option.get(*config));
+    if (text.empty()) continue;
+    absl::StatusOr<std::string> secret = ReadSecret(option.name, text);
+    if (!secret.ok()) return secret.status();
+    const absl::Status status = PutText(option, *secret, config);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          option.name, ": what is in ", text, " ", status.message()));
+    }
   }
   return absl::OkStatus();
 }
@@ -66,26 +66,47 @@ absl::Status ResolveNode(Config* config) {
 
 }  // namespace
 
+absl::StatusOr<std::string> ReadSecret(absl::string_view name,
+                                       const std::string& text) {
+  absl::string_view path = text;
+  if (!absl::ConsumePrefix(&path, "@")) return text;
+  const absl::StatusOr<std::string> read = ReadSmallFile(std::string(path));
+  if (!read.ok()) {
+    return absl::Status(read.status().code(),
+                        absl::StrCat(name, ": ", read.status().message()));
+  }
+  std::string secret(absl::StripTrailingAsciiWhitespace(*read));
+  if (!secret.empty()) return secret;
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, ": ", path, " is empty"));
+}
+
+bool IsBearerToken(absl::string_view text) {
+  constexpr size_t kMaxTokenBytes = 1024;
+  return !text.empty() && text.size() <= kMaxTokenBytes &&
+         std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return absl::ascii_isgraph(c); });
+}
+
 absl::StatusOr<Config> LoadConfig(const ConfigSources& sources) {
   Config config;
   if (!sources.file.empty()) {
     const absl::Status status = ApplyConfigFile(sources.file, &config);
     if (!status.ok()) return status;
   }
-  if (!sources.secret_variable.empty()) {
-    const absl::Status status = PutText(*FindByName("cluster-secret"),
-                                        sources.secret_variable, &config);
+  for (const auto& [name, text] : sources.variables) {
+    const ConfigOption& option = *FindByName(name);
+    const absl::Status status = PutText(option, text, &config);
     if (!status.ok()) {
       return absl::InvalidArgumentError(
-          absl::StrCat(kSecretVariable, ": ", status.message()));
+          absl::StrCat(option.variable, ": ", status.message()));
     }
   }
   for (const auto& [name, text] : sources.flags) {
     const absl::Status status = ApplyFlag(name, text, &config);
     if (!status.ok()) return status;
   }
-  if (absl::Status status = ResolveSecret(&config.runtime.cluster_secret);
-      !status.ok()) {
+  if (absl::Status status = ResolveSecrets(&config); !status.ok()) {
     return status;
   }
   if (absl::Status status = ResolveNode(&config); !status.ok()) return status;

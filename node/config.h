@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "node/metrics/options.h"
 #include "node/runtime.h"
 #include "node/service/limits.h"
 
@@ -22,12 +23,16 @@ namespace muster {
 
 inline constexpr char kDefaultAddress[] = "127.0.0.1:7400";
 inline constexpr char kSecretVariable[] = "MUSTER_CLUSTER_SECRET";
+inline constexpr char kAdminTokenVariable[] = "MUSTER_ADMIN_TOKEN";
 
 struct Config {
   Config() { runtime.listen = kDefaultAddress; }
 
   RuntimeOptions runtime;  // With core::Options.
   service::Limits limits;
+  // Shown by administrative calls; empty: they come from loopback alone.
+  std::string admin_token;
+  metrics::Options metrics;
   std::string log_level = "info";
 };
 
@@ -36,13 +41,22 @@ struct Config {
 struct ConfigSources {
   std::string file;
   std::vector<std::pair<std::string, std::string>> flags;
-  // Value of kSecretVariable, or "".
-  std::string secret_variable;
+  // The same from the environment: values of ConfigOption::variable.
+  std::vector<std::pair<std::string, std::string>> variables;
 };
 
 // The values in force. Errors are INVALID_ARGUMENT, NOT_FOUND for a file that
 // is not there, and say where: "node.toml:7: beat_interval_ms = 5: must be …".
 absl::StatusOr<Config> LoadConfig(const ConfigSources& sources);
+
+// What a secret called `name` stands for: `text`, or for "@FILE" what is in the
+// file, without white space at its end. Errors name it: "admin-token: …".
+absl::StatusOr<std::string> ReadSecret(absl::string_view name,
+                                       const std::string& text);
+
+// Whether a text can be sent as `Bearer …`: 1 to 1024 printable characters of
+// ASCII without a space.
+bool IsBearerToken(absl::string_view text);
 
 // The page docs/configuration.md.
 std::string ConfigPage();

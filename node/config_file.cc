@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "node/config_table.h"
+#include "node/suggestion.h"
 
 namespace muster {
 namespace {
@@ -20,7 +21,8 @@ std::string Where(absl::string_view file, const toml::source_region& source) {
 }
 
 std::string ShownValue(absl::string_view key, const toml::node& node) {
-  if (key == "cluster_secret") return "(hidden)";
+  const ConfigOption* option = FindByKey(key);
+  if (option != nullptr && option->secret) return "(hidden)";
   std::ostringstream out;
   node.visit([&](const auto& value) {
     if constexpr (requires { out << value; }) out << value;
@@ -52,33 +54,11 @@ bool ToValue(const toml::node& node, ConfigValue* value) {
   return true;
 }
 
-size_t EditDistance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replace = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replace, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 // "; did you mean …?", or nothing.
-std::string Suggestion(absl::string_view key) {
-  constexpr size_t kFar = 4;
-  size_t best = kFar;
-  std::string name;
-  for (const ConfigOption& option : ConfigTable()) {
-    const size_t distance = EditDistance(key, option.Key());
-    if (distance >= best) continue;
-    best = distance;
-    name = option.Key();
-  }
-  if (name.empty()) return "";
-  return absl::StrCat("; did you mean ", name, "?");
+std::string KeySuggestion(absl::string_view key) {
+  std::vector<std::string> keys;
+  for (const ConfigOption& option : ConfigTable()) keys.push_back(option.Key());
+  return Suggestion(key, keys);
 }
 
 absl::Status ApplyKey(absl::string_view key, const toml::node& node,
@@ -90,7 +70,7 @@ absl::Status ApplyKey(absl::string_view key, const toml::node& node,
             ? absl::StrCat(where, "[", key,
                            "]: unknown table; keys stand at the top level")
             : absl::StrCat(where, key, " = ", ShownValue(key, node),
-                           ": unknown key", Suggestion(key)));
+                           ": unknown key", KeySuggestion(key)));
   }
   ConfigValue value;
   absl::Status status =

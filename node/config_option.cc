@@ -76,6 +76,27 @@ bool IsAllowed(const ConfigOption& option, const ConfigValue& value) {
   return false;
 }
 
+// ": the port is missing; write h:7400", or "".
+std::string FaultOf(const ConfigOption& option, absl::string_view text) {
+  if (option.fault == nullptr || option.allowed(text)) return "";
+  const std::string fault = option.fault(text);
+  return fault.empty() ? "" : absl::StrCat(": ", fault);
+}
+
+// Of the first text that is not allowed; a list names it.
+std::string Fault(const ConfigOption& option, const ConfigValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    return FaultOf(option, *text);
+  }
+  const auto* list = std::get_if<std::vector<std::string>>(&value);
+  if (list == nullptr) return "";
+  for (const std::string& text : *list) {
+    const std::string fault = FaultOf(option, text);
+    if (!fault.empty()) return absl::StrCat(": ", Quoted(text), fault);
+  }
+  return "";
+}
+
 // The text of a flag as a value of the option's type; a value of another type
 // if it is none.
 ConfigValue Parse(const ConfigOption& option, absl::string_view text) {
@@ -95,8 +116,8 @@ ConfigValue Parse(const ConfigOption& option, absl::string_view text) {
     case ConfigType::kText:
       return std::string(text);
     case ConfigType::kList:
-      return std::vector<std::string>(
-          absl::StrSplit(text, ',', absl::SkipEmpty()));
+      if (text.empty()) return std::vector<std::string>();
+      return std::vector<std::string>(absl::StrSplit(text, ','));
   }
   return std::string(text);
 }
@@ -160,7 +181,8 @@ absl::Status PutValue(const ConfigOption& option, const ConfigValue& value,
     }
   }
   if (!IsAllowed(option, given)) {
-    return absl::InvalidArgumentError(Rule(option));
+    return absl::InvalidArgumentError(
+        absl::StrCat(Rule(option), Fault(option, given)));
   }
   option.put(*config, given);
   return absl::OkStatus();

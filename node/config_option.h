@@ -41,6 +41,12 @@ struct ConfigOption {
   // test of it.
   std::string rule;
   std::function<bool(absl::string_view)> allowed;
+  // What is wrong with a text that is not allowed, beyond the rule; or unset.
+  std::function<std::string(absl::string_view)> fault;
+  // A text that is never shown, for which "@FILE" stands for what is in the
+  // file.
+  bool secret = false;
+  std::string variable;      // Of the environment, or empty.
   std::string default_text;  // Shown where the default is not a fixed value.
   std::string meaning;       // A sentence or more.
   std::function<void(Config&, const ConfigValue&)> put;
@@ -54,7 +60,8 @@ struct ConfigOption {
 };
 
 // Checks `value` against the type and the range. Errors: INVALID_ARGUMENT
-// "must be an integer from 10 to 10000 (ms)".
+// "must be an integer, 10 to 10000 (ms)", and for texts with a `fault` what is
+// wrong: "must be HOST:PORT, …: the port is missing; write h:7400".
 absl::Status PutValue(const ConfigOption& option, const ConfigValue& value,
                       Config* config);
 // The same for the text of a flag.

@@ -27,12 +27,13 @@ the default. A key that is not known, a value of another type and a value out
 of its range end the start with exit code 2 and a sentence that names the file,
 the line, the key, the value and the rule.
 
-`--cluster-secret` may stand in the environment as `MUSTER_CLUSTER_SECRET`, or
-in a file: `--cluster-secret @/etc/muster/secret`. A flag is seen by everyone
-who can list processes.
+A secret may stand in the environment (`--cluster-secret` as
+`MUSTER_CLUSTER_SECRET`) or in a file: `--cluster-secret @/etc/muster/secret`. A
+flag is seen by everyone who can list processes.
 
 The commands of a client take `--at HOST:PORT[,HOST:PORT…]`, or `MUSTER_AT` from
-the environment, `127.0.0.1:7400` by default.
+the environment, `127.0.0.1:7400` by default. `muster drain` takes
+`--admin-token TOKEN`, `@FILE` or `MUSTER_ADMIN_TOKEN`, as the node has it.
 )";
 
 std::string Cell(absl::string_view text) {

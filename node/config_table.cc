@@ -6,9 +6,10 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "muster/client/address.h"
 
 namespace muster {
 namespace {
@@ -89,6 +90,7 @@ ConfigOption Switch(std::string name, std::string meaning,
 struct TextRule {
   std::string words;
   bool (*allowed)(absl::string_view);
+  std::string (*fault)(absl::string_view) = nullptr;
 };
 
 ConfigOption Text(std::string name, TextRule rule, std::string meaning,
@@ -97,6 +99,7 @@ ConfigOption Text(std::string name, TextRule rule, std::string meaning,
       Named(std::move(name), ConfigType::kText, std::move(meaning));
   option.rule = std::move(rule.words);
   option.allowed = rule.allowed;
+  option.fault = rule.fault;
   return Bound<std::string>(std::move(option), access);
 }
 
@@ -106,6 +109,7 @@ ConfigOption List(std::string name, TextRule rule, std::string meaning,
       Named(std::move(name), ConfigType::kList, std::move(meaning));
   option.rule = std::move(rule.words);
   option.allowed = rule.allowed;
+  option.fault = rule.fault;
   return Bound<std::vector<std::string>>(std::move(option), access);
 }
 
@@ -120,22 +124,29 @@ bool IsName(absl::string_view text) {
          });
 }
 
-// "HOST:PORT", the port from `min_port`.
-bool IsAddress(absl::string_view text, int min_port) {
-  const size_t colon = text.rfind(':');
-  int port = 0;
-  return colon != absl::string_view::npos && colon > 0 &&
-         absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= min_port &&
-         port <= 65535;
+std::string DialFault(absl::string_view text) {
+  return client::AddressFault(text);
 }
-bool IsDialable(absl::string_view text) { return IsAddress(text, 1); }
-bool IsListenable(absl::string_view text) { return IsAddress(text, 0); }
+// An empty host is every address of this machine.
+std::string ListenFault(absl::string_view text) {
+  return absl::StartsWith(text, ":") && text.rfind(':') == 0
+             ? client::AddressFault(absl::StrCat("any", text), 0)
+             : client::AddressFault(text, 0);
+}
+std::string AdvertiseFault(absl::string_view text) {
+  if (client::HostFault(text).empty()) return "";
+  return client::AddressFault(text, 0);
+}
+bool IsDialable(absl::string_view text) { return DialFault(text).empty(); }
+bool IsListenable(absl::string_view text) { return ListenFault(text).empty(); }
 bool IsAdvertised(absl::string_view text) {
-  return text.empty() || IsAddress(text, 0) ||
-         text.find(':') == absl::string_view::npos;
+  return text.empty() || AdvertiseFault(text).empty();
 }
 bool IsSecret(absl::string_view text) {
   return !text.empty() && text.size() <= 1024;
+}
+bool IsToken(absl::string_view text) {
+  return absl::StartsWith(text, "@") ? IsSecret(text) : IsBearerToken(text);
 }
 bool IsLevel(absl::string_view text) {
   for (absl::string_view level : {"debug", "info", "warning", "error"}) {
@@ -159,6 +170,14 @@ ConfigOption WithDefaultText(ConfigOption option, std::string text) {
   return option;
 }
 
+ConfigOption Secret(ConfigOption option, const char* variable) {
+  option.secret = true;
+  option.variable = variable;
+  option.meaning +=
+      absl::StrCat(" Also in the environment as `", variable, "`.");
+  return option;
+}
+
 Options NodeOptions() {
   return {
       WithDefaultText(
@@ -169,46 +188,95 @@ Options NodeOptions() {
       Text("cluster", NameRule(),
            "Name of the cluster. Nodes of another one are refused.",
            MUSTER_FIELD(runtime.core.cluster)),
-      Text("listen", {"HOST:PORT, the port 0 to 65535", IsListenable},
+      Text("listen",
+           {"HOST:PORT, the port 0 to 65535", IsListenable, ListenFault},
            "Where clients and peers are served (TCP), and beats are heard "
-           "(UDP, the same number). Port 0 takes a free one.",
+           "(UDP, the same number). Port 0 takes a free one; without a host, "
+           "as in :7400, it is every address of the machine.",
            MUSTER_FIELD(runtime.listen)),
       WithDefaultText(
-          Text("advertise", {"HOST or HOST:PORT", IsAdvertised},
+          Text("advertise", {"HOST or HOST:PORT", IsAdvertised, AdvertiseFault},
                "What peers and clients are to dial, where it is not what this "
                "node listens on (a container, a translated address).",
                MUSTER_FIELD(runtime.advertise)),
           "where it listens"),
-      List("join", {"HOST:PORT, the port 1 to 65535", IsDialable},
+      List("join", {"HOST:PORT, the port 1 to 65535", IsDialable, DialFault},
            "Some nodes of the cluster, or a DNS name that stands for many. "
            "All others are learnt from them. Its own address may be among "
            "them.",
            MUSTER_FIELD(runtime.core.join)),
-      Text("cluster-secret", {"1 to 1024 bytes, or @FILE", IsSecret},
-           "What every node of the cluster must know; it is proved, never "
-           "sent. Also in the environment as `MUSTER_CLUSTER_SECRET`.",
-           MUSTER_FIELD(runtime.cluster_secret)),
-      Switch("insecure-peers",
-             "Without a secret, peers are let in from loopback only; with "
-             "this, from anywhere.",
-             MUSTER_FIELD(runtime.insecure_peers)),
+      Switch("join-optional",
+             "Serve alone where every `--join` address that answers refuses "
+             "this node (another secret or cluster, no common version). "
+             "Without it such a node exits with code 1.",
+             MUSTER_FIELD(runtime.core.join_optional)),
       Text("log-level", {"debug, info, warning or error", IsLevel},
            "The least grave of what is logged, on standard error.",
            MUSTER_FIELD(log_level)),
+      WithDefaultText(Text("metrics-listen",
+                           {"HOST:PORT, the port 0 to 65535", IsListenable},
+                           "Where Prometheus scrapes metrics, at /metrics over "
+                           "HTTP: an IPv4 "
+                           "loopback address. Port 0 takes a free one.",
+                           MUSTER_FIELD(metrics.listen)),
+                      "off"),
+      Switch("metrics-insecure",
+             "Metrics may be served at any address, to whoever reaches it.",
+             MUSTER_FIELD(metrics.insecure)),
       Millis("drain-timeout-ms", 0, 600'000,
              "A drain that has not ended by then is cut short.",
              MUSTER_FIELD(runtime.drain_timeout)),
   };
 }
 
+Options SecurityOptions() {
+  return {
+      Secret(Text("cluster-secret", {"1 to 1024 bytes, or @FILE", IsSecret},
+                  "What every node of the cluster must know; it is proved, "
+                  "never sent.",
+                  MUSTER_FIELD(runtime.cluster_secret)),
+             kSecretVariable),
+      Secret(
+          Text("cluster-secret-also", {"1 to 1024 bytes, or @FILE", IsSecret},
+               "A second secret that is valid, too, while nodes are changed "
+               "over from one to the other, one by one.",
+               MUSTER_FIELD(runtime.cluster_secret_also)),
+          "MUSTER_CLUSTER_SECRET_ALSO"),
+      Switch("insecure-peers",
+             "Without a secret, peers are let in from loopback only; with "
+             "this, from anywhere.",
+             MUSTER_FIELD(runtime.insecure_peers)),
+      Secret(Text("admin-token",
+                  {"1 to 1024 printable characters of ASCII without a space, "
+                   "or @FILE",
+                   IsToken},
+                  "What an administrative call (a drain, an eviction, "
+                  "forgetting a node) must show, wherever "
+                  "it comes from. Without one, such calls are let in from "
+                  "loopback only.",
+                  MUSTER_FIELD(admin_token)),
+             kAdminTokenVariable),
+  };
+}
+
 Options LimitOptions() {
   return {
       Size("max-connections", "connections", 1, 1'000'000,
-           "TCP connections of clients and peers together.",
+           "TCP connections of clients; peers have places of their own. A "
+           "further "
+           "client is told so.",
            MUSTER_FIELD(runtime.max_connections)),
       Millis("handshake-timeout-ms", 100, 600'000,
              "A connection that has not opened HTTP/2 by then is closed.",
              MUSTER_FIELD(runtime.handshake_timeout)),
+      Millis("client-keepalive-ms", 0, 86'400'000,
+             "A connection that is silent for this long is asked for a sign of "
+             "life (an HTTP/2 PING); 0: never.",
+             MUSTER_FIELD(runtime.client_keepalive)),
+      Millis("client-keepalive-timeout-ms", 100, 86'400'000,
+             "A connection without an answer to that by then is closed, and "
+             "what is present through it leaves after its grace.",
+             MUSTER_FIELD(runtime.client_keepalive_timeout)),
       Size("max-message-bytes", "bytes", 65'536, 268'435'456,
            "The largest message that a client may send.",
            MUSTER_FIELD(limits.max_message_bytes)),
@@ -223,7 +291,7 @@ Options LimitOptions() {
            MUSTER_FIELD(runtime.core.sessions.max_sessions)),
       Size("max-ended-sessions", "sessions", 1, 10'000'000,
            "Records that this node keeps of its sessions that ended or moved; "
-           "past it no new one is opened.",
+           "past it the oldest goes before its time.",
            MUSTER_FIELD(runtime.core.sessions.max_ended)),
       Size("max-entries-per-session", "entries", 1, 10'000'000,
            "Entries of one session.",
@@ -238,6 +306,41 @@ Options LimitOptions() {
            "Messages on their way to one watcher before it is given a fresh "
            "state instead.",
            MUSTER_FIELD(runtime.core.watch.max_queued)),
+  };
+}
+
+Options PubSubOptions() {
+  return {
+      Size("max-channel-bytes", "bytes", 1, 65'536,
+           "A channel, or a pattern of channels.",
+           MUSTER_FIELD(limits.max_channel_bytes)),
+      Size("max-payload-bytes", "bytes", 0, 524'288,
+           "The payload of one message.",
+           MUSTER_FIELD(limits.max_payload_bytes)),
+      Size("max-publish-messages", "messages", 1, 1'000'000,
+           "Messages of one publish.",
+           MUSTER_FIELD(limits.max_publish_messages)),
+      Size("max-subscribers", "streams", 1, 1'000'000,
+           "Subscribe streams that this node serves.",
+           MUSTER_FIELD(runtime.core.pubsub.max_subscribers)),
+      Size("max-subscriptions", "names", 1, 10'000'000,
+           "Channels and patterns of one of them.",
+           MUSTER_FIELD(runtime.core.pubsub.max_names_per_subscriber)),
+      Size("max-subscriber-bytes", "bytes", 65'536, 1'073'741'824,
+           "What waits to be read by one subscriber; past it the subscriber "
+           "is cut off.",
+           MUSTER_FIELD(limits.max_subscriber_bytes)),
+      Size("max-undelivered-bytes", "bytes", 1'048'576, 4'294'967'296,
+           "Messages that wait for subscribers of this node; past it a "
+           "publish is refused.",
+           MUSTER_FIELD(runtime.core.pubsub.max_undelivered_bytes)),
+      Size("max-mail-bytes", "bytes", 1'048'576, 4'294'967'296,
+           "Messages that wait for one other node; past it they are dropped, "
+           "and their subscribers told.",
+           MUSTER_FIELD(runtime.core.pubsub.mail.max_bytes)),
+      Size("interest-log-bytes", "bytes", 65'536, 4'294'967'296,
+           "Recent changes of subscriptions kept for peers that fall behind.",
+           MUSTER_FIELD(runtime.core.pubsub.log_bytes)),
   };
 }
 
@@ -341,7 +444,7 @@ Options DetectorOptions() {
              MUSTER_FIELD(runtime.core.detector.name_check)),
       Millis("join-wait-ms", 0, 600'000,
              "With no answer from any `--join` address by then, the node "
-             "serves alone.",
+             "serves alone; with refusals only, it exits.",
              MUSTER_FIELD(runtime.core.detector.join_wait)),
   };
 }
@@ -365,11 +468,14 @@ Options ReplicationOptions() {
              "A stream this old is sent to nobody.",
              MUSTER_FIELD(runtime.core.replication.stale)),
       Millis("leave-delay-ms", 0, 60'000,
-             "How long past its grace a session's entries stay, for clocks "
-             "that differ.",
+             "How long past its grace a session's entries stay at most: until "
+             "every other node has told what it had accepted by then, which "
+             "takes 0.3 s at most on a quiet local network.",
              MUSTER_FIELD(runtime.core.sessions.leave_delay)),
       Millis("record-keep-ms", 1'000, 86'400'000,
-             "How long the record of a session that moved or ended is kept.",
+             "How long the record of a session that moved or ended is kept; "
+             "that of one that was closed where it was opened, a minute at "
+             "most.",
              MUSTER_FIELD(runtime.core.sessions.record_keep)),
   };
 }
@@ -385,8 +491,10 @@ Options BuildTable() {
     }
   };
   add("The node", NodeOptions());
+  add("Who is let in", SecurityOptions());
   add("Limits of the node", LimitOptions());
   add("Limits of a request", RequestOptions());
+  add("Pub/sub", PubSubOptions());
   add("Failure detection", DetectorOptions());
   add("Replication and sessions", ReplicationOptions());
   return table;
@@ -426,6 +534,12 @@ const ConfigOption* FindByKey(absl::string_view key) {
 }
 
 absl::Status CheckTogether(const Config& config) {
+  if (!config.runtime.cluster_secret_also.empty() &&
+      config.runtime.cluster_secret.empty()) {
+    return absl::InvalidArgumentError(
+        "--cluster-secret-also (hidden): needs --cluster-secret, the one that "
+        "is proved first");
+  }
   struct Order {
     const char* low;
     const char* high;

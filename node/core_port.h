@@ -13,6 +13,7 @@
 #ifndef MUSTER_NODE_CORE_PORT_H_
 #define MUSTER_NODE_CORE_PORT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -41,6 +42,10 @@ struct RuntimeStats {
   // all time.
   absl::Duration loop_lag;
   absl::Duration loop_lag_max;
+  // Tasks that wait for the loop: peers' frames, clients' reads, all others.
+  size_t queued_frames = 0;
+  size_t queued_reads = 0;
+  size_t queued_tasks = 0;
   // Counters of the runtime and the peer transport, by name, in byte order.
   std::vector<std::pair<std::string, uint64_t>> counters;
 };
@@ -65,6 +70,8 @@ class ServiceSink {
   virtual void OnStarted(grpc::Server& server) = 0;
   virtual void OnReplies(std::vector<core::AsyncReply> replies) = 0;
   virtual void OnSessionsEnded(std::vector<core::SessionEnded> ended) = 0;
+  virtual void OnEvicted(std::vector<core::EntryEvicted> evicted) = 0;
+  virtual void OnOrders(std::vector<core::OrderDone> orders) = 0;
   virtual void OnWatchEvents(std::vector<core::WatchEvent> events) = 0;
   virtual void OnSubscribed(std::vector<core::SubscribeHeld> held) = 0;
   virtual void OnMessages(std::vector<core::MessageDelivery> deliveries) = 0;

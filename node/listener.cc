@@ -6,14 +6,12 @@
 #include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "node/codec/peer_codec.h"
 #include "transport/peer/address.h"
@@ -25,8 +23,8 @@ using asio::ip::tcp;
 using asio::ip::udp;
 
 constexpr int kBindAttempts = 50;
-constexpr std::chrono::milliseconds kSweepEvery{100};
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+constexpr std::chrono::seconds kSayFullEvery{60};
 
 absl::Status CannotListen(const std::string& listen,
                           const std::error_code& error) {
@@ -82,6 +80,14 @@ absl::StatusOr<Port> TryBind(Loop& loop, const std::string& listen,
   return port;
 }
 
+// ":7400", every address of the machine: both kinds, or only IPv4 where the
+// system has no IPv6.
+absl::StatusOr<Port> BindAny(Loop& loop, const std::string& listen) {
+  const int probe = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe >= 0) close(probe);
+  return Bind(loop, absl::StrCat(probe >= 0 ? "[::]" : "0.0.0.0", listen));
+}
+
 // The first IPv4 address of an interface that is up and not loopback, else
 // the first such IPv6 address that is not link-local, else 127.0.0.1.
 std::string FirstAddress() {
@@ -110,21 +116,10 @@ std::string FirstAddress() {
   return v6.empty() ? "127.0.0.1" : v6;
 }
 
-// SETTINGS, then GOAWAY with ENHANCE_YOUR_CALM and a reason (RFC 9113).
-std::string GoAway(const std::string& reason) {
-  std::string bytes("\0\0\0\4\0\0\0\0\0", 9);
-  size_t size = 8 + reason.size();
-  bytes.push_back(0);
-  bytes.push_back(static_cast<char>(size >> 8));
-  bytes.push_back(static_cast<char>(size));
-  bytes.append("\7\0\0\0\0\0", 6);
-  bytes.append("\0\0\0\0\0\0\0\x0b", 8);
-  return bytes + reason;
-}
-
 }  // namespace
 
 absl::StatusOr<Port> Bind(Loop& loop, const std::string& listen) {
+  if (absl::StartsWith(listen, ":")) return BindAny(loop, listen);
   absl::StatusOr<peer::HostPort> parsed =
       peer::ParseHostPort("--listen", listen);
   if (!parsed.ok()) return parsed.status();
@@ -161,13 +156,15 @@ absl::StatusOr<std::string> AdvertisedAddress(absl::string_view advertise,
   return text;
 }
 
-Listener::Listener(Loop& loop, tcp::acceptor acceptor, size_t max_connections,
-                   Hand hand)
+Listener::Listener(Loop& loop, tcp::acceptor acceptor,
+                   Connections::Limits limits, Hand to_clients, Hand to_guests)
     : loop_(loop),
       acceptor_(std::move(acceptor)),
       retry_(loop.io()),
-      max_connections_(max_connections),
-      hand_(std::move(hand)) {}
+      overdue_(loop.io()),
+      to_clients_(std::move(to_clients)),
+      to_guests_(std::move(to_guests)),
+      connections_(std::move(limits)) {}
 
 void Listener::Start() { Accept(); }
 
@@ -175,6 +172,7 @@ void Listener::Stop() {
   std::error_code ignored;
   acceptor_.close(ignored);
   retry_.cancel();
+  overdue_.cancel();
 }
 
 void Listener::Accept() {
@@ -198,47 +196,55 @@ void Listener::Accept() {
 
 void Listener::OnAccept(tcp::socket socket) {
   accept_fault_said_ = false;
-  if (!HasRoom()) return Refuse(std::move(socket));
-  accepted_.fetch_add(1);
   std::error_code error;
+  const tcp::endpoint remote = socket.remote_endpoint(error);
+  if (error) return;  // Gone already.
+  const Connections::Place place = connections_.Admit(
+      socket.native_handle(), remote, std::chrono::steady_clock::now());
+  if (place != Connections::Place::kClient) SayFull(place, remote);
+  if (place == Connections::Place::kClosed) return;
   socket.set_option(tcp::no_delay(true), error);
-  int fd = socket.release(error);
+  const int fd = socket.release(error);
   if (error) return;
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   fcntl(fd, F_SETFD, FD_CLOEXEC);
-  struct stat info;
-  if (fstat(fd, &info) == 0) handed_[fd] = info.st_ino;
-  hand_(fd);
+  if (place == Connections::Place::kClient) return to_clients_(fd);
+  to_guests_(fd);
+  CloseOverdue();
 }
 
-bool Listener::HasRoom() {
-  if (handed_.size() < max_connections_) return true;
-  auto now = std::chrono::steady_clock::now();
-  if (now - swept_ < kSweepEvery) return false;
-  swept_ = now;
-  std::erase_if(handed_, [](const auto& entry) {
-    struct stat info;
-    return fstat(entry.first, &info) != 0 || info.st_ino != entry.second;
+void Listener::SayFull(Connections::Place place, const tcp::endpoint& remote) {
+  const bool guest = place == Connections::Place::kGuest;
+  auto& next = guest ? say_guest_ : say_closed_;
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next) return;
+  next = now + kSayFullEvery;
+  const ConnectionCounters& counters = connections_.counters();
+  spdlog::warn(
+      "full: {} connections of clients, and --max-connections is {}; one from "
+      "{} is {}. So far {} were guests, and {} closed at once",
+      counters.open_clients.load(), connections_.limits().clients,
+      Plain(remote).address().to_string(), guest ? "a guest" : "closed",
+      counters.guests.load(), counters.refused());
+}
+
+void Listener::CloseOverdue() {
+  const auto next = connections_.CloseOverdue(std::chrono::steady_clock::now());
+  if (!next) return;
+  overdue_.expires_at(*next);
+  overdue_.async_wait([this](const std::error_code& cancelled) {
+    if (!cancelled) loop_.Step([this] { CloseOverdue(); });
   });
-  return handed_.size() < max_connections_;
 }
 
-void Listener::Refuse(tcp::socket socket) {
-  if (refused_.fetch_add(1) == 0) {
-    spdlog::warn(
-        "more than {} connections (--max-connections): further ones are "
-        "refused",
-        max_connections_);
-  }
-  std::error_code ignored;
-  socket.non_blocking(true, ignored);
-  std::string bytes = GoAway(absl::StrCat(
-      "too many connections: --max-connections is ", max_connections_));
-  socket.write_some(asio::buffer(bytes), ignored);
-  socket.shutdown(tcp::socket::shutdown_send, ignored);
-  // Unread bytes at close would reset the connection before it reads ours.
-  std::array<char, 4096> unread;
-  socket.read_some(asio::buffer(unread), ignored);
+void Listener::SetPeer(const std::string& remote, bool peer) {
+  connections_.SetPeer(PlainEndpoint(remote), peer,
+                       std::chrono::steady_clock::now());
+  CloseOverdue();
+}
+
+void Listener::Told(const std::string& remote) {
+  connections_.Told(PlainEndpoint(remote));
 }
 
 }  // namespace muster

@@ -1,32 +1,27 @@
 // The node's port: TCP connections for gRPC, and the UDP socket of the same
 // number for beats.
 //
-// The runtime accepts connections itself and hands them to the gRPC server. So
-// the number of the port is known before the server is built (port 0), a port
-// in use is an error and never shared, and connections can be counted.
-//
-// A connection over the limit is told so with an HTTP/2 GOAWAY and closed.
+// The runtime accepts connections itself and hands them to the gRPC servers. So
+// the number of the port is known before a server is built (port 0), a port in
+// use is an error and never shared, and connections can be counted: see
+// node/connections.h for who is let in.
 //
 // Threads: Bind and AdvertisedAddress any; a Listener the loop's.
 #ifndef MUSTER_NODE_LISTENER_H_
 #define MUSTER_NODE_LISTENER_H_
 
-#include <sys/types.h>
-
 #include <asio/ip/tcp.hpp>
 #include <asio/ip/udp.hpp>
 #include <asio/ip/v6_only.hpp>
 #include <asio/steady_timer.hpp>
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
+#include <chrono>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "node/connections.h"
 #include "node/loop.h"
 
 namespace muster {
@@ -38,9 +33,9 @@ struct Port {
   std::string udp_fault;
 };
 
-// Listens on HOST:PORT. With port 0 on a number that is free for both
-// protocols. INVALID_ARGUMENT: malformed; UNAVAILABLE: taken, not an address
-// of this machine, not permitted.
+// Listens on HOST:PORT, or on :PORT, every address. With port 0 on a number
+// that is free for both protocols. INVALID_ARGUMENT: malformed; UNAVAILABLE:
+// taken, not an address of this machine, not permitted.
 absl::StatusOr<Port> Bind(Loop& loop, const std::string& listen);
 
 // What others dial: `advertise` with the port filled in; without it the bound
@@ -53,35 +48,37 @@ class Listener {
  public:
   // Takes a connected socket over.
   using Hand = std::function<void(int fd)>;
-
-  Listener(Loop& loop, asio::ip::tcp::acceptor acceptor, size_t max_connections,
-           Hand hand);
+  Listener(Loop& loop, asio::ip::tcp::acceptor acceptor,
+           Connections::Limits limits, Hand to_clients, Hand to_guests);
 
   void Start();
   void Stop();
 
+  // The connection from `remote` (as gRPC names it) proved to be a peer's, or
+  // (false) is no more.
+  void SetPeer(const std::string& remote, bool peer);
+  // A call of the guest from there was refused.
+  void Told(const std::string& remote);
+
   // From any thread.
-  uint64_t accepted() const { return accepted_.load(); }
-  uint64_t refused() const { return refused_.load(); }
+  const ConnectionCounters& counters() const { return connections_.counters(); }
 
  private:
   void Accept();
   void OnAccept(asio::ip::tcp::socket socket);
-  void Refuse(asio::ip::tcp::socket socket);
-  // Whether one more may be open. Closed ones are only looked for at the limit.
-  bool HasRoom();
+  void SayFull(Connections::Place place, const asio::ip::tcp::endpoint& remote);
+  void CloseOverdue();
 
   Loop& loop_;
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer retry_;
-  const size_t max_connections_;
-  const Hand hand_;
-  std::atomic<uint64_t> accepted_{0};
-  std::atomic<uint64_t> refused_{0};
-  // Descriptors handed over, with the inode of their socket: a closed one is
-  // gone, or another file by now.
-  std::map<int, ino_t> handed_;
-  std::chrono::steady_clock::time_point swept_;
+  asio::steady_timer overdue_;
+  const Hand to_clients_;
+  const Hand to_guests_;
+  Connections connections_;
+  // Not before, that there is a guest, or that a connection was closed.
+  std::chrono::steady_clock::time_point say_guest_;
+  std::chrono::steady_clock::time_point say_closed_;
   bool accept_fault_said_ = false;
 };
 

@@ -83,6 +83,7 @@ void Loop::Record(Clock::time_point start, Clock::time_point end) {
   int64_t us =
       std::chrono::duration_cast<std::chrono::microseconds>(end - start)
           .count();
+  step_times_.Observe(us);
   int64_t second = SecondOf(end);
   LagSlot& slot = lag_slots_[second % kLagSeconds];
   if (slot.second.load(std::memory_order_relaxed) != second) {
@@ -94,6 +95,11 @@ void Loop::Record(Clock::time_point start, Clock::time_point end) {
   if (us > lag_max_us_.load(std::memory_order_relaxed)) {
     lag_max_us_.store(us, std::memory_order_relaxed);
   }
+}
+
+Loop::Queued Loop::queued() const {
+  MutexLock lock(mutex_);
+  return {lanes_[kFirst].size(), lanes_[kReads].size(), lanes_[kOthers].size()};
 }
 
 absl::Duration Loop::lag() const {

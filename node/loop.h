@@ -33,6 +33,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "node/core/histogram.h"
 #include "node/mutex.h"
 
 namespace muster {
@@ -80,6 +81,16 @@ class Loop {
     Record(start, Clock::now());
   }
 
+  // How long each of them took. On the loop thread.
+  const core::StepTimes& step_times() const { return step_times_; }
+  // Tasks that wait: peers' frames, reads, all others. From any thread.
+  struct Queued {
+    size_t first = 0;
+    size_t reads = 0;
+    size_t others = 0;
+  };
+  Queued queued() const ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Of the last ten seconds, and of all time. From any thread.
   absl::Duration lag() const;
   absl::Duration lag_max() const;
@@ -103,13 +114,15 @@ class Loop {
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::array<std::deque<Task>, kLanes> lanes_ ABSL_GUARDED_BY(mutex_);
   // A Drain is on its way or running.
   bool scheduled_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
 
-  size_t last_lane_ = kOthers;  // The loop thread's own: of the last task.
+  // The loop thread's own.
+  size_t last_lane_ = kOthers;  // Of the last task.
+  core::StepTimes step_times_{core::kStepBounds};
 
   // Written by the loop thread. lag_us_[s % 10] is the longest step that ended
   // in second lag_second_[s % 10] of the steady clock.

@@ -1,5 +1,6 @@
 // muster: a presence cluster node and its client, in one binary.
 #include <google/protobuf/stubs/logging.h>
+#include <unistd.h>
 
 #include <iostream>
 #include <optional>
@@ -8,6 +9,7 @@
 #include "node/cli/command_line.h"
 #include "node/cli/sim_command.h"
 #include "node/config.h"
+#include "node/metrics/metric_table.h"
 #include "node/serve.h"
 
 namespace {
@@ -24,9 +26,15 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
   muster::cli::Interrupt interrupt;
   muster::client::ConnectionOptions options;
   options.addresses = line.at;
+  options.bearer_token = line.admin_token;
   muster::client::Connection connection(options);
-  const ClientCommand command{line, connection, std::cout, std::cerr,
-                              interrupt};
+  const ClientCommand command{line,
+                              connection,
+                              std::cout,
+                              std::cerr,
+                              interrupt,
+                              isatty(STDIN_FILENO) == 1,
+                              isatty(STDOUT_FILENO) == 1};
   switch (line.command) {
     case Command::kMembers:
       return RunMembers(command);
@@ -42,6 +50,12 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
       return RunTopicsOf(command);
     case Command::kExplain:
       return RunExplain(command);
+    case Command::kPublish:
+      return RunPublish(command);
+    case Command::kSubscribe:
+      return RunSubscribe(command);
+    case Command::kChannels:
+      return RunChannels(command);
     case Command::kWatch:
       return RunWatch(command);
     case Command::kTrack:
@@ -52,8 +66,13 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
       return RunStatus(command);
     case Command::kDrain:
       return RunDrain(command);
+    case Command::kEvict:
+      return RunEvict(command);
+    case Command::kForget:
+      return RunForget(command);
     case Command::kServe:
     case Command::kConfigDoc:
+    case Command::kMetricsDoc:
     case Command::kSim:
       break;
   }
@@ -72,6 +91,9 @@ int main(int argc, char** argv) {
       return muster::RunServe(line->config, std::cout);
     case Command::kConfigDoc:
       std::cout << muster::ConfigPage();
+      return exit;
+    case Command::kMetricsDoc:
+      std::cout << muster::metrics::MetricsPage();
       return exit;
     case Command::kSim:
       return muster::cli::RunSim(line->rest, std::cerr);

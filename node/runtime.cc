@@ -12,8 +12,9 @@ Runtime::Runtime(RuntimeOptions options)
 Runtime::~Runtime() = default;
 
 absl::Status Runtime::Start(const std::vector<grpc::Service*>& services,
-                            ServiceSink* sink) {
-  return impl_->Start(services, sink);
+                            ServiceSink* sink,
+                            const std::vector<grpc::Service*>& guest_services) {
+  return impl_->Start(services, sink, guest_services);
 }
 
 std::string Runtime::listen_address() const { return impl_->listen_address(); }
@@ -31,5 +32,9 @@ void Runtime::Post(CoreTask task) { impl_->Post(std::move(task)); }
 void Runtime::PostRead(CoreTask task) { impl_->PostRead(std::move(task)); }
 
 RuntimeStats Runtime::Stats() const { return impl_->Stats(); }
+
+void Runtime::Measure(absl::AnyInvocable<void(LoopMeasures)> done) {
+  impl_->Measure(std::move(done));
+}
 
 }  // namespace muster

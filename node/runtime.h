@@ -15,8 +15,9 @@
 //   std::cout << "ready node=a grpc=" << runtime.listen_address() << "\n";
 //   status = runtime.Wait();                     // why the node exits
 //
-// Signals. With `handle_signals`, SIGTERM and SIGINT drain; a second one
-// exits the process at once with status 130 or 143.
+// Signals. With `handle_signals`, SIGTERM, SIGINT and SIGHUP drain; a second
+// one exits the process at once with status 143, 130 or 129. SIGHUP stays
+// ignored in a process that was started so (nohup).
 //
 // Shutdown. After a drain, or when the core says so (Output::exit), Wait
 // returns; the destructor ends links, calls and the loop within about two
@@ -33,8 +34,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "node/core/measures.h"
 #include "node/core/options.h"
 #include "node/core_port.h"
 
@@ -45,8 +48,8 @@ class Service;
 namespace muster {
 
 struct RuntimeOptions {
-  // Where gRPC (TCP) and beats (UDP) listen: HOST:PORT or [IPV6]:PORT. Port 0
-  // takes any number that is free for both.
+  // Where gRPC (TCP) and beats (UDP) listen: HOST:PORT or [IPV6]:PORT, or
+  // :PORT for every address. Port 0 takes any number that is free for both.
   std::string listen = "127.0.0.1:7400";
   // What peers and clients dial: HOST[:PORT]; port 0 or none means the port
   // that is listened on. Empty: the listening address, or of a wildcard the
@@ -54,14 +57,21 @@ struct RuntimeOptions {
   std::string advertise;
   // Proved by both sides of a peer link; never sent. Empty: none.
   std::string cluster_secret;
+  // Valid as well while nodes are changed over to another secret, one by one.
+  std::string cluster_secret_also;
   // Without a secret, peers that are not on loopback are refused, unless this
   // is set.
   bool insecure_peers = false;
-  // TCP connections of clients and peers together. A further one is told so
-  // and closed.
+  // TCP connections of clients; those of peers are not among them. A further
+  // one is let in for two seconds and told so: node/connections.h.
   size_t max_connections = 10'000;
   // For the opening of HTTP/2 on a connection.
   absl::Duration handshake_timeout = absl::Seconds(10);
+  // HTTP/2 keepalive of the node's side, of every connection: a PING after
+  // this long without a byte, zero for never; and how long its answer may
+  // take. A client or peer that is frozen or cut off is gone after both.
+  absl::Duration client_keepalive = absl::Seconds(10);
+  absl::Duration client_keepalive_timeout = absl::Seconds(5);
   // Largest message of a client, in bytes. It is for the services to refuse a
   // larger one and say why; what is larger by 4 MiB is refused by gRPC.
   size_t max_message_bytes = 4 << 20;
@@ -69,7 +79,7 @@ struct RuntimeOptions {
   size_t max_frame_bytes = core::kDefaultMaxFrameBytes;
   // A drain that has not ended by then is cut short.
   absl::Duration drain_timeout = absl::Seconds(10);
-  // SIGTERM and SIGINT drain; a second one exits at once.
+  // SIGTERM, SIGINT and SIGHUP drain; a second one exits at once.
   bool handle_signals = false;
   // The core's own. `core.address` is filled in by the runtime.
   core::Options core;
@@ -82,12 +92,14 @@ class Runtime final : public CorePort {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  // Binds, starts the server with `services` and the loop. Errors:
+  // Binds, starts the server with `services` and the loop. Connections for
+  // which there is no place are served `guest_services` alone. Errors:
   // INVALID_ARGUMENT a malformed option; UNAVAILABLE the address cannot be
   // listened on, e.g. "--listen 127.0.0.1:7400: the port is already taken".
   // After an error only the destructor may be called.
   absl::Status Start(const std::vector<grpc::Service*>& services,
-                     ServiceSink* sink);
+                     ServiceSink* sink,
+                     const std::vector<grpc::Service*>& guest_services = {});
 
   // HOST:PORT as bound, and as advertised. Valid after Start.
   std::string listen_address() const;
@@ -103,6 +115,15 @@ class Runtime final : public CorePort {
   void Post(CoreTask task) override;
   void PostRead(CoreTask task) override;
   RuntimeStats Stats() const override;
+
+  // What the loop and its core have measured, given to `done` on the loop
+  // thread. Waits for no more than a read does. From any thread.
+  struct LoopMeasures {
+    core::Measures core;
+    core::StepTimes steps{core::kStepBounds};
+    core::StepTimes lag{core::kStepBounds};
+  };
+  void Measure(absl::AnyInvocable<void(LoopMeasures)> done);
 
  private:
   class Impl;

@@ -7,8 +7,6 @@
 #ifndef MUSTER_NODE_RUNTIME_IMPL_H_
 #define MUSTER_NODE_RUNTIME_IMPL_H_
 
-#include <grpcpp/server.h>
-
 #include <asio/steady_timer.hpp>
 #include <chrono>
 #include <condition_variable>
@@ -21,16 +19,13 @@
 #include "node/core/output.h"
 #include "node/core/replica.h"
 #include "node/core_port.h"
+#include "node/fed_server.h"
 #include "node/listener.h"
 #include "node/loop.h"
 #include "node/runtime.h"
 #include "node/signals.h"
 #include "transport/peer/events.h"
 #include "transport/peer/peer_transport.h"
-
-namespace grpc::experimental {
-class ExternalConnectionAcceptor;
-}
 
 namespace muster {
 
@@ -71,12 +66,14 @@ class Runtime::Impl final : public peer::PeerEvents {
   ~Impl() override;
 
   absl::Status Start(const std::vector<grpc::Service*>& services,
-                     ServiceSink* sink);
+                     ServiceSink* sink,
+                     const std::vector<grpc::Service*>& guest_services);
   void Drain();
   absl::Status Wait() { return exit_.Wait(); }
   void Post(CoreTask task);
   void PostRead(CoreTask task);
   RuntimeStats Stats() const;
+  void Measure(absl::AnyInvocable<void(LoopMeasures)> done);
   const std::string& listen_address() const { return listen_address_; }
   const std::string& advertised_address() const {
     return options_.core.address;
@@ -87,7 +84,9 @@ class Runtime::Impl final : public peer::PeerEvents {
   void OnLinkUp(core::LinkId link, const core::PeerHello& hello) override;
   void OnLinkDown(core::LinkId link, const std::string& why) override;
   void OnFrame(core::LinkId link, core::Frame frame) override;
+  void OnRefused(const std::string& address, const std::string& why) override;
   void OnDatagram(const core::BeatDatagram& beat) override;
+  void OnInbound(const std::string& remote, bool up) override;
   void OnUdpUnavailable(const std::string& why) override;
   void OnProbe(uint64_t token, peer::ProbeOutcome outcome) override;
   void OnHelloProbe(uint64_t token, crdt::LifeId life) override;
@@ -97,7 +96,10 @@ class Runtime::Impl final : public peer::PeerEvents {
 
   absl::Status CheckOptions() const;
   void MakeTransport();
-  absl::Status BuildServer(const std::vector<grpc::Service*>& services);
+  // Of the servers, before there is a listener.
+  absl::Status StartServers(const std::vector<grpc::Service*>& services,
+                            const std::vector<grpc::Service*>& guest_services);
+  void MakeListener(asio::ip::tcp::acceptor acceptor);
   void StartLoop(Port port);
   void WarnOfInsecurity() const;
 
@@ -126,8 +128,9 @@ class Runtime::Impl final : public peer::PeerEvents {
   ServiceSink* sink_ = nullptr;
   std::unique_ptr<peer::PeerTransport> transport_;
   std::unique_ptr<grpc::Service> peer_service_;
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<RefuseCalls> refuse_calls_;
+  std::unique_ptr<FedServer> server_;
+  std::unique_ptr<FedServer> guest_server_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<Signals> signals_;
 
@@ -136,6 +139,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   std::optional<asio::steady_timer> tick_;
   std::optional<asio::steady_timer> drain_limit_;
   Clock::time_point tick_due_;
+  core::StepTimes lag_{core::kStepBounds};  // How late ticks were.
   bool tick_postponed_ = false;
   bool jobs_scheduled_ = false;
   bool drain_noticed_ = false;

@@ -1,7 +1,5 @@
 // How a node comes up and goes down.
 #include <google/protobuf/stubs/logging.h>
-#include <grpcpp/security/server_credentials.h>
-#include <grpcpp/server_builder.h>
 #include <spdlog/async.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -27,8 +25,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTransportLimit{1200};
 constexpr milliseconds kServerLimit{500};
 constexpr milliseconds kStopLimit{5000};
-constexpr int kMinPingIntervalMs = 1'000;
-constexpr int kHttpFrameBytes = 1 << 20;
 // So far above their limit the services are given a message, to say so.
 constexpr size_t kMessageRoom = 4 << 20;
 
@@ -88,8 +84,9 @@ absl::Status Runtime::Impl::CheckOptions() const {
   return status;
 }
 
-absl::Status Runtime::Impl::Start(const std::vector<grpc::Service*>& services,
-                                  ServiceSink* sink) {
+absl::Status Runtime::Impl::Start(
+    const std::vector<grpc::Service*>& services, ServiceSink* sink,
+    const std::vector<grpc::Service*>& guest_services) {
   sink_ = sink;
   absl::Status status = CheckOptions();
   if (!status.ok()) return status;
@@ -102,10 +99,10 @@ absl::Status Runtime::Impl::Start(const std::vector<grpc::Service*>& services,
   if (!address.ok()) return address.status();
   options_.core.address = *address;
   MakeTransport();
-  status = BuildServer(services);
+  status = StartServers(services, guest_services);
   if (!status.ok()) return status;
   WarnOfInsecurity();
-  sink_->OnStarted(*server_);
+  sink_->OnStarted(server_->server());
   crdt::LifeId life{Random64(), Random64()};
   replica_ = std::make_unique<core::Replica>(options_.core, life, Random64(),
                                              ReadClocks());
@@ -118,6 +115,7 @@ void Runtime::Impl::MakeTransport() {
   transport.policy.cluster = options_.core.cluster;
   transport.policy.address = options_.core.address;
   transport.policy.secret = options_.cluster_secret;
+  transport.policy.secret_also = options_.cluster_secret_also;
   transport.policy.insecure_peers = options_.insecure_peers;
   transport.policy.max_frame_bytes = options_.max_frame_bytes;
   transport.max_inbound = options_.core.max_members + 64;
@@ -131,44 +129,52 @@ void Runtime::Impl::MakeTransport() {
       });
 }
 
-absl::Status Runtime::Impl::BuildServer(
-    const std::vector<grpc::Service*>& services) {
-  grpc::ServerBuilder builder;
-  using External =
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType;
-  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
-      External::FROM_FD, grpc::InsecureServerCredentials());
-  for (grpc::Service* service : services) builder.RegisterService(service);
-  builder.RegisterService(peer_service_.get());
-  size_t largest = std::max(options_.max_message_bytes + kMessageRoom,
-                            options_.max_frame_bytes);
-  builder.SetMaxReceiveMessageSize(static_cast<int>(largest));
-  // A batch of 500 operations is 60 KiB: one frame, not four.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, kHttpFrameBytes);
-  // Clients may keep idle connections alive through middle boxes, and find
-  // within seconds that a node is frozen.
-  builder.AddChannelArgument(
-      GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-      kMinPingIntervalMs);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  builder.AddChannelArgument(
-      GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
-      static_cast<int>(absl::ToInt64Milliseconds(options_.handshake_timeout)));
-  server_ = builder.BuildAndStart();
-  if (server_ == nullptr) {
-    return absl::InternalError("the gRPC server cannot be started");
-  }
+absl::Status Runtime::Impl::StartServers(
+    const std::vector<grpc::Service*>& services,
+    const std::vector<grpc::Service*>& guest_services) {
+  FedServer::Options options;
+  options.max_message_bytes = std::max(
+      options_.max_message_bytes + kMessageRoom, options_.max_frame_bytes);
+  options.handshake_timeout = options_.handshake_timeout;
+  options.keepalive = options_.client_keepalive;
+  options.keepalive_timeout = options_.client_keepalive_timeout;
+  std::vector<grpc::Service*> all = services;
+  all.push_back(peer_service_.get());
+  absl::StatusOr<std::unique_ptr<FedServer>> server =
+      FedServer::Start(options, all, nullptr);
+  if (!server.ok()) return server.status();
+  server_ = *std::move(server);
+
+  // Calls come once the listener is there, and the loop outlives it.
+  refuse_calls_ = std::make_unique<RefuseCalls>(
+      absl::StrCat("too many connections: --max-connections is ",
+                   options_.max_connections),
+      [this](const std::string& remote) {
+        loop_->Post([this, remote] { listener_->Told(remote); });
+      });
+  options.small = true;
+  all = guest_services;
+  all.push_back(peer_service_.get());
+  server = FedServer::Start(options, all, refuse_calls_.get());
+  if (!server.ok()) return server.status();
+  guest_server_ = *std::move(server);
   return absl::OkStatus();
 }
 
-void Runtime::Impl::StartLoop(Port port) {
+void Runtime::Impl::MakeListener(asio::ip::tcp::acceptor acceptor) {
+  Connections::Limits limits;
+  limits.clients = options_.max_connections;
+  limits.has_peers = [this](const asio::ip::address& host) {
+    return transport_->HasPeers(host);
+  };
   listener_ = std::make_unique<Listener>(
-      *loop_, std::move(port.tcp), options_.max_connections, [this](int fd) {
-        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
-            connection;
-        connection.fd = fd;
-        acceptor_->HandleNewConnection(&connection);
-      });
+      *loop_, std::move(acceptor), std::move(limits),
+      [this](int fd) { server_->Take(fd); },
+      [this](int fd) { guest_server_->Take(fd); });
+}
+
+void Runtime::Impl::StartLoop(Port port) {
+  MakeListener(std::move(port.tcp));
   if (port.udp) {
     transport_->UseUdp(*std::move(port.udp));
   } else {
@@ -176,8 +182,8 @@ void Runtime::Impl::StartLoop(Port port) {
     replica_->OnUdpUnavailable(port.udp_fault);
   }
   if (options_.handle_signals) {
-    signals_ = std::make_unique<Signals>(*loop_, [this] {
-      spdlog::info("told to stop: draining");
+    signals_ = std::make_unique<Signals>(*loop_, [this](const char* name) {
+      spdlog::info("{}: draining", name);
       Drain();
     });
   }
@@ -190,7 +196,12 @@ void Runtime::Impl::StartLoop(Port port) {
 
 void Runtime::Impl::WarnOfInsecurity() const {
   bool loopback = peer::IsLoopbackText(listen_address_);
-  if (loopback || !options_.cluster_secret.empty()) return;
+  if (loopback) return;
+  spdlog::warn(
+      "clients are let in from anywhere: whoever reaches {} may read and "
+      "change who is present (keep it inside a trusted network)",
+      listen_address_);
+  if (!options_.cluster_secret.empty()) return;
   if (options_.insecure_peers) {
     spdlog::warn("--insecure-peers: whoever reaches {} may join",
                  listen_address_);
@@ -216,9 +227,9 @@ void Runtime::Impl::Stop() {
   Watchdog watchdog(kStopLimit);
   if (running_) StopTransport();
   // While the loop still runs: what services post is carried out.
-  if (server_ != nullptr) {
-    server_->Shutdown(std::chrono::system_clock::now() + kServerLimit);
-  }
+  const auto limit = std::chrono::system_clock::now() + kServerLimit;
+  if (guest_server_ != nullptr) guest_server_->Shutdown(limit);
+  if (server_ != nullptr) server_->Shutdown(limit);
   loop_->Stop();
   exit_.Set(absl::CancelledError("the node was stopped"));
 }

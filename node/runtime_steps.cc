@@ -99,8 +99,17 @@ void Runtime::Impl::OnFrame(core::LinkId link, core::Frame frame) {
   Run([&](core::Now now) { replica_->OnFrame(link, std::move(frame), now); });
 }
 
+void Runtime::Impl::OnRefused(const std::string& address,
+                              const std::string& why) {
+  Run([&](core::Now now) { replica_->OnRefused(address, why, now); });
+}
+
 void Runtime::Impl::OnDatagram(const core::BeatDatagram& beat) {
   Run([&](core::Now now) { replica_->OnDatagram(beat, now); });
+}
+
+void Runtime::Impl::OnInbound(const std::string& remote, bool up) {
+  listener_->SetPeer(remote, up);
 }
 
 void Runtime::Impl::OnUdpUnavailable(const std::string& why) {
@@ -128,6 +137,7 @@ void Runtime::Impl::ScheduleTick(Clock::time_point when) {
 void Runtime::Impl::OnTick() {
   Clock::time_point now = Clock::now();
   Clock::duration late = now - tick_due_;
+  lag_.Observe(absl::FromChrono(late));
   if (late > kLate) {
     for (int i = 0; i < kPollRounds; ++i) transport_->PollBeats();
   }
@@ -181,6 +191,8 @@ void Runtime::Impl::CarryOutToPeers(core::Output& out) {
 void Runtime::Impl::CarryOutToServices(core::Output& out, core::Now now) {
   if (!out.replies.empty()) sink_->OnReplies(std::move(out.replies));
   if (!out.ended.empty()) sink_->OnSessionsEnded(std::move(out.ended));
+  if (!out.evicted.empty()) sink_->OnEvicted(std::move(out.evicted));
+  if (!out.orders.empty()) sink_->OnOrders(std::move(out.orders));
   if (!out.watch.empty()) sink_->OnWatchEvents(std::move(out.watch));
   if (!out.subscribed.empty()) sink_->OnSubscribed(std::move(out.subscribed));
   if (!out.messages.empty()) sink_->OnMessages(std::move(out.messages));
@@ -205,11 +217,20 @@ RuntimeStats Runtime::Impl::Stats() const {
   stats.uptime = absl::FromChrono(Clock::now() - started_);
   stats.loop_lag = loop_->lag();
   stats.loop_lag_max = loop_->lag_max();
-  stats.counters = {{"connections_accepted", listener_->accepted()},
-                    {"connections_refused", listener_->refused()}};
+  const Loop::Queued queued = loop_->queued();
+  stats.queued_frames = queued.first;
+  stats.queued_reads = queued.reads;
+  stats.queued_tasks = queued.others;
+  stats.counters = listener_->counters().All();
   auto peers = transport_->counters().All();
   stats.counters.insert(stats.counters.end(), peers.begin(), peers.end());
   return stats;
+}
+
+void Runtime::Impl::Measure(absl::AnyInvocable<void(LoopMeasures)> done) {
+  loop_->PostRead([this, done = std::move(done)]() mutable {
+    done({replica_->Measure(), loop_->step_times(), lag_});
+  });
 }
 
 }  // namespace muster

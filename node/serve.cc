@@ -3,13 +3,15 @@
 #include <malloc.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
 #include <csignal>
 #include <iostream>
 #include <memory>
 #include <string>
 
+#include "node/file_limit.h"
+#include "node/metrics/collector.h"
+#include "node/metrics/metrics_server.h"
 #include "node/runtime.h"
 #include "node/service/client_services.h"
 
@@ -37,21 +39,6 @@ void SetUpMemory() {
   mallopt(M_ARENA_MAX, 4);
 }
 
-// A connection is an open file, of which a process is often given 1,024 to
-// begin with and may have many more.
-void RaiseFileLimit(size_t max_connections) {
-  constexpr size_t kOwnFiles = 64;
-  rlimit files;
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-  files.rlim_cur = files.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &files);
-  if (files.rlim_max >= max_connections + kOwnFiles) return;
-  spdlog::warn(
-      "--max-connections {}: this process may open only {} files (`ulimit "
-      "-Hn`), and accepts no more connections than that",
-      max_connections, files.rlim_max);
-}
-
 // A configuration that cannot be used is bad usage; anything else is a node
 // that cannot run.
 ExitCode CodeOf(const absl::Status& status) {
@@ -66,6 +53,13 @@ ExitCode Complain(const absl::Status& status) {
   return CodeOf(status);
 }
 
+// Null where none are asked for.
+absl::StatusOr<std::unique_ptr<metrics::MetricsServer>> StartMetrics(
+    const metrics::Options& options) {
+  if (options.listen.empty()) return nullptr;
+  return metrics::MetricsServer::Start(options);
+}
+
 ExitCode RunNode(Config config, std::ostream& out) {
   config.runtime.handle_signals = true;
   service::ServiceOptions options;
@@ -73,15 +67,28 @@ ExitCode RunNode(Config config, std::ostream& out) {
   options.cluster = config.runtime.core.cluster;
   options.version = MUSTER_VERSION;
   options.limits = config.limits;
+  options.admin_token = config.admin_token;
   config.runtime.max_message_bytes = config.limits.max_message_bytes;
   // The services need the runtime at their start and must outlive it.
   std::unique_ptr<service::ClientServices> services;
   Runtime runtime(config.runtime);
   services = std::make_unique<service::ClientServices>(options, &runtime);
-  absl::Status status = runtime.Start(services->all(), services->sink());
+  // Its threads use both: it ends before them.
+  absl::StatusOr<std::unique_ptr<metrics::MetricsServer>> metrics =
+      StartMetrics(config.metrics);
+  if (!metrics.ok()) return Complain(metrics.status());
+  absl::Status status =
+      runtime.Start(services->all(), services->sink(), services->for_guests());
   if (!status.ok()) return Complain(status);
   out << "ready node=" << config.runtime.core.node
-      << " grpc=" << runtime.listen_address() << std::endl;
+      << " grpc=" << runtime.listen_address();
+  if (*metrics != nullptr) {
+    (*metrics)->Serve(std::make_shared<metrics::Collector>(
+        metrics::Identity{options.node, options.cluster, options.version},
+        &runtime, services.get()));
+    out << " metrics=" << (*metrics)->address();
+  }
+  out << std::endl;
   status = runtime.Wait();
   if (status.ok()) return cli::kDone;
   std::cerr << "muster: " << status.message() << std::endl;
@@ -97,7 +104,10 @@ ExitCode RunServe(const ConfigSources& sources, std::ostream& out) {
   // A client that hangs up is an error of its own call, not of the process.
   std::signal(SIGPIPE, SIG_IGN);
   SetUpLog(*config);
-  RaiseFileLimit(config->runtime.max_connections);
+  // What could not be opened would be refused without a reason.
+  config->runtime.max_connections =
+      ClientPlaces(config->runtime.max_connections, RaiseFileLimit(),
+                   config->runtime.core.max_members);
   return RunNode(*std::move(config), out);
 }
 

@@ -6,6 +6,8 @@
 
 #include <asio/buffer.hpp>
 #include <atomic>
+#include <cstddef>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -17,40 +19,56 @@ namespace {
 // A handler may touch no more than these.
 std::atomic<int> pipe_in{-1};
 std::atomic<int> received{0};
-struct sigaction old_term;
-struct sigaction old_int;
+
+constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
+struct sigaction before[std::size(kSignals)];
 
 void OnSignal(int signal) {
   if (received.fetch_add(1) > 0) _exit(128 + signal);
-  char byte = 0;
-  ssize_t written = write(pipe_in.load(), &byte, 1);
+  char number = static_cast<char>(signal);
+  ssize_t written = write(pipe_in.load(), &number, 1);
   static_cast<void>(written);
+}
+
+const char* NameOf(int signal) {
+  switch (signal) {
+    case SIGTERM:
+      return "SIGTERM";
+    case SIGINT:
+      return "SIGINT";
+    default:
+      return "SIGHUP";
+  }
 }
 
 }  // namespace
 
-Signals::Signals(Loop& loop, std::function<void()> on_first)
+Signals::Signals(Loop& loop, std::function<void(const char*)> on_first)
     : pipe_(loop.io()) {
   int ends[2];
   MUSTER_CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
   pipe_.assign(ends[0]);
   pipe_in = ends[1];
   received = 0;
-  pipe_.async_read_some(
-      asio::buffer(&byte_, 1),
-      [on_first = std::move(on_first)](const std::error_code& error, size_t) {
-        if (!error) on_first();
-      });
+  pipe_.async_read_some(asio::buffer(&number_, 1),
+                        [this, on_first = std::move(on_first)](
+                            const std::error_code& error, size_t) {
+                          if (!error) on_first(NameOf(number_));
+                        });
   struct sigaction action {};
   action.sa_handler = OnSignal;
   action.sa_flags = SA_RESTART;
-  sigaction(SIGTERM, &action, &old_term);
-  sigaction(SIGINT, &action, &old_int);
+  for (size_t i = 0; i < std::size(kSignals); ++i) {
+    sigaction(kSignals[i], nullptr, &before[i]);
+    const bool nohup = kSignals[i] == SIGHUP && before[i].sa_handler == SIG_IGN;
+    if (!nohup) sigaction(kSignals[i], &action, nullptr);
+  }
 }
 
 Signals::~Signals() {
-  sigaction(SIGTERM, &old_term, nullptr);
-  sigaction(SIGINT, &old_int, nullptr);
+  for (size_t i = 0; i < std::size(kSignals); ++i) {
+    sigaction(kSignals[i], &before[i], nullptr);
+  }
   close(pipe_in.exchange(-1));
 }
 

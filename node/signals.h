@@ -1,5 +1,6 @@
-// SIGTERM and SIGINT for a node: the first asks it to drain, a second one ends
-// the process at once, even if the loop is stuck.
+// SIGTERM, SIGINT and SIGHUP for a node: the first asks it to drain, a second
+// one ends the process at once, even if the loop is stuck. SIGHUP stays ignored
+// where the process was started so (nohup).
 #ifndef MUSTER_NODE_SIGNALS_H_
 #define MUSTER_NODE_SIGNALS_H_
 
@@ -14,15 +15,16 @@ namespace muster {
 // Constructed before the loop starts, destroyed after it has stopped.
 class Signals {
  public:
-  // `on_first` is called on the loop.
-  Signals(Loop& loop, std::function<void()> on_first);
+  // `on_first` is called on the loop, with the name of the signal.
+  Signals(Loop& loop, std::function<void(const char* name)> on_first);
   ~Signals();
   Signals(const Signals&) = delete;
   Signals& operator=(const Signals&) = delete;
 
  private:
   asio::posix::stream_descriptor pipe_;
-  char byte_ = 0;
+  // The signal's number, as its handler wrote it.
+  char number_ = 0;
 };
 
 }  // namespace muster

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "muster/client/connection.h"
 #include "node/cli/command_line.h"
 #include "node/cli/exit_code.h"
@@ -19,7 +20,16 @@ struct ClientCommand {
   std::ostream& out;
   std::ostream& err;
   Interrupt& interrupt;
+  // Of standard input and of `out`: a person, not a script.
+  bool in_is_terminal = false;
+  bool out_is_terminal = false;
 };
+
+// How long to look for a node that was lost.
+inline absl::Duration GiveUp(const CommandLine& line) {
+  return line.give_up_ms == 0 ? absl::InfiniteDuration()
+                              : absl::Milliseconds(line.give_up_ms);
+}
 
 // Says what went wrong, if anything.
 inline ExitCode Report(const absl::Status& status, std::ostream& err) {
@@ -40,7 +50,16 @@ ExitCode RunMembers(const ClientCommand& command);
 ExitCode RunStatus(const ClientCommand& command);
 ExitCode RunDrain(const ClientCommand& command);
 
+// node/cli/admin_commands.cc
+ExitCode RunEvict(const ClientCommand& command);
+ExitCode RunForget(const ClientCommand& command);
+
+// node/cli/pubsub_commands.cc
+ExitCode RunPublish(const ClientCommand& command);
+ExitCode RunChannels(const ClientCommand& command);
+
 // Until interrupted.
+ExitCode RunSubscribe(const ClientCommand& command);
 ExitCode RunWatch(const ClientCommand& command);
 ExitCode RunTrack(const ClientCommand& command);
 ExitCode RunTop(const ClientCommand& command);

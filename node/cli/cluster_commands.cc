@@ -1,4 +1,7 @@
 // members, status, drain.
+#include <unistd.h>
+
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -30,6 +33,19 @@ std::string BeatText(const v1::Member& member) {
   return absl::StrCat(ShortTime(member.last_heartbeat_age_ms()), " ago");
 }
 
+// The members to print, and how many are left out.
+int TakeShown(bool all, v1::MembersResponse* response) {
+  auto& members = *response->mutable_members();
+  const int before = members.size();
+  if (!all) {
+    members.erase(
+        std::remove_if(members.begin(), members.end(),
+                       [](const v1::Member& m) { return !IsLiving(m); }),
+        members.end());
+  }
+  return before - members.size();
+}
+
 void PrintMembers(const v1::MembersResponse& response, std::ostream& out) {
   TextTable table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft,
                    Align::kRight, Align::kRight, Align::kRight});
@@ -44,17 +60,23 @@ void PrintMembers(const v1::MembersResponse& response, std::ostream& out) {
   table.Print(out);
 }
 
-// One line for each member whose state or link has changed.
+// One line for each member whose state or link has changed. Unless all are to
+// be shown, the last line of one is that it is down or has left.
 class MemberPrinter {
  public:
-  MemberPrinter(bool json, std::ostream& out) : json_(json), out_(out) {}
+  MemberPrinter(const CommandLine& line, std::ostream& out)
+      : json_(line.json), all_(line.all), out_(out) {}
 
   void Print(const v1::WatchMembersResponse& message) {
     for (const v1::Member& member : message.members()) {
       const Shown now{member.state(), member.linked(), member.incarnation()};
-      const auto [known, is_new] = shown_.try_emplace(member.node(), now);
-      if (!is_new && known->second == now) continue;
-      known->second = now;
+      const auto known = shown_.find(member.node());
+      if (known != shown_.end() && known->second == now) continue;
+      if (all_ || IsLiving(member)) {
+        shown_[member.node()] = now;
+      } else if (shown_.erase(member.node()) == 0) {
+        continue;
+      }
       PrintOne(member);
     }
     out_.flush();
@@ -80,13 +102,14 @@ class MemberPrinter {
   }
 
   const bool json_;
+  const bool all_;
   std::ostream& out_;
   std::map<std::string, Shown> shown_;
 };
 
 ExitCode FollowMembers(const ClientCommand& command) {
-  MemberPrinter printer(command.line.json, command.out);
-  client::MemberWatch watch(&command.connection);
+  MemberPrinter printer(command.line, command.out);
+  client::MemberWatch watch(&command.connection, GiveUp(command.line));
   client::MemberWatch::Observer observer;
   observer.on_members = [&](const v1::WatchMembersResponse& message) {
     printer.Print(message);
@@ -123,6 +146,7 @@ void PrintSummary(const v1::StatusResponse& status, std::ostream& out) {
   number("sessions", status.sessions());
   number("watchers", status.watchers());
   number("links", status.links());
+  table.AddRow({"members", StatesText(status)});
   table.AddRow({"memory", ShortBytes(status.rss_bytes())});
   table.AddRow(
       {"loop lag", absl::StrFormat("%.2f ms (longest ever %.2f ms)",
@@ -169,8 +193,15 @@ ExitCode RunMembers(const ClientCommand& command) {
   const absl::Status status =
       command.connection.Call(&Stub::Members, v1::MembersRequest(), &response);
   if (!status.ok()) return Report(status, command.err);
+  const int left_out = TakeShown(command.line.all, &response);
   if (!command.line.json) {
     PrintMembers(response, command.out);
+    if (left_out > 0 && isatty(STDOUT_FILENO) == 1) {
+      command.out << left_out
+                  << (left_out == 1 ? " more is down or has left"
+                                    : " more are down or have left")
+                  << ": --all shows them\n";
+    }
     return kDone;
   }
   for (const v1::Member& member : response.members()) {

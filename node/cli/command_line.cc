@@ -1,17 +1,24 @@
 #include "node/cli/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "muster/client/connection.h"
+#include "muster/client/address.h"
+#include "node/cli/words.h"
 #include "node/config_table.h"
+#include "node/suggestion.h"
 
 namespace muster::cli {
 namespace {
@@ -20,6 +27,8 @@ constexpr char kAbout[] =
     "A presence cluster node, and its client.\n\n"
     "Exit codes: 0 done, 1 the answer is no (not found, refused), 2 bad "
     "usage,\n3 no node can be reached.";
+constexpr char kAtVariable[] = "MUSTER_AT";
+constexpr int kMaxGiveUpMs = 86'400'000;
 
 // Collects what CLI11 fills in, then makes a CommandLine of it.
 class Parser {
@@ -28,12 +37,16 @@ class Parser {
     app_.require_subcommand(0, 1);
     app_.set_version_flag("--version", MUSTER_VERSION);
     app_.get_formatter()->column_width(34);
+    app_.add_subcommand("help", "The same as COMMAND --help");
     AddServe();
     AddClusterCommands();
     AddReadCommands();
     AddWatch();
+    AddPubSub();
     AddTrack();
     AddSim();
+    // Last: commands would take it over.
+    app_.footer("muster help COMMAND: all about one of them");
   }
 
   CLI::App& app() { return app_; }
@@ -48,22 +61,74 @@ class Parser {
     }
     if (!found) {
       return absl::InvalidArgumentError(
-          "a command is required; muster --help lists them");
+          "a command is required; muster help lists them");
     }
     if (line_.command == Command::kServe) return TakeServe();
     if (line_.command == Command::kSim) return TakeSim();
-    absl::StatusOr<std::vector<std::string>> at =
-        client::ParseAddresses(Addresses());
-    if (!at.ok()) return at.status();
-    line_.at = *std::move(at);
-    absl::Status status = CheckNames();
+    absl::Status status = TakeAddresses();
+    if (!status.ok()) return status;
+    UnguardNames();
+    status = CheckNames();
     status.Update(TakeKeys());
+    status.Update(TakeAdminToken());
     status.Update(CheckScope());
     if (!status.ok()) return status;
     return line_;
   }
 
+  // A command, a flag or a word that there is not, as a complaint; "" if all
+  // of them are known. With `only_flags`, of commands and flags alone.
+  std::string Unknown(bool only_flags) {
+    for (const std::string& word : app_.remaining()) {
+      if (word == "--") continue;
+      if (absl::StartsWith(word, "-")) return UnknownFlag(word, &app_);
+      return UnknownCommand(word);
+    }
+    const std::vector<CLI::App*> parsed = app_.get_subcommands();
+    if (parsed.empty() || parsed[0]->get_prefix_command()) return "";
+    bool flags_may_come = true;
+    for (const std::string& word : parsed[0]->remaining()) {
+      if (flags_may_come && word.size() > 1 && word[0] == '-' && word != "--") {
+        return UnknownFlag(word, parsed[0]);
+      }
+      if (word == "--") {
+        flags_may_come = false;
+      } else if (!only_flags) {
+        return absl::StrCat(parsed[0]->get_name(), ": \"", word,
+                            "\" is one word too many");
+      }
+    }
+    return "";
+  }
+
  private:
+  std::string UnknownCommand(const std::string& word) const {
+    std::vector<std::string> names = {"help"};
+    for (const auto& [sub, command] : commands_) {
+      names.push_back(sub->get_name());
+    }
+    std::sort(names.begin(), names.end());
+    return absl::StrCat("\"", word, "\": unknown command",
+                        Suggestion(word, names), "\nmuster help lists them");
+  }
+
+  static std::string UnknownFlag(absl::string_view word, const CLI::App* app) {
+    word = word.substr(0, word.find('='));
+    std::vector<std::string> names;
+    for (const CLI::Option* option : app->get_options()) {
+      const std::vector<std::string>& more = option->get_lnames();
+      names.insert(names.end(), more.begin(), more.end());
+    }
+    const absl::string_view bare =
+        word.substr(std::min(word.find_first_not_of('-'), word.size()));
+    const bool main = app->get_parent() == nullptr;
+    return absl::StrCat(
+        word, ": unknown flag", main ? "" : " of ", main ? "" : app->get_name(),
+        absl::StrReplaceAll(Suggestion(bare, names), {{"mean ", "mean --"}}),
+        "\nmuster help", main ? "" : " ", main ? "" : app->get_name(),
+        " lists them");
+  }
+
   CLI::App* Add(Command command, const char* name, const char* about) {
     CLI::App* sub = app_.add_subcommand(name, about);
     commands_.emplace(sub, command);
@@ -73,13 +138,38 @@ class Parser {
   CLI::App* AddClient(Command command, const char* name, const char* about) {
     CLI::App* sub = Add(command, name, about);
     sub->add_option("--at", at_,
-                    "Nodes to ask, tried in order; also in the environment "
-                    "as MUSTER_AT")
+                    absl::StrCat("Nodes to ask, tried in order; also in the "
+                                 "environment as ",
+                                 kAtVariable))
         ->type_name("HOST:PORT[,HOST:PORT…]")
         ->default_str(kDefaultAddress)
         ->expected(1)
         ->allow_extra_args(false)
         ->take_last();
+    return sub;
+  }
+
+  // Of what goes on until interrupted.
+  CLI::Option* AddGiveUp(CLI::App* sub) {
+    return sub
+        ->add_option("--give-up-ms", line_.give_up_ms,
+                     "End with exit code 3 after so long without a node; 0: "
+                     "look for one for ever")
+        ->check(CLI::Range(0, kMaxGiveUpMs))
+        ->capture_default_str();
+  }
+
+  // One that a node lets only its operator use.
+  CLI::App* AddAdmin(Command command, const char* name, const char* about) {
+    CLI::App* sub = AddClient(command, name, about);
+    sub->add_option("--admin-token", line_.admin_token,
+                    "The node's --admin-token, if it has one; also in the "
+                    "environment as MUSTER_ADMIN_TOKEN")
+        ->type_name("TOKEN|@FILE")
+        ->expected(1)
+        ->allow_extra_args(false)
+        ->take_last();
+    admin_.insert(command);
     return sub;
   }
 
@@ -115,19 +205,47 @@ class Parser {
     }
     Add(Command::kConfigDoc, "config-doc",
         "Print docs/configuration.md, which is made from the flags of serve");
+    Add(Command::kMetricsDoc, "metrics-doc",
+        "Print docs/metrics.md, which is made from the table of metrics");
   }
 
   void AddClusterCommands() {
-    AddPrinting(Command::kMembers, "members", "The nodes, as one of them sees")
-        ->add_flag("--follow", line_.follow,
-                   "Then each change, until interrupted");
+    CLI::App* members =
+        AddPrinting(Command::kMembers, "members",
+                    "The nodes that are alive, as one of them sees");
+    AddGiveUp(members)->needs(members->add_flag(
+        "--follow", line_.follow,
+        "Then each change, until interrupted; one that goes down or leaves is "
+        "shown as such once"));
+    members->add_flag("--all", line_.all,
+                      "Those that are down or have left, too: each is "
+                      "remembered for 20 minutes");
     AddPrinting(Command::kStatus, "status", "How a node is doing");
-    AddClient(Command::kDrain, "drain",
-              "Make a node tell its clients to move, and exit. --at names that "
-              "node\nand no other");
-    AddClient(Command::kTop, "top",
-              "Live view: members, entries, rates, lag, busiest topics")
-        ->add_flag("--once", line_.once, "Print one frame and exit");
+    AddAdmin(Command::kDrain, "drain",
+             "Make a node tell its clients to move, and exit. --at names that "
+             "node\nand no other");
+    CLI::App* evict = AddAdmin(
+        Command::kEvict, "evict",
+        "Remove all entries of a key in a topic, whoever holds them. Their "
+        "sessions\nstay, and their clients are told; nothing keeps them from "
+        "tracking it again");
+    Topic(evict)->required();
+    Key(evict)->required();
+    evict
+        ->add_option("--reason", line_.reason,
+                     "For the clients that hold the entries; at most 1,024 "
+                     "bytes")
+        ->type_name("TEXT");
+    CLI::App* forget = AddAdmin(
+        Command::kForget, "forget",
+        "Forget a node that is down or has left now, and not after 20 "
+        "minutes, with\nthe entries of its sessions that are still in grace");
+    Name(forget->add_option("node", line_.node, "Its name"))->required();
+    CLI::App* top = AddClient(Command::kTop, "top",
+                              "Live view: members, entries, rates, lag, "
+                              "busiest topics; q ends it");
+    AddGiveUp(top)->excludes(
+        top->add_flag("--once", line_.once, "Print one frame and exit"));
   }
 
   void AddReadCommands() {
@@ -161,27 +279,59 @@ class Parser {
     CLI::App* sub =
         AddPrinting(Command::kWatch, "watch",
                     "What is present, then every change, until interrupted.\n"
-                    "= was there, + joined, ~ updated, - left");
+                    "= was there, + joined, ~ updated or replaced, - left; "
+                    "a line a key and batch,\nwith (N) where the key has N "
+                    "entries, or (N left)");
     CLI::Option* topics =
         Name(sub->add_option("topics", line_.topics, "Topics to watch"));
     CLI::Option* prefix =
         Name(sub->add_option("--prefix", line_.prefix,
                              "Every topic that starts with it"))
             ->type_name("PREFIX");
+    CLI::Option* key = Name(sub->add_option(
+        "--key", line_.keys, "Every entry of this key; may be repeated"));
+    key->type_name("KEY");
     // Split by TakeKeys: CLI11 takes the next word for a list that is empty.
-    CLI::Option* keys =
-        sub->add_option("--keys", keys_, "Every entry of these keys")
-            ->type_name("KEY[,KEY…]")
-            ->expected(1)
-            ->allow_extra_args(false)
-            ->take_all();
-    prefix->excludes(topics)->excludes(keys);
-    keys->excludes(topics);
-    sub->add_flag("--counts", line_.counts, "Only the numbers of entries");
+    CLI::Option* keys = sub->add_option(
+        "--keys", keys_, "The same of several, separated by commas");
+    keys->type_name("KEY[,KEY…]");
+    for (CLI::Option* option : {key, keys}) {
+      option->expected(1)->allow_extra_args(false)->take_all();
+      option->excludes(topics)->excludes(prefix);
+    }
+    prefix->excludes(topics);
+    CLI::Option* counts =
+        sub->add_flag("--counts", line_.counts, "Only the numbers of entries");
+    sub->add_flag("--entries", line_.entries,
+                  "A line an entry and change (--json always has these)")
+        ->excludes(counts);
     sub->add_option("--interval-ms", line_.interval_ms,
                     "At most one message of counts in this time")
         ->check(CLI::Range(100, 60'000))
         ->capture_default_str();
+    AddGiveUp(sub);
+  }
+
+  void AddPubSub() {
+    CLI::App* sub = AddPrinting(
+        Command::kPublish, "publish",
+        "Send a message to whoever subscribes now, at any node; prints how "
+        "many\nsubscriptions it met");
+    Name(sub->add_option("channel", line_.channel, "The channel"))->required();
+    Name(sub->add_option("payload", line_.payload, "The message"))->required();
+    sub = AddPrinting(
+        Command::kSubscribe, "subscribe",
+        "Messages of channels, until interrupted: a line each, the channel, a "
+        "tab and\nthe message");
+    Name(sub->add_option("channels", line_.names, "Channels"))->required();
+    sub->add_flag("--pattern", line_.patterns,
+                  "They are patterns: * any bytes, ? one, [abc] one of these, "
+                  "\\ before what is meant literally");
+    AddGiveUp(sub);
+    sub = AddPrinting(Command::kChannels, "channels",
+                      "Channels with subscribers, and how many, of the whole "
+                      "cluster");
+    Name(sub->add_option("pattern", line_.pattern, "Only those that match it"));
   }
 
   void AddTrack() {
@@ -196,9 +346,11 @@ class Parser {
         ->type_name("JSON")
         ->needs(key);
     sub->add_option("--grace-ms", line_.grace_ms,
-                    "How long entries stay when their node is gone")
+                    "How long entries stay when this program or its node is "
+                    "gone: so long at least, and 3 s longer at most")
         ->check(CLI::Range(0, 600'000))
         ->capture_default_str();
+    AddGiveUp(sub);
   }
 
   // The simulator is a program of its own, with flags of its own.
@@ -222,28 +374,71 @@ class Parser {
     return Name(sub->add_option("key", line_.key, "Key"));
   }
 
-  std::string Addresses() const {
-    if (!at_.empty()) return at_.back();
-    const char* variable = std::getenv("MUSTER_AT");
-    return variable != nullptr ? variable : kDefaultAddress;
+  absl::Status TakeAddresses() {
+    const char* variable = std::getenv(kAtVariable);
+    std::string text = kDefaultAddress;
+    if (!at_.empty()) {
+      text = Unguarded(at_.back());
+    } else if (variable != nullptr) {
+      text = variable;
+    }
+    absl::StatusOr<std::vector<std::string>> at = client::ParseAddresses(
+        text, at_.empty() && variable != nullptr ? kAtVariable : "--at");
+    if (at.ok()) line_.at = *std::move(at);
+    return at.status();
+  }
+
+  void UnguardNames() {
+    for (std::string* name :
+         {&line_.topic, &line_.key, &line_.prefix, &line_.meta}) {
+      *name = Unguarded(std::move(*name));
+    }
+    for (std::vector<std::string>* names :
+         {&line_.topics, &line_.keys, &keys_}) {
+      for (std::string& name : *names) name = Unguarded(std::move(name));
+    }
   }
 
   absl::StatusOr<CommandLine> TakeServe() {
     for (const ConfigOption& option : ConfigTable()) {
-      const std::vector<std::string>& texts = flags_[option.name];
+      std::vector<std::string>& texts = flags_[option.name];
       if (texts.empty()) continue;
       std::string text = texts.back();
-      if (option.type == ConfigType::kList) text = absl::StrJoin(texts, ",");
-      line_.config.flags.emplace_back(option.name, std::move(text));
+      if (option.type == ConfigType::kList) {
+        std::erase(texts, "");  // A list of none.
+        text = absl::StrJoin(texts, ",");
+      }
+      line_.config.flags.emplace_back(option.name, Unguarded(std::move(text)));
     }
-    if (const char* secret = std::getenv(kSecretVariable)) {
-      line_.config.secret_variable = secret;
+    line_.config.file = Unguarded(std::move(line_.config.file));
+    for (const ConfigOption& option : ConfigTable()) {
+      if (option.variable.empty()) continue;
+      const char* text = std::getenv(option.variable.c_str());
+      if (text == nullptr || *text == '\0') continue;
+      line_.config.variables.emplace_back(option.name, text);
     }
     return line_;
   }
 
+  absl::Status TakeAdminToken() {
+    if (!admin_.contains(line_.command)) return absl::OkStatus();
+    std::string& token = line_.admin_token;
+    const char* variable = std::getenv(kAdminTokenVariable);
+    if (token.empty() && variable != nullptr) token = variable;
+    if (token.empty()) return absl::OkStatus();
+    absl::StatusOr<std::string> read = ReadSecret("admin-token", token);
+    if (!read.ok()) return read.status();
+    token = *std::move(read);
+    if (IsBearerToken(token)) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        "admin-token (hidden): must be 1 to 1024 printable characters of "
+        "ASCII without a space, or @FILE");
+  }
+
   absl::StatusOr<CommandLine> TakeSim() {
-    line_.rest = app_.get_subcommand("sim")->remaining();
+    for (std::string& word : app_.get_subcommand("sim")->remaining()) {
+      line_.rest.push_back(Unguarded(std::move(word)));
+    }
     return line_;
   }
 
@@ -276,7 +471,7 @@ class Parser {
     if (line_.command == Command::kWatch && line_.topics.empty() &&
         line_.prefix.empty() && line_.keys.empty()) {
       return absl::InvalidArgumentError(
-          "watch: nothing to watch; give topics, --prefix or --keys");
+          "watch: nothing to watch; give topics, --prefix, --key or --keys");
     }
     if (line_.command == Command::kDrain && line_.at.size() != 1) {
       return absl::InvalidArgumentError(
@@ -293,8 +488,32 @@ class Parser {
   std::vector<std::string> at_;  // The last one given counts.
   std::vector<std::string> keys_;
   std::vector<const CLI::Option*> names_;
+  std::set<Command> admin_;
   CommandLine line_;
 };
+
+// Why there is nothing to run: help was asked for, or something is wrong. A
+// word that nobody knows is named before what is missing for lack of it.
+ExitCode Explain(Parser& parser, const CLI::ParseError& error,
+                 std::ostream& out, std::ostream& err) {
+  const auto is = [&error](CLI::ExitCodes code) {
+    return error.get_exit_code() == static_cast<int>(code);
+  };
+  // Help about a command is given whatever else stands there.
+  const bool help =
+      is(CLI::ExitCodes::Success) && !parser.app().get_subcommands().empty();
+  const std::string unknown =
+      help ? ""
+           : parser.Unknown(/*only_flags=*/!is(CLI::ExitCodes::ExtrasError));
+  if (!unknown.empty()) {
+    err << "muster: " << Unguarded(unknown) << '\n';
+    return kBadUsage;
+  }
+  std::ostringstream text;
+  const int code = parser.app().exit(error, out, text);
+  err << Unguarded(text.str());
+  return code == 0 ? kDone : kBadUsage;
+}
 
 }  // namespace
 
@@ -302,11 +521,13 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv,
                                             std::ostream& out,
                                             std::ostream& err, ExitCode* exit) {
   Parser parser;
+  std::vector<std::string> words = WordsOf(argc, argv);
+  for (std::string& word : words) word = Guarded(std::move(word));
+  std::reverse(words.begin(), words.end());  // As CLI11 wants them.
   try {
-    parser.app().parse(argc, argv);
+    parser.app().parse(std::move(words));
   } catch (const CLI::ParseError& error) {
-    const int code = parser.app().exit(error, out, err);
-    *exit = code == 0 ? kDone : kBadUsage;
+    *exit = Explain(parser, error, out, err);
     return std::nullopt;
   }
   absl::StatusOr<CommandLine> line = parser.Take();

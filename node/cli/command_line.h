@@ -19,6 +19,7 @@ namespace muster::cli {
 enum class Command {
   kServe,
   kConfigDoc,
+  kMetricsDoc,
   kMembers,
   kList,
   kGet,
@@ -31,6 +32,11 @@ enum class Command {
   kTop,
   kStatus,
   kDrain,
+  kEvict,
+  kForget,
+  kPublish,
+  kSubscribe,
+  kChannels,
   kSim,
 };
 
@@ -42,6 +48,7 @@ struct CommandLine {
   // Of all commands of a client.
   std::vector<std::string> at;
   bool json = false;
+  std::string admin_token;  // drain; what "@FILE" stands for.
 
   std::string topic;
   std::string key;
@@ -49,14 +56,27 @@ struct CommandLine {
   std::vector<std::string> topics;  // watch
   std::vector<std::string> keys;    // watch
   bool counts = false;              // watch
+  bool entries = false;             // watch
   uint32_t interval_ms = 1000;      // watch --counts
   std::string meta;                 // track
   uint32_t grace_ms = 0;            // track
+  std::string reason;               // evict
+  std::string node;                 // forget
+  std::string channel;              // publish
+  std::string payload;              // publish
+  std::vector<std::string> names;   // subscribe
+  bool patterns = false;            // subscribe: names are patterns
+  std::string pattern;              // channels
   bool follow = false;              // members
+  bool all = false;                 // members
   bool once = false;                // top
+  uint32_t give_up_ms = 0;          // track, watch, members, top,
+                                    // subscribe; 0: never
   std::vector<std::string> rest;    // sim
 };
 
+// `muster help COMMAND` is `muster COMMAND --help`. Names are taken as they are
+// given, whatever bytes they hold.
 // Help goes to `out`, complaints to `err`; then the exit code is set in
 // `*exit` and there is nothing to run.
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv,

@@ -1,6 +1,7 @@
-// Ctrl-C as a call. SIGINT and SIGTERM run the function of the OnInterrupt in
-// force; with none, or the second time, they end the process at once with exit
-// code 130 or 143.
+// Ctrl-C as a call. SIGINT, SIGTERM, SIGHUP (the terminal is closed) and
+// SIGQUIT run the function of the OnInterrupt in force; with none, or the
+// second time, they end the process at once with exit code 128 and their
+// number. SIGHUP and SIGQUIT stay ignored where they are, as under nohup.
 //
 // Interrupt is made before any other thread, so that all inherit the blocked
 // signals.
@@ -10,6 +11,7 @@
 #define MUSTER_NODE_CLI_INTERRUPT_H_
 
 #include <atomic>
+#include <csignal>
 #include <functional>
 #include <thread>
 
@@ -30,15 +32,19 @@ class Interrupt {
   void Loop();
 
   Mutex mutex_;
+  const sigset_t signals_;
   std::function<void()> function_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> at_exit_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> done_ = false;
   std::thread thread_;
 };
 
-// In force as long as it lives; one at a time.
+// In force as long as it lives; one at a time. `at_exit` runs before a second
+// signal ends the process.
 class OnInterrupt {
  public:
-  OnInterrupt(Interrupt& interrupt, std::function<void()> function);
+  OnInterrupt(Interrupt& interrupt, std::function<void()> function,
+              std::function<void()> at_exit = nullptr);
   ~OnInterrupt();
   OnInterrupt(const OnInterrupt&) = delete;
   OnInterrupt& operator=(const OnInterrupt&) = delete;

@@ -2,6 +2,9 @@
 #ifndef MUSTER_NODE_CLI_MEMBER_TEXT_H_
 #define MUSTER_NODE_CLI_MEMBER_TEXT_H_
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
 #include "muster/v1/cluster.pb.h"
 
 namespace muster::cli {
@@ -19,6 +22,23 @@ inline const char* StateText(v1::MemberState state) {
     default:
       return "unknown";
   }
+}
+
+// "3 alive, 1 down": the states that members are in.
+inline std::string StatesText(const v1::StatusResponse& status) {
+  std::string text;
+  for (const char* state : {"alive", "suspect", "down", "left"}) {
+    const auto at = status.members_by_state().find(state);
+    if (at == status.members_by_state().end() || at->second == 0) continue;
+    absl::StrAppend(&text, text.empty() ? "" : ", ", at->second, " ", state);
+  }
+  return text;
+}
+
+// It takes part in the cluster, as far as the node that says so can tell.
+inline bool IsLiving(const v1::Member& member) {
+  return member.state() != v1::MEMBER_STATE_DOWN &&
+         member.state() != v1::MEMBER_STATE_LEFT;
 }
 
 }  // namespace muster::cli

@@ -42,8 +42,9 @@ ExitCode RunPublish(const ClientCommand& command) {
 
 ExitCode RunSubscribe(const ClientCommand& command) {
   client::Subscription::Options options;
-  options.channels = command.line.channels;
-  options.patterns = command.line.patterns;
+  (command.line.patterns ? options.patterns : options.channels) =
+      command.line.names;
+  options.give_up = GiveUp(command.line);
   client::Subscription subscription(&command.connection, std::move(options));
   client::Subscription::Observer observer;
   bool refused = false;

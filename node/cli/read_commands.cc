@@ -1,5 +1,6 @@
 // list, get, count, topics, topics-of, explain.
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -115,6 +116,13 @@ ExitCode RunCount(const ClientCommand& command) {
   if (!status.ok()) return Report(status, command.err);
   if (command.line.json) {
     command.out << ToJson(response) << '\n';
+  } else if (command.out_is_terminal) {
+    TextTable table({Align::kRight, Align::kRight});
+    const bool of_key = !command.line.key.empty();
+    table.AddRow({"ENTRIES", of_key ? "" : "KEYS"});
+    table.AddRow({absl::StrCat(response.entries()),
+                  of_key ? "" : absl::StrCat(response.keys())});
+    table.Print(command.out);
   } else {
     command.out << response.entries() << '\n';
   }
@@ -124,9 +132,13 @@ ExitCode RunCount(const ClientCommand& command) {
 ExitCode RunTopics(const ClientCommand& command) {
   v1::TopicsRequest request;
   request.set_prefix(command.line.prefix);
+  bool header = command.out_is_terminal && !command.line.json;
   return AllPages(
       command, &Stub::Topics, request, [&](v1::TopicsResponse* page) {
         TextTable table({Align::kLeft, Align::kRight, Align::kRight});
+        if (std::exchange(header, false)) {
+          table.AddRow({"TOPIC", "ENTRIES", "KEYS"});
+        }
         for (const v1::TopicCount& topic : page->topics()) {
           if (command.line.json) {
             command.out << ToJson(topic) << '\n';

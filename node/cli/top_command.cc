@@ -1,20 +1,23 @@
 // top: a live view of the cluster.
-#include <sys/ioctl.h>
-#include <unistd.h>
-
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/notification.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "muster/v1/cluster.grpc.pb.h"
 #include "muster/v1/presence.grpc.pb.h"
 #include "node/cli/client_command.h"
+#include "node/cli/member_text.h"
+#include "node/cli/screen.h"
+#include "node/cli/text.h"
 #include "node/cli/top_view.h"
 #include "node/mutex.h"
 
@@ -29,24 +32,39 @@ constexpr size_t kMembersAsked = 32;
 // Asks the nodes; keeps a connection to each.
 class Sampler {
  public:
-  explicit Sampler(const ClientCommand& command) : command_(command) {}
+  explicit Sampler(const ClientCommand& command)
+      : connection_(&command.connection),
+        quick_(QuickOptions(command.connection)) {}
 
   absl::StatusOr<TopSample> Take() {
     TopSample sample;
     v1::MembersResponse members;
-    absl::Status status = command_.connection.Call(
-        &v1::Cluster::Stub::Members, v1::MembersRequest(), &members);
+    absl::Status status = connection_->Call(&v1::Cluster::Stub::Members,
+                                            v1::MembersRequest(), &members);
     if (!status.ok()) return status;
-    sample.asked = command_.connection.address(command_.connection.preferred());
-    sample.members.assign(members.members().begin(), members.members().end());
+    sample.asked = connection_->address(connection_->preferred());
+    // The headline says how many there are of the others.
+    std::copy_if(members.members().begin(), members.members().end(),
+                 std::back_inserter(sample.members), IsLiving);
     AskMembers(&sample);
     status = AskTopics(&sample);
     if (!status.ok()) return status;
     sample.at = absl::Now();
+    quick_.Prefer(connection_->preferred());
+    connection_ = &quick_;
     return sample;
   }
 
  private:
+  // Once it has begun, nobody waits long for a key to be heard.
+  static client::ConnectionOptions QuickOptions(
+      const client::Connection& connection) {
+    client::ConnectionOptions options = connection.options();
+    options.call_timeout = absl::Seconds(2);
+    options.patience = absl::ZeroDuration();
+    return options;
+  }
+
   void AskMembers(TopSample* sample) {
     Mutex mutex;
     std::vector<std::thread> threads;
@@ -72,8 +90,8 @@ class Sampler {
     v1::TopicsRequest request;
     for (int page = 0; page < kTopicPages; ++page) {
       v1::TopicsResponse response;
-      const absl::Status status = command_.connection.Call(
-          &v1::Presence::Stub::Topics, request, &response);
+      const absl::Status status =
+          connection_->Call(&v1::Presence::Stub::Topics, request, &response);
       if (!status.ok()) return status;
       sample->topics.insert(sample->topics.end(), response.topics().begin(),
                             response.topics().end());
@@ -97,49 +115,9 @@ class Sampler {
     return connection.get();
   }
 
-  const ClientCommand& command_;
+  client::Connection* connection_;
+  client::Connection quick_;
   std::map<std::string, std::unique_ptr<client::Connection>> connections_;
-};
-
-// The terminal while `top` has it: a screen of its own, without a cursor.
-class Screen {
- public:
-  explicit Screen(std::ostream& out)
-      : out_(out), terminal_(isatty(STDOUT_FILENO) == 1) {
-    if (terminal_) out_ << "\033[?1049h\033[?25l" << std::flush;
-  }
-  ~Screen() {
-    if (terminal_) out_ << "\033[?25h\033[?1049l" << std::flush;
-  }
-  Screen(const Screen&) = delete;
-  Screen& operator=(const Screen&) = delete;
-
-  // Asked anew for each frame, so a resize needs no signal.
-  ScreenSize size() const {
-    winsize window{};
-    if (!terminal_ || ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) != 0 ||
-        window.ws_row == 0 || window.ws_col == 0) {
-      return {200, 1000};
-    }
-    return {window.ws_col, window.ws_row};
-  }
-
-  void Show(const std::vector<std::string>& lines) {
-    if (!terminal_) {
-      for (const std::string& line : lines) out_ << line << '\n';
-      out_ << std::flush;
-      return;
-    }
-    out_ << "\033[H";
-    for (size_t i = 0; i < lines.size(); ++i) {
-      out_ << (i > 0 ? "\r\n" : "") << lines[i] << "\033[K";
-    }
-    out_ << "\033[J" << std::flush;
-  }
-
- private:
-  std::ostream& out_;
-  const bool terminal_;
 };
 
 ExitCode ShowOnce(const ClientCommand& command) {
@@ -151,28 +129,79 @@ ExitCode ShowOnce(const ClientCommand& command) {
   return kDone;
 }
 
+// What is on the screen, sample by sample, and while no node answers.
+class View {
+ public:
+  explicit View(const ClientCommand& command) : command_(command) {}
+
+  bool has_begun() const { return screen_.has_value(); }
+
+  void Show(TopSample sample) {
+    if (!screen_.has_value()) screen_.emplace(command_.out);
+    if (lost_at_.has_value() && !screen_->is_terminal()) {
+      command_.err << "muster: connected again, to " << sample.asked
+                   << std::endl;
+    }
+    lost_at_.reset();
+    lines_ = DrawTop(sample, before_.has_value() ? &*before_ : nullptr,
+                     screen_->size());
+    screen_->Show(lines_);
+    before_ = std::move(sample);
+  }
+
+  // The last sample stays, under what is the matter. False: time to give up.
+  bool ShowLost(const absl::Status& why) {
+    const bool is_new = !lost_at_.has_value();
+    if (is_new) lost_at_ = absl::Now();
+    const absl::Duration lost_for = absl::Now() - *lost_at_;
+    if (lost_for >= GiveUp(command_.line)) return false;
+    if (!screen_->is_terminal()) {
+      if (is_new) {
+        command_.err << "muster: " << why.message() << "; looking for a node"
+                     << std::endl;
+      }
+      return true;
+    }
+    lines_[0] =
+        Clip(Printable(absl::StrCat("muster top  no node for ",
+                                    ShortTime(static_cast<uint64_t>(
+                                        absl::ToInt64Milliseconds(lost_for))),
+                                    ", looking for one: ", why.message())),
+             screen_->size().columns);
+    screen_->Show(lines_);
+    return true;
+  }
+
+ private:
+  const ClientCommand& command_;
+  std::optional<Screen> screen_;
+  std::optional<TopSample> before_;
+  std::vector<std::string> lines_;
+  std::optional<absl::Time> lost_at_;
+};
+
 }  // namespace
 
 ExitCode RunTop(const ClientCommand& command) {
   if (command.line.once) return ShowOnce(command);
-  absl::Notification stop;
-  OnInterrupt on_interrupt(command.interrupt, [&stop] { stop.Notify(); });
+  Quit quit(command.interrupt);
   Sampler sampler(command);
-  std::optional<TopSample> before;
   absl::Status failure;
   {
-    std::optional<Screen> screen;
+    View view(command);
     do {
       absl::StatusOr<TopSample> sample = sampler.Take();
-      if (!sample.ok()) {
+      if (sample.ok()) {
+        view.Show(*std::move(sample));
+        continue;
+      }
+      const bool may_come_back =
+          view.has_begun() && ExitCodeOf(sample.status()) == kUnreachable;
+      if (!may_come_back || !view.ShowLost(sample.status())) {
         failure = sample.status();
         break;
       }
-      if (!screen.has_value()) screen.emplace(command.out);
-      screen->Show(DrawTop(*sample, before.has_value() ? &*before : nullptr,
-                           screen->size()));
-      before = *std::move(sample);
-    } while (!stop.WaitForNotificationWithTimeout(kRefresh));
+    } while (!quit.Wait(kRefresh));
   }
   return Report(failure, command.err);
 }

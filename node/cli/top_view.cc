@@ -155,10 +155,13 @@ std::string Headline(const TopSample& now) {
     if (member.self()) status = StatusOf(now, member.address());
   }
   if (status == nullptr) return absl::StrCat(line, "  as seen at ", now.asked);
-  return absl::StrCat(line, "  cluster ", status->cluster(), " as ",
+  line = absl::StrCat(line, "  cluster ", status->cluster(), " as ",
                       status->node(), " sees it: ", status->entries(),
                       " entries, ", status->keys(), " keys, ", status->topics(),
                       " topics");
+  // An older node does not say it.
+  const std::string states = StatesText(*status);
+  return states.empty() ? line : absl::StrCat(line, "; members: ", states);
 }
 
 void Append(const TextTable& table, std::vector<std::string>* lines) {

@@ -29,6 +29,7 @@ class Holder {
       : command_(command) {
     HeldSession::Options options;
     options.grace = absl::Milliseconds(command.line.grace_ms);
+    options.give_up = GiveUp(command.line);
     for (std::vector<HeldEntry>& some : SplitBySession(std::move(entries))) {
       sessions_.push_back(std::make_unique<HeldSession>(
           &command.connection, options, std::move(some)));
@@ -37,7 +38,7 @@ class Holder {
   }
 
   // Returns when interrupted, or when a session cannot be held, or when no
-  // entry is accepted.
+  // entry is accepted, or when the last one was evicted.
   ExitCode Run() {
     OnInterrupt on_interrupt(command_.interrupt, [this] { StopAll(); });
     std::vector<std::thread> threads;
@@ -66,6 +67,10 @@ class Holder {
       MutexLock lock(mutex_);
       refusal_ = status;
       command_.err << "muster: " << RefusalText(entry, status) << std::endl;
+    };
+    observer.on_evicted = [this, i](const HeldEntry& entry,
+                                    const std::string& reason, size_t held) {
+      OnEvicted(i, entry, reason, held);
     };
     observer.on_note = [this](const std::string& note) {
       MutexLock lock(mutex_);
@@ -102,6 +107,22 @@ class Holder {
     StopAll();  // Every entry was refused.
   }
 
+  void OnEvicted(size_t i, const HeldEntry& entry, const std::string& reason,
+                 size_t held) {
+    {
+      MutexLock lock(mutex_);
+      refusal_ = absl::AbortedError("evicted");
+      command_.err << "muster: evicted: " << Printable(entry.key) << " in "
+                   << Printable(entry.topic) << (reason.empty() ? "" : ": ")
+                   << Printable(reason) << std::endl;
+      if (held_[i] != kNotYet) held_[i] = held;
+      for (const size_t of_session : held_) {
+        if (of_session != 0) return;
+      }
+    }
+    StopAll();  // Nothing is left to hold.
+  }
+
   const ClientCommand& command_;
   std::vector<std::unique_ptr<HeldSession>> sessions_;
 
@@ -132,6 +153,11 @@ absl::StatusOr<std::vector<HeldEntry>> EntriesOf(const ClientCommand& command) {
     entries.push_back({line.topic, line.key, line.meta});
     WarnOfMetas(entries, command.err);
     return entries;
+  }
+  if (command.in_is_terminal) {
+    command.err << "Type lines topic<TAB>key<TAB>meta; Ctrl-D after the last, "
+                   "then Ctrl-C to leave."
+                << std::endl;
   }
   InterruptibleInput input(command.interrupt);
   std::istringstream text(input.ReadAll(STDIN_FILENO));

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "node/cli/text.h"
 
@@ -20,6 +21,7 @@ constexpr size_t kEntriesPerSession = 10'000;
 constexpr size_t kResumeBytes = 1 << 20;
 // Of an entry's ref, lengths and tags.
 constexpr size_t kEntryBytes = 45;
+constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 }  // namespace
 
@@ -27,6 +29,10 @@ absl::StatusOr<std::vector<HeldEntry>> ReadEntries(std::istream& in) {
   std::vector<HeldEntry> entries;
   std::string line;
   for (size_t number = 1; std::getline(in, line); ++number) {
+    if (number == 1 && absl::StartsWith(line, kByteOrderMark)) {
+      line.erase(0, kByteOrderMark.size());
+    }
+    if (absl::EndsWith(line, "\r")) line.pop_back();
     if (line.empty()) continue;
     const size_t tab = line.find('\t');
     if (tab == std::string::npos) {

@@ -14,8 +14,10 @@
 namespace muster::cli {
 
 // Lines topic<TAB>key<TAB>meta; the second tab and the meta may be left out,
-// and a meta may hold tabs. Empty lines are skipped. Errors: INVALID_ARGUMENT
-// with the number of the line. The id of an entry is that number.
+// and a meta may hold tabs. Empty lines are skipped, as are what Windows adds:
+// a carriage return at the end of a line, a byte order mark before the first.
+// Errors: INVALID_ARGUMENT with the number of the line. The id of an entry is
+// that number.
 absl::StatusOr<std::vector<client::HeldEntry>> ReadEntries(std::istream& in);
 
 // A convention only: Muster does not look into a meta.

@@ -41,10 +41,23 @@ void WriteCount(int field, const core::TopicCount& count, WireWriter& out) {
   out.End(mark);
 }
 
+void WriteKeys(int field, const std::vector<core::KeyChange>& keys,
+               WireWriter& out) {
+  for (const core::KeyChange& key : keys) {
+    const size_t mark = out.Begin(field);
+    out.BytesIfSet(v1::KeyChange::kKeyFieldNumber, key.key);
+    out.VarintIfSet(v1::KeyChange::kEntriesFieldNumber, key.entries);
+    out.VarintIfSet(v1::KeyChange::kFirstInFieldNumber, key.first_in);
+    out.VarintIfSet(v1::KeyChange::kLastOutFieldNumber, key.last_out);
+    out.End(mark);
+  }
+}
+
 void WriteState(const core::TopicState& state, WireWriter& out) {
   const size_t mark = out.Begin(v1::WatchResponse::kStateFieldNumber);
   out.BytesIfSet(v1::TopicState::kTopicFieldNumber, state.topic);
   WriteEntries(v1::TopicState::kEntriesFieldNumber, state.entries, false, out);
+  WriteKeys(v1::TopicState::kKeysFieldNumber, state.keys, out);
   out.End(mark);
 }
 
@@ -54,6 +67,7 @@ void WriteDiff(const core::TopicDiff& diff, WireWriter& out) {
   WriteEntries(v1::TopicDiff::kJoinsFieldNumber, diff.joins, false, out);
   WriteEntries(v1::TopicDiff::kUpdatesFieldNumber, diff.updates, false, out);
   WriteEntries(v1::TopicDiff::kLeavesFieldNumber, diff.leaves, false, out);
+  WriteKeys(v1::TopicDiff::kKeysFieldNumber, diff.keys, out);
   out.End(mark);
 }
 

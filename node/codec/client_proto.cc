@@ -126,6 +126,9 @@ void ToProto(const core::StatusView& status, v1::StatusResponse* to) {
   for (const auto& [name, value] : status.counters) {
     (*to->mutable_counters())[name] = value;
   }
+  for (const auto& [state, members] : status.members_by_state) {
+    (*to->mutable_members_by_state())[state] = members;
+  }
 }
 
 }  // namespace muster::codec

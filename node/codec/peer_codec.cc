@@ -11,6 +11,7 @@
 #include "muster/v1/peer.pb.h"
 #include "node/codec/field_check.h"
 #include "node/codec/peer_proof.h"
+#include "node/codec/utf8.h"
 
 namespace muster::codec {
 namespace {
@@ -305,10 +306,60 @@ core::RoutedFrame Take(v1::Routed& from, FieldCheck& check) {
   return to;
 }
 
+void CheckName(Field field, const std::string& name, FieldCheck& check) {
+  check.Size(field, name.size(), 1, crdt::kMaxNameBytes);
+  if (check.ok()) check.Require(field, IsUtf8(name), "must be UTF-8");
+}
+
+core::EvictFrame Take(v1::EvictOrder& from, FieldCheck& check) {
+  check.Number({"evict", -1, "number"}, from.number(), 1, kMaxNumber);
+  CheckName({"evict", -1, "topic"}, from.topic(), check);
+  CheckName({"evict", -1, "key"}, from.key(), check);
+  check.Text({"evict", -1, "reason"}, from.reason(), 0, kMaxReasonBytes);
+  return {from.number(), std::move(*from.mutable_topic()),
+          std::move(*from.mutable_key()), std::move(*from.mutable_reason())};
+}
+
+core::ForgetFrame Take(v1::ForgetOrder& from, FieldCheck& check) {
+  check.Number({"forget", -1, "number"}, from.number(), 1, kMaxNumber);
+  check.Text({"forget", -1, "node"}, from.node(), 1, kMaxNodeNameBytes);
+  return {from.number(), std::move(*from.mutable_node())};
+}
+
+core::OrderAnswerFrame Take(v1::OrderAnswer& from, FieldCheck& check) {
+  constexpr const char* kName = "order_answer";
+  check.Number({kName, -1, "number"}, from.number(), 1, kMaxNumber);
+  check.Number({kName, -1, "entries"}, from.entries(), 0, kMaxNumber);
+  check.Text({kName, -1, "refusal"}, from.refusal(), 0, kMaxReasonBytes);
+  return {from.number(), from.entries(), std::move(*from.mutable_refusal())};
+}
+
+// Orders stand beside an empty `ack`, which is all that a node sees of them
+// that does not know them. False if there is none.
+bool TakeOrder(v1::PeerFrame& from, core::Frame& to, FieldCheck& check) {
+  const int orders =
+      from.has_evict() + from.has_forget() + from.has_order_answer();
+  if (orders == 0) return false;
+  check.Require({"frame", -1, "body"},
+                from.has_ack() && from.ack().bulk_bytes() == 0,
+                "must be an empty ack beside an order");
+  check.Require({"frame", -1, "order"}, orders == 1,
+                "evict, forget and order_answer exclude each other");
+  if (from.has_evict()) {
+    to.body = Take(*from.mutable_evict(), check);
+  } else if (from.has_forget()) {
+    to.body = Take(*from.mutable_forget(), check);
+  } else {
+    to.body = Take(*from.mutable_order_answer(), check);
+  }
+  return true;
+}
+
 core::Frame TakeFrame(v1::PeerFrame& from, FieldCheck& check) {
   core::Frame to;
   check.Number({"frame", -1, "beat"}, from.beat(), 0, kMaxNumber);
   to.beat = from.beat();
+  if (TakeOrder(from, to, check)) return to;
   switch (from.body_case()) {
     case v1::PeerFrame::kPositions:
       to.body = Take(from.positions(), check);

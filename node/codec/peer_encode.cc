@@ -135,6 +135,29 @@ void FillBody(const core::RoutedFrame& from, v1::PeerFrame& out) {
   std::visit([&to](const auto& body) { Fill(body, to); }, from.body);
 }
 
+void FillBody(const core::EvictFrame& from, v1::PeerFrame& out) {
+  out.mutable_ack();
+  v1::EvictOrder& to = *out.mutable_evict();
+  to.set_number(from.number);
+  to.set_topic(from.topic);
+  to.set_key(from.key);
+  to.set_reason(from.reason);
+}
+
+void FillBody(const core::ForgetFrame& from, v1::PeerFrame& out) {
+  out.mutable_ack();
+  out.mutable_forget()->set_number(from.number);
+  out.mutable_forget()->set_node(from.node);
+}
+
+void FillBody(const core::OrderAnswerFrame& from, v1::PeerFrame& out) {
+  out.mutable_ack();
+  v1::OrderAnswer& to = *out.mutable_order_answer();
+  to.set_number(from.number);
+  to.set_entries(from.entries);
+  to.set_refusal(from.refusal.substr(0, kMaxReasonBytes));
+}
+
 EncodedFrame Encoded(const v1::PeerFrame& frame) {
   return {frame.SerializeAsString(), nullptr};
 }

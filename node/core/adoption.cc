@@ -109,6 +109,7 @@ bool LocalSessions::RunAdoption(Adoption& adoption, Output& out) {
   if (copy == kNone || !StillWanted(adoption, copy)) {
     out.replies.push_back(
         {adoption.request, absl::AbortedError("session moved meanwhile")});
+    TellEvicted(adoption, out);
     return true;
   }
   const bool done = adoption.own ? KeepOwnEntries(adoption, copy)
@@ -130,7 +131,7 @@ bool LocalSessions::KeepOwnEntries(Adoption& adoption, SessionIdx own) {
     const absl::StatusOr<RowIdx> row = FindRef(own, ref);
     if (row.ok()) {
       adoption.kept.insert(*row);
-    } else {
+    } else if (!WasEvicted(adoption, wishes[adoption.next])) {
       adoption.missing.push_back(ref);
     }
   }
@@ -155,6 +156,7 @@ bool LocalSessions::AdoptEntries(Adoption& adoption, SessionIdx copy) {
 void LocalSessions::AdoptEntry(Adoption& adoption, SessionIdx copy,
                                const EntryView& wish) {
   if (adopted_.contains({copy, wish.ref})) return;  // Named twice.
+  if (WasEvicted(adoption, wish)) return;
   if (adoption.lapsed) return adoption.missing.push_back(wish.ref);
   const RowIdx row = store().FindOfSession(
       adoption.wish.open.session, wish.topic, wish.key, [&](RowIdx i) {
@@ -196,6 +198,7 @@ void LocalSessions::FinishAdoption(Adoption& adoption, SessionIdx copy,
   ResumeReply reply{Info(copy), std::move(adoption.missing),
                     std::move(adoption.wish)};
   out.replies.push_back({adoption.request, std::move(reply)});
+  TellEvicted(adoption, out);
   if (!gone) return;
   adoption.wish.open.session = {};  // So that Disconnect does not defer.
   Disconnect(session);

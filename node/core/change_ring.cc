@@ -32,7 +32,7 @@ uint64_t ChangeRing::Append(const Change& change) {
   record.key_size = static_cast<uint32_t>(change.key.size());
   record.meta_size = static_cast<uint32_t>(change.meta.size());
   record.kind = change.kind;
-  record.key_changed = change.key_changed;
+  record.key_entries = change.key_entries;
   const size_t size = BlobBytes(record);
   char* to = Reserve(size);
   record.bytes = to;
@@ -57,7 +57,7 @@ Change ChangeRing::At(uint64_t counter) const {
   const char* at = record.bytes;
   Change change;
   change.kind = record.kind;
-  change.key_changed = record.key_changed;
+  change.key_entries = record.key_entries;
   change.topic = {at, record.topic_size};
   change.key = {at += record.topic_size, record.key_size};
   change.meta = {at += record.key_size, record.meta_size};

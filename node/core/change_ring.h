@@ -41,8 +41,14 @@ struct Change {
   crdt::Ref ref;
   crdt::Ref ref_prev;  // Of an update: what was shown before.
   uint64_t stamp = 0;  // The entry's place in its topic.
-  // Of a join or leave: its key came into the topic, or went.
-  bool key_changed = false;
+  // Of a join or leave: shown entries of the key in the topic after it.
+  uint32_t key_entries = 0;
+
+  // A join or leave by which the key came into the topic, or went.
+  bool KeyChanged() const {
+    if (kind == Kind::kUpdate) return false;
+    return key_entries == (kind == Kind::kJoin ? 1 : 0);
+  }
 };
 
 class ChangeRing {
@@ -86,8 +92,8 @@ class ChangeRing {
     uint32_t topic_size;
     uint32_t key_size;
     uint32_t meta_size;
+    uint32_t key_entries;
     Change::Kind kind;
-    bool key_changed;
   };
   struct Chunk {
     std::unique_ptr<char[]> memory;

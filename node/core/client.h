@@ -95,25 +95,40 @@ struct ApplyReply {
 
 // ---------------------------------------------------------------- watching
 
+// What a watch tells of: entries, keys with their numbers of entries, or both.
+enum class WatchDetail : uint8_t { kEntries, kKeys, kEntriesAndKeys };
+
 struct WatchRequest {
   std::vector<std::string> topics;
   std::string prefix;
   std::vector<std::string> keys;
+  WatchDetail detail = WatchDetail::kEntries;  // Not of counts.
   bool counts_only = false;
   absl::Duration interval;
   // 0 and a zero life: no version given.
   crdt::LifeId version_life;
   uint64_t version_counter = 0;
 };
+// A key of a topic, and its shown entries there.
+struct KeyChange {
+  absl::string_view key;
+  uint64_t entries = 0;
+  // By this diff the key came into the topic, or went. Of a state, and until
+  // it is complete, neither.
+  bool first_in = false;
+  bool last_out = false;
+};
 struct TopicState {
   absl::string_view topic;
   std::vector<EntryView> entries;
+  std::vector<KeyChange> keys;
 };
 struct TopicDiff {
   absl::string_view topic;
   std::vector<EntryView> joins;
   std::vector<EntryView> updates;
   std::vector<EntryView> leaves;
+  std::vector<KeyChange> keys;
 };
 struct TopicCount {
   absl::string_view topic;
@@ -170,6 +185,19 @@ struct ExplainReply {
   crdt::ByteArena arena;
 };
 
+// --------------------------------------------------------------- evicting
+
+struct EvictRequest {
+  std::string topic;
+  std::string key;
+  std::string reason;
+};
+// What has become of an evict or a forget, here and on the peers it concerns.
+struct OrderReply {
+  uint64_t entries = 0;                // Evicted.
+  std::vector<std::string> unreached;  // "b (HOST:PORT): why", in byte order.
+};
+
 // ----------------------------------------------------------------- cluster
 
 struct MemberView {
@@ -207,6 +235,7 @@ struct StatusView {
   uint64_t links = 0;
   std::vector<StreamView> streams;
   std::vector<std::pair<std::string, uint64_t>> counters;
+  std::vector<std::pair<std::string, uint64_t>> members_by_state;
 };
 
 }  // namespace muster::core

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+
 namespace muster::core {
 namespace {
 
@@ -79,6 +81,22 @@ void Dialing::Answered(const Link& link) {
       join.answered = true;
     }
   }
+}
+
+void Dialing::Refused(const std::string& address, const std::string& why) {
+  for (Join& join : joins_) {
+    if (join.address == address) join.refused = why;
+  }
+}
+
+std::string Dialing::Refusals() const {
+  std::string all;
+  for (const Join& join : joins_) {
+    if (join.answered || join.refused.empty()) continue;
+    absl::StrAppend(&all, all.empty() ? "" : "; ", join.address, ": ",
+                    join.refused);
+  }
+  return all;
 }
 
 bool Dialing::AllAnswered() const {

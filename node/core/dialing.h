@@ -41,6 +41,8 @@ class Dialing {
   void LostForGood();
   // A MembersFrame came on this link.
   void Answered(const Link& link);
+  // The dial of `address` was refused for good.
+  void Refused(const std::string& address, const std::string& why);
   // Somebody is alive at `address`: leaves it out until the next tick, which
   // makes the transport dial it afresh, without the rest of its back-off. Not
   // one that has been dialled for less than a second.
@@ -52,6 +54,9 @@ class Dialing {
   bool has_join() const { return !joins_.empty(); }
   bool AllAnswered() const;
   bool AnyAnswered() const;
+  // Join addresses that refused this node and have not answered otherwise, with
+  // why: "a:7400: …; b:7400: …". Empty if there are none.
+  std::string Refusals() const;
   // The set to dial, if it is due and differs from the one before.
   std::optional<std::vector<std::string>> Wanted(const MemberTable& table,
                                                  const PeerLinks& links,
@@ -63,6 +68,7 @@ class Dialing {
     std::string address;
     bool name = false;  // A DNS name, not a literal address.
     bool answered = false;
+    std::string refused;  // Why, when it last was.
     bool reached = false;
     crdt::LifeId life;  // The last one reached through it.
     bool self = false;  // It led to this node itself:

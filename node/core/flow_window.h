@@ -7,6 +7,13 @@
 //   Sent(100), Sent(60)   in flight: 160 -----> Received(100), Received(60)
 //   Acked(160)            in flight: 0   <----- ack of 160
 //
+// Invariant: bytes in flight <= limit + one frame, whatever is pulled, and
+// however often. A link is in order and loses nothing while it is open, so what
+// was sent is acknowledged sooner or later. We used to count all that was in
+// flight as acknowledged when a peer pulled a stream again, so that bytes lost
+// on the way would not hold the window for ever: with each such pull another
+// window of bytes was sent. A link that does lose bytes stops acknowledging,
+// and is closed as stalled (see peer_links.h).
 #ifndef MUSTER_NODE_CORE_FLOW_WINDOW_H_
 #define MUSTER_NODE_CORE_FLOW_WINDOW_H_
 
@@ -35,15 +42,7 @@ class FlowWindow {
   }
   // The peer has received so much in all. What was never sent means nothing.
   void Acked(uint64_t total) {
-    if (total > sent_) return;
-    // What has come after all was not missed.
-    missed_ = std::min(missed_, sent_ - total);
-    acked_ = std::max(acked_, total + missed_);
-  }
-  // The peer has missed what was on its way.
-  void Missed() {
-    missed_ += sent_ - acked_;
-    acked_ = sent_;
+    if (total <= sent_) acked_ = std::max(acked_, total);
   }
   // Whether nothing waits for an acknowledgement, or one has come since this
   // was asked last.
@@ -56,7 +55,6 @@ class FlowWindow {
   uint64_t sent_ = 0;
   uint64_t acked_ = 0;
   uint64_t acked_before_ = 0;
-  uint64_t missed_ = 0;  // Counted as acknowledged without being.
 };
 
 class BulkReceipts {

@@ -133,6 +133,23 @@ struct AskFrame {
   uint64_t number = 0;
 };
 struct LeavingFrame {};
+// Orders of an administrator, passed on by the node that was asked; see
+// node/core/orders.h.
+struct EvictFrame {
+  uint64_t number = 0;
+  std::string topic;
+  std::string key;
+  std::string reason;
+};
+struct ForgetFrame {
+  uint64_t number = 0;
+  std::string node;
+};
+struct OrderAnswerFrame {
+  uint64_t number = 0;
+  uint64_t entries = 0;
+  std::string refusal;
+};
 
 // ---- what is no stream: from one life to another, by whatever way there is --
 
@@ -173,7 +190,8 @@ struct Frame {
   uint64_t beat = 0;  // The sender's beat number.
   std::variant<PositionsFrame, PullFrame, DeltaFrame, RebaseFrame,
                CheckpointFrame, AckFrame, MembersFrame, AskFrame, BeatReport,
-               LeavingFrame, RoutedFrame>
+               LeavingFrame, EvictFrame, ForgetFrame, OrderAnswerFrame,
+               RoutedFrame>
       body;
 };
 

@@ -13,6 +13,14 @@ using crdt::RowIdx;
 using crdt::SessionIdx;
 using crdt::SessionState;
 
+namespace {
+
+// Of a session that was never anywhere else no lower copy is about: its record
+// is kept for resumes that are on their way.
+constexpr absl::Duration kKeepClosed = absl::Minutes(1);
+
+}  // namespace
+
 LocalSessions::LocalSessions(const SessionOptions& options, Roll& roll,
                              OwnStream& own,
                              std::function<std::string(crdt::LifeId)> where)
@@ -84,12 +92,6 @@ absl::Status LocalSessions::MayAdd() const {
     return absl::ResourceExhaustedError(absl::StrCat(
         "sessions: this node holds ", live_, ", its limit (--max-sessions)"));
   }
-  const size_t ended = roll_.store().SessionCount(own_.stream().idx) - live_;
-  if (ended >= options_.max_ended) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("sessions: this node remembers ", ended,
-                     " that ended or moved, its limit (--max-ended-sessions)"));
-  }
   return absl::OkStatus();
 }
 
@@ -120,8 +122,9 @@ absl::Status LocalSessions::Close(crdt::SessionId session) {
   if (i == kNone) return NotHere(session);
   // A resume elsewhere must find that it has ended; a lower copy that is
   // still about must stay hidden.
-  bool adopted = store().session(i).shared->resume > 0;
-  End(i, adopted ? options_.record_keep : absl::Minutes(1));
+  const bool adopted = store().session(i).shared->resume > 0;
+  End(i, adopted ? options_.record_keep
+                 : std::min(options_.record_keep, kKeepClosed));
   return absl::OkStatus();
 }
 
@@ -143,8 +146,7 @@ void LocalSessions::Disconnect(crdt::SessionId session) {
   }
   int64_t grace_us = int64_t{record.grace_ms} * 1000;
   Rewrite(i, SessionState::kDisconnected);
-  roll_.SetDeadline(i, roll_.lived_us() + grace_us +
-                           absl::ToInt64Microseconds(options_.leave_delay));
+  roll_.SetDeadline(i, roll_.lived_us() + grace_us);
 }
 
 absl::Status LocalSessions::Heartbeat(crdt::SessionId session, uint64_t epoch) {
@@ -193,8 +195,7 @@ void LocalSessions::OnDeadline(crdt::ElementId id) {
       Disconnect(session.session);
       return;
     case SessionState::kDisconnected:
-      End(i, session.shared->resume > 0 ? options_.record_keep
-                                        : absl::ZeroDuration());
+      lapsed_.push_back({id, session.seq, roll_.now().mono, roll_.lived_us()});
       return;
     case SessionState::kMoved:
       if (roll_.Expire(i)) {
@@ -207,7 +208,7 @@ void LocalSessions::OnDeadline(crdt::ElementId id) {
       }
       [[fallthrough]];
     case SessionState::kEnded:
-      own_.RemoveSession(i);
+      DropRecord(i);
       return;
     case SessionState::kPending:
       return;
@@ -232,64 +233,6 @@ void LocalSessions::OnLosers(const std::vector<SessionIdx>& losers,
     own_.UpdateSession(i, content);
     End(i, options_.record_keep);
   }
-}
-
-// ------------------------------------------------------------------- ending
-
-void LocalSessions::RemoveOwnEntry(RowIdx row) {
-  adopted_.erase({store().session_of(row), store().ref(row)});
-  own_.RemoveEntry(row);
-}
-
-void LocalSessions::End(SessionIdx i, absl::Duration keep) {
-  --live_;
-  roll_.SetDeadline(i, 0);
-  Ending ending{store().session(i).id, keep};
-  bool small = store().session(i).entries <= kInline;
-  bool moved = store().session(i).state() == SessionState::kMoved;
-  if (!moved && (!small || keep > absl::ZeroDuration())) {
-    Rewrite(i, SessionState::kEnded);
-  }
-  if (small) {
-    RunEnding(ending);
-  } else {
-    endings_.push_back(ending);
-  }
-}
-
-bool LocalSessions::RunEnding(Ending& ending) {
-  SessionIdx i = store().FindSession(own_.stream().idx, ending.id);
-  if (i == kNone) return true;
-  size_t left = kSlice;
-  // The detached, which come last, go when the copy that replaces them is
-  // shown.
-  for (RowIdx row = store().FirstRowOf(i);
-       row != kNone && !store().detached(row); row = store().FirstRowOf(i)) {
-    if (left-- == 0) return false;
-    RemoveOwnEntry(row);
-  }
-  if (ending.keep == absl::ZeroDuration()) {
-    own_.RemoveSession(i);
-  } else {
-    const auto& session = store().session(i);
-    // What has moved may be shown until it is there, but no longer than this.
-    const absl::Duration keep =
-        session.state() == SessionState::kMoved
-            ? std::max(absl::Milliseconds(session.shared->grace_ms),
-                       options_.leave_delay)
-            : ending.keep;
-    roll_.SetDeadline(i, roll_.lived_us() + absl::ToInt64Microseconds(keep));
-  }
-  return true;
-}
-
-bool LocalSessions::RunJob(Output& out) {
-  if (!endings_.empty()) {
-    if (RunEnding(endings_.front())) endings_.pop_front();
-  } else if (!adoptions_.empty()) {
-    if (RunAdoption(adoptions_.front(), out)) adoptions_.pop_front();
-  }
-  return !endings_.empty() || !adoptions_.empty();
 }
 
 }  // namespace muster::core

@@ -1,10 +1,15 @@
 // The sessions that this node owns: their clients' calls, deadlines, grace,
 // adoption from other nodes, and moving away to them.
 //
-//   Open ──> connected ──Disconnect/TTL──> disconnected ──grace──> gone
-//               ^  └───────────Close──────────────────────────────> ended
+//   Open ──> connected ──Disconnect/TTL──> disconnected ──grace──> lapsed
+//               ^  └───────────Close────────────────> ended      gone <──┘
 //   Resume ─────┴── adopt: pending copy, entries, then the record
 //   a higher copy elsewhere ──> moved: record kept, entries removed
+//
+// One whose grace is over leaves once no resume of it can be on its way from
+// another node (see leave_gate.h), and at the latest leave_delay later.
+// Records of ended and moved sessions are kept for some time, max_ended of
+// them at most: a further one takes the place of the oldest.
 //
 // A session with a few entries is ended in one call, a larger one in slices of
 // a job, as every resume is.
@@ -26,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "node/core/client.h"
+#include "node/core/evicted_refs.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
 #include "node/core/own_stream.h"
@@ -48,14 +54,35 @@ class LocalSessions {
                              size_t& budget);
   void Resume(RequestId id, ResumeRequest request, Output& out);
 
+  // An eviction begins here: what resumes under way have not looked at yet is
+  // not adopted. See node/core/eviction.h.
+  void NoteEviction(const std::string& topic, const std::string& key,
+                    const EvictedRefs::Reason& reason);
+  // An entry of another node is evicted.
+  void NoteEvicted(const crdt::Ref& ref, const EvictedRefs::Reason& reason) {
+    evicted_.Add(ref, reason);
+  }
+  // Removes an entry of this node; its session stays, its client is told.
+  // REQUIRES: the session has neither moved nor ended.
+  void Evict(crdt::RowIdx row, const EvictedRefs::Reason& reason, Output& out);
+
   // The deadline of an own session has passed.
   void OnDeadline(crdt::ElementId id);
+  // Ends some of the sessions whose grace is over, if it was by then; true if
+  // more may be due.
+  bool RunLapsed(Instant known_until);
+  // Sessions wait for RunLapsed.
+  bool has_lapsed() const { return !lapsed_.empty(); }
   // Own copies lost against higher ones elsewhere.
   void OnLosers(const std::vector<crdt::SessionIdx>& losers, Output& out);
   // One slice of the oldest job; true if more is left.
   bool RunJob(Output& out);
   bool has_work() const { return !endings_.empty() || !adoptions_.empty(); }
   size_t count() const { return live_; }
+  // Records of ended sessions that went before their time, ever.
+  uint64_t records_dropped() const { return records_dropped_; }
+  size_t endings() const { return endings_.size(); }
+  size_t adoptions() const { return adoptions_.size(); }
 
  private:
   // Entries worked through in one slice.
@@ -67,6 +94,13 @@ class LocalSessions {
     crdt::ElementId id;
     // Keep the record for this long once the entries are gone; 0: drop it.
     absl::Duration keep;
+  };
+  // Its grace is over.
+  struct Lapsed {
+    crdt::ElementId id;
+    crdt::Seq seq;  // Of its record: it changes if the session is resumed.
+    Instant at;
+    int64_t lived_us;  // The same.
   };
   struct Adoption {
     RequestId request;
@@ -80,6 +114,10 @@ class LocalSessions {
     // Own: the rows that were wished, and where their sweep has come to.
     absl::btree_set<crdt::RowIdx> kept;
     crdt::RowIdx sweep = crdt::kNone;
+    // Pairs evicted since it began, and what its client is to be told of them.
+    std::map<std::pair<std::string, std::string>, EvictedRefs::Reason>
+        evictions;
+    std::map<crdt::Ref, EntryEvicted> evicted;
   };
 
   crdt::PresenceStore& store() { return roll_.store(); }
@@ -105,8 +143,14 @@ class LocalSessions {
   absl::Status Untrack(crdt::SessionIdx session, const crdt::Ref& ref);
   void RemoveOwnEntry(crdt::RowIdx row);
 
+  bool IsLate(const Lapsed& lapsed) const;
+  void EndLapsed(const Lapsed& lapsed);
+  bool IsLapsed(crdt::SessionIdx session, crdt::Seq seq) const;
+  bool BeingAdopted(crdt::SessionIdx own) const;
   void End(crdt::SessionIdx session, absl::Duration keep);
   bool RunEnding(Ending& ending);
+  void KeepRecord(crdt::SessionIdx session, absl::Duration keep);
+  void DropRecord(crdt::SessionIdx session);
   bool BeingResumed(crdt::SessionId session) const;
   absl::Status MayResume(const ResumeRequest& request,
                          crdt::SessionIdx in_force) const;
@@ -117,6 +161,9 @@ class LocalSessions {
   bool StillWanted(const Adoption& adoption, crdt::SessionIdx copy) const;
   bool KeepOwnEntries(Adoption& adoption, crdt::SessionIdx own);
   bool AdoptEntries(Adoption& adoption, crdt::SessionIdx copy);
+  // Whether what is wished is not here for an eviction; then it is noted.
+  bool WasEvicted(Adoption& adoption, const EntryView& wish);
+  static void TellEvicted(Adoption& adoption, Output& out);
   void FinishAdoption(Adoption& adoption, crdt::SessionIdx copy, Output& out);
 
   const SessionOptions options_;
@@ -124,11 +171,19 @@ class LocalSessions {
   OwnStream& own_;
   std::function<std::string(crdt::LifeId)> where_;
   size_t live_ = 0;  // Own sessions that are connected or in grace.
+  // In the order in which their graces ended; those that another node adopts
+  // wait aside.
+  std::deque<Lapsed> lapsed_;
+  std::deque<Lapsed> adopted_elsewhere_;
   std::deque<Ending> endings_;
   std::deque<Adoption> adoptions_;
+  // Records without entries, of sessions that ended or moved, the oldest first.
+  absl::btree_map<crdt::Seq, crdt::ElementId> records_;
+  uint64_t records_dropped_ = 0;
   // Own rows whose ref was made elsewhere.
   absl::btree_map<std::pair<crdt::SessionIdx, crdt::Ref>, crdt::RowIdx>
       adopted_;
+  EvictedRefs evicted_;
 };
 
 }  // namespace muster::core

@@ -34,8 +34,6 @@
 
 namespace muster::core {
 
-inline constexpr Instant kLongAgo{INT64_MIN / 4};
-
 // A link closed: is the process gone? Proof is a refused connect and nobody
 // with a beat from after `since` until `until`. Of one that beats on where its
 // address refuses a refusal proves nothing.

@@ -25,6 +25,7 @@ constexpr std::array<const char*, static_cast<size_t>(Count::kCount)>
         "returns",
         "asks_sent",
         "asks_answered",
+        "pings_sent",
         "connect_probes",
         "hello_probes",
         "stalls",
@@ -64,6 +65,7 @@ void Membership::Impl::Begin(Step& step) {
 
 void Membership::Impl::End(Step& step) {
   CheckName(step);
+  CheckRefused(step);
   TryAdmit(step);
   TryJoin(step);
   auto dial = dialing_.Wanted(table_, links_, self_, step.now.mono);
@@ -106,13 +108,36 @@ void Membership::Impl::CheckName(Step& step) {
   dialing_.Changed();
 }
 
+bool Membership::Impl::NobodyAnswered() const {
+  const bool heard =
+      std::any_of(links_.all().begin(), links_.all().end(),
+                  [](const auto& row) { return row.second.heard_members; });
+  return dialing_.has_join() && !dialing_.AnyAnswered() && !heard;
+}
+
+// A node that everybody who answers refuses would serve alone, in front of
+// clients that take it for a part of the cluster. Addresses that are silent
+// speak neither for it nor against it. Once a node serves, no refusal ends it:
+// else a stranger who is started at a join address could.
+void Membership::Impl::CheckRefused(Step& step) {
+  if (joined_ || over_ || leaving_ || options_.join_optional) return;
+  if (!WaitedToJoin(step.now) || !NobodyAnswered()) return;
+  const std::string refusals = dialing_.Refusals();
+  if (refusals.empty()) return;
+  step.out.exit = absl::FailedPreconditionError(absl::StrCat(
+      "node ", self_.node, " is refused by every --join address that answers (",
+      refusals, "); --join-optional would have it serve alone"));
+  over_ = true;
+  dialing_.Stop();
+  dialing_.Changed();
+}
+
 void Membership::Impl::TryAdmit(Step& step) {
   if (admitted() || over_ || leaving_ || names_.Pending()) return;
   // A node that is not admitted itself may not have heard of our rival: its
   // word alone counts only once nobody else is left to wait for.
   bool heard_enough = !dialing_.has_join() || heard_admitted_ ||
-                      dialing_.AllAnswered() ||
-                      step.now.mono >= start_ + times_.join_wait;
+                      dialing_.AllAnswered() || WaitedToJoin(step.now);
   if (heard_enough) Admit(step);
 }
 
@@ -139,18 +164,20 @@ void Membership::Impl::Admit(Step& step) {
 }
 
 void Membership::Impl::TryJoin(Step& step) {
-  if (joined_ || !admitted()) return;
-  bool waited = step.now.mono >= start_ + times_.join_wait;
-  if (dialing_.has_join() && !dialing_.AllAnswered() && !waited) return;
+  if (joined_ || over_ || !admitted()) return;
+  if (dialing_.has_join() && !dialing_.AllAnswered() &&
+      !WaitedToJoin(step.now)) {
+    return;
+  }
   joined_ = true;
-  bool heard =
-      std::any_of(links_.all().begin(), links_.all().end(),
-                  [](const auto& row) { return row.second.heard_members; });
-  alone_ = dialing_.has_join() && !dialing_.AnyAnswered() && !heard;
+  alone_ = NobodyAnswered();
   if (alone_) {
+    const char* how = dialing_.Refusals().empty()
+                          ? "no join address has answered within "
+                          : "refused by every join address that answered in ";
     Log(LogLine::Level::kWarning,
-        absl::StrCat("no join address has answered within ",
-                     absl::FormatDuration(times_.join_wait), ": serving alone"),
+        absl::StrCat(how, absl::FormatDuration(times_.join_wait),
+                     ": serving alone"),
         step);
   }
   Emit(MembershipEvent::Kind::kJoined, self_, step);
@@ -237,7 +264,12 @@ std::vector<MemberView> Membership::Impl::View(Now now) const {
 
 std::vector<std::string> Membership::Impl::Notes() const {
   std::vector<std::string> notes;
-  if (alone_) notes.push_back("serving alone: no join address has answered");
+  if (alone_) {
+    const std::string refusals = dialing_.Refusals();
+    notes.push_back(refusals.empty()
+                        ? "serving alone: no join address has answered"
+                        : absl::StrCat("serving alone: refused by ", refusals));
+  }
   if (!udp_unavailable_.empty()) {
     notes.push_back(absl::StrCat("UDP is unavailable: ", udp_unavailable_));
   }
@@ -262,6 +294,16 @@ std::vector<std::pair<std::string, uint64_t>> Membership::Impl::Counters()
     counters.emplace_back(kCountNames[i], counts_[i]);
   }
   return counters;
+}
+
+std::vector<LinkMeasure> Membership::Impl::LinkMeasures() const {
+  std::vector<LinkMeasure> measures;
+  for (const auto& [id, link] : links_.all()) {
+    if (!link.linked) continue;
+    measures.push_back(
+        {.peer = link.hello.origin.node, .id = id, .round_trip = link.rtt});
+  }
+  return measures;
 }
 
 }  // namespace muster::core

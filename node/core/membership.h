@@ -26,6 +26,7 @@
 #define MUSTER_NODE_CORE_MEMBERSHIP_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,8 +34,10 @@
 #include "absl/strings/string_view.h"
 #include "crdt/types.h"
 #include "node/core/frames.h"
+#include "node/core/measures.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
+#include "node/core/peer_links.h"
 #include "node/core/time.h"
 
 namespace muster::core {
@@ -70,6 +73,16 @@ struct MembershipEvent {
   bool alone = false;
 };
 
+// A member that is alive or suspect, and what it has answered last.
+struct LivePeer {
+  crdt::LifeId life;
+  bool suspect = false;
+  LinkId link = 0;           // In use; 0: none.
+  std::optional<Pong> pong;  // On that link.
+  crdt::Seq presence_seq;    // The highest that a datagram named,
+  Instant datagram;          // and when the last one came.
+};
+
 class Membership {
  public:
   Membership(const Options& options, crdt::LifeId life, uint64_t seed, Now now);
@@ -90,6 +103,10 @@ class Membership {
   void OnDatagram(const BeatDatagram& beat, Now now, Output& out);
   void OnProbe(uint64_t token, bool refused, Now now, Output& out);
   void OnHelloProbe(uint64_t token, crdt::LifeId life, Now now, Output& out);
+  // A dial to `address` was refused for good, by the node there or by this one:
+  // another secret, another cluster, no common version.
+  void OnRefused(const std::string& address, const std::string& why, Now now,
+                 Output& out);
   void OnUdpUnavailable(const std::string& why);
   // The peer acknowledged bulk, or there is none outstanding (true); else the
   // replica's flow control waits for an acknowledgement (false).
@@ -97,8 +114,15 @@ class Membership {
   void Tick(Now now, Output& out);
   // Own last seq, carried by beats.
   void SetPresenceSeq(crdt::Seq seq);
+  // Asks each member that is alive for a sign of life over the link in use, one
+  // ping a link at a time, each at most once in `period`.
+  void Ping(absl::Duration period, Now now, Output& out);
   // Sends LeavingFrame to all; no dialling from then on.
   void Leave(Now now, Output& out);
+  // Forgets a name that is down or has left: all lives of it. What others say
+  // of these does not bring them back, only a sign of their own life does.
+  // FAILED_PRECONDITION while it is alive or suspect; NOT_FOUND.
+  absl::Status ForgetName(const std::string& name, Now now, Output& out);
 
   std::vector<MembershipEvent> TakeEvents();
 
@@ -114,12 +138,16 @@ class Membership {
   bool IsAlive(crdt::LifeId life) const;
   // A later life of its node has taken its place.
   bool HasEnded(crdt::LifeId life) const;
+  // ForgetName has forgotten it, and it has given no sign of life since.
+  bool WasForgotten(crdt::LifeId life) const;
   // Elapsed time since the origin's beat number last advanced anywhere, as
   // far as this node knows; absl::InfiniteDuration() if it is not a member.
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
   // How long the last frame of this link may have waited: on its way, and here
   // while this node stood still.
   absl::Duration DelayOf(LinkId id) const;
+  // The members that are alive or suspect, without this node.
+  std::vector<LivePeer> LivePeers() const;
   // Of a life; number 0 if it is not a member.
   LastBeat LastBeatOf(crdt::LifeId life) const;
   // presence_seq and entries are left for the replica to fill in.
@@ -127,6 +155,10 @@ class Membership {
   std::vector<std::string> Notes() const;
   // Name and value, for Status.
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
+  // The links in use; their unacknowledged bytes are for the replica to fill
+  // in.
+  std::vector<LinkMeasure> LinkMeasures() const;
+  const DeathTimes& death_times() const;
 
  private:
   class Impl;

@@ -84,6 +84,14 @@ void Membership::OnHelloProbe(uint64_t token, crdt::LifeId life, Now now,
   impl_->End(step);
 }
 
+void Membership::OnRefused(const std::string& address, const std::string& why,
+                           Now now, Output& out) {
+  Step step{now, out};
+  impl_->Begin(step);
+  impl_->Refused(address, why);
+  impl_->End(step);
+}
+
 void Membership::OnUdpUnavailable(const std::string& why) {
   impl_->UdpUnavailable(why);
 }
@@ -106,6 +114,20 @@ void Membership::Leave(Now now, Output& out) {
   impl_->Begin(step);
   impl_->Leave(step);
   impl_->End(step);
+}
+
+void Membership::Ping(absl::Duration period, Now now, Output& out) {
+  Step step{now, out};
+  impl_->Ping(period, step);
+}
+
+absl::Status Membership::ForgetName(const std::string& name, Now now,
+                                    Output& out) {
+  Step step{now, out};
+  impl_->Begin(step);
+  absl::Status status = impl_->ForgetName(name, step);
+  impl_->End(step);
+  return status;
 }
 
 std::vector<MembershipEvent> Membership::TakeEvents() {
@@ -132,8 +154,14 @@ absl::Duration Membership::DelayOf(LinkId id) const {
 bool Membership::HasEnded(crdt::LifeId life) const {
   return impl_->HasEnded(life);
 }
+bool Membership::WasForgotten(crdt::LifeId life) const {
+  return impl_->WasForgotten(life);
+}
 LastBeat Membership::LastBeatOf(crdt::LifeId life) const {
   return impl_->LastBeatOf(life);
+}
+std::vector<LivePeer> Membership::LivePeers() const {
+  return impl_->LivePeers();
 }
 std::vector<MemberView> Membership::View(Now now) const {
   return impl_->View(now);
@@ -141,6 +169,12 @@ std::vector<MemberView> Membership::View(Now now) const {
 std::vector<std::string> Membership::Notes() const { return impl_->Notes(); }
 std::vector<std::pair<std::string, uint64_t>> Membership::Counters() const {
   return impl_->Counters();
+}
+std::vector<LinkMeasure> Membership::LinkMeasures() const {
+  return impl_->LinkMeasures();
+}
+const DeathTimes& Membership::death_times() const {
+  return impl_->death_times();
 }
 
 }  // namespace muster::core

@@ -10,7 +10,8 @@
 // This class is the glue: membership.cc (identity, ticks, what others see),
 // membership_links.cc (links, members told and learnt, leaving),
 // membership_stalls.cc (links that bring nothing), membership_liveness.cc
-// (evidence, beats) and membership_verdicts.cc (suspicion, probes, down).
+// (evidence, beats), membership_verdicts.cc (suspicion, probes, down) and
+// membership_forget.cc (names forgotten by request).
 //
 // Every input is a *step*: Begin (was this node stalled?), the input, End
 // (admission, name, dial set). Order of events of one life: kUnlinked before
@@ -20,6 +21,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -48,6 +50,7 @@ enum class Count {
   kReturns,
   kAsksSent,
   kAsksAnswered,
+  kPingsSent,
   kConnectProbes,
   kHelloProbes,
   kStalls,
@@ -94,8 +97,13 @@ class Membership::Impl {
   void HelloProbed(uint64_t token, crdt::LifeId life, Step& step);
   void Tick(Step& step);
   void Leave(Step& step);
+  void Ping(absl::Duration period, Step& step);
+  absl::Status ForgetName(const std::string& name, Step& step);
 
   void LinkProgress(LinkId id, bool idle_or_acked, Now now);
+  void Refused(const std::string& address, const std::string& why) {
+    dialing_.Refused(address, why);
+  }
   void UdpUnavailable(const std::string& why) { udp_unavailable_ = why; }
   void SetPresenceSeq(crdt::Seq seq) { presence_seq_ = seq; }
   std::vector<MembershipEvent> TakeEvents();
@@ -107,18 +115,31 @@ class Membership::Impl {
   const crdt::Origin* OriginOf(LinkId id) const;
   bool IsAlive(crdt::LifeId life) const;
   bool HasEnded(crdt::LifeId life) const;
+  bool WasForgotten(crdt::LifeId life) const {
+    return forgotten_.contains(life);
+  }
   absl::Duration AgeOf(crdt::LifeId life, Now now) const;
   absl::Duration DelayOf(LinkId id) const;
   absl::Duration InputDelay() const { return stall_.InputDelay(); }
   LastBeat LastBeatOf(crdt::LifeId life) const;
+  std::vector<LivePeer> LivePeers() const;
   std::vector<MemberView> View(Now now) const;
   std::vector<std::string> Notes() const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
+  std::vector<LinkMeasure> LinkMeasures() const;
+  const DeathTimes& death_times() const { return death_times_; }
 
  private:
   // ---- membership.cc ----
   bool admitted() const { return self_.incarnation.value != 0; }
   void CheckName(Step& step);
+  // The wait for the join addresses is over.
+  bool WaitedToJoin(Now now) const {
+    return now.mono >= start_ + times_.join_wait;
+  }
+  // Nobody has answered as a peer does.
+  bool NobodyAnswered() const;
+  void CheckRefused(Step& step);
   void TryAdmit(Step& step);
   void Admit(Step& step);
   void TryJoin(Step& step);
@@ -200,6 +221,14 @@ class Membership::Impl {
   bool HeardAllButThoseGone(const Member& member) const;
   void AskAboutRivals(Step& step);
 
+  // ---- membership_forget.cc ----
+  // That many lives, forgotten by request, are remembered as such.
+  static constexpr size_t kMaxForgotten = 1024;
+  // Whether what others say of a life is to be left aside. A sign of its own
+  // life ends that.
+  bool StaysForgotten(crdt::LifeId life, bool shown);
+  void DropForgotten(Instant now);
+
   const Options options_;
   const DetectorOptions& times_ = options_.detector;
   const FailureDetector detector_;
@@ -225,6 +254,8 @@ class Membership::Impl {
   bool over_ = false;  // `exit` was said.
   Instant rivals_asked_ = kLongAgo;
   Instant forgot_ = kLongAgo;
+  // Lives forgotten by request, and when.
+  std::map<crdt::LifeId, Instant> forgotten_;
   // All that are alive or suspect, and maybe some that were.
   std::set<crdt::LifeId> judged_;
   // Lives that had ended and are heard again.
@@ -235,6 +266,7 @@ class Membership::Impl {
   std::string udp_unavailable_;
   std::vector<MembershipEvent> events_;
   std::array<uint64_t, static_cast<size_t>(Count::kCount)> counts_ = {};
+  DeathTimes death_times_{kDeathBounds};
 };
 
 }  // namespace muster::core

@@ -231,6 +231,7 @@ void Membership::Impl::ToldOfOwnName(const MemberInfo& info, Step& step) {
 
 Member* Membership::Impl::Learn(const crdt::Origin& origin,
                                 const Learnt& learnt, Step& step) {
+  if (StaysForgotten(origin.life, learnt.shown)) return nullptr;
   MemberTable::Added added =
       table_.Add(origin, learnt.address, learnt.shown, step.now.mono);
   using Outcome = MemberTable::Outcome;

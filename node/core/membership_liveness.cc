@@ -196,10 +196,14 @@ void Membership::Impl::Datagram(const BeatDatagram& beat, Step& step) {
 
 void Membership::Impl::Report(LinkId id, const BeatReport& report, Step& step) {
   Link* link = links_.Find(id);
-  if (link == nullptr || link->delay > absl::ZeroDuration()) return;
-  if (report.life == link->hello.origin.life) {
-    PeerLinks::ToldOfPeer(*link, report.rtt);
-  }
+  if (link == nullptr) return;
+  const bool own = report.life == link->hello.origin.life;
+  // Each beat is reported once, first of all that is sent in it: a second
+  // report answers a ping.
+  const bool answer = own && !link->new_beat && link->pinged.has_value();
+  if (answer) PeerLinks::Answered(*link, step.now.mono);
+  if (link->delay > absl::ZeroDuration()) return;
+  if (own && !answer) PeerLinks::ToldOfPeer(*link, report.rtt);
   Passed(report, step);
 }
 
@@ -230,6 +234,35 @@ bool Membership::Impl::IsHearsay(const Member& member, Instant now) const {
     last = std::max(last, link->received);
   }
   return now - last > kUnheardBeats * times_.beat_interval;
+}
+
+// A peer that is asked about itself answers at once: any beat of its is later
+// than number 0.
+void Membership::Impl::Ping(absl::Duration period, Step& step) {
+  for (crdt::LifeId life : judged_) {
+    Link* link = links_.Used(life);
+    if (!IsAlive(life) || link == nullptr || !link->linked) continue;
+    if (!PeerLinks::MayPing(*link, period, step.now.mono)) continue;
+    link->pinged = step.now.mono;
+    Add(Count::kPingsSent);
+    step.out.frames.push_back({link->id, {clock_.number(), AskFrame{life, 0}}});
+  }
+}
+
+std::vector<LivePeer> Membership::Impl::LivePeers() const {
+  std::vector<LivePeer> peers;
+  for (crdt::LifeId life : judged_) {
+    if (!IsAlive(life)) continue;
+    const Member& member = *table_.Find(life);
+    LivePeer& peer = peers.emplace_back();
+    peer.life = life;
+    peer.suspect = member.state == MemberState::kSuspect;
+    peer.presence_seq = member.presence_seq;
+    peer.datagram = member.udp;
+    peer.link = LinkTo(life);
+    if (peer.link != 0) peer.pong = links_.Find(peer.link)->pong;
+  }
+  return peers;
 }
 
 // Along a chain of nodes each would pass a word on with its own next beat;

@@ -32,6 +32,7 @@ void Membership::Impl::Judge(Step& step) {
   }
   if (step.now.mono - forgot_ < kForgetPeriod) return;
   forgot_ = step.now.mono;
+  DropForgotten(step.now.mono);
   std::vector<crdt::LifeId> forgotten;
   for (const auto& [life, member] : table_.rows()) {
     Instant last =
@@ -90,6 +91,7 @@ void Membership::Impl::MarkDown(Member& member, const std::string& why,
                                 Step& step) {
   if (Mutated(Mutant::kDownIsRemoval)) return MarkLeft(member, step);
   Add(Count::kDowns);
+  death_times_.Observe(step.now.mono - member.heard);
   member.state = MemberState::kDown;
   member.check.reset();
   Log(LogLine::Level::kWarning,

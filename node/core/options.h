@@ -53,12 +53,14 @@ struct ReplicationOptions {
 };
 
 struct SessionOptions {
-  // How long past its grace a session's entries stay (clock differences).
+  // How long past its grace a session's entries stay at most, while other nodes
+  // may have accepted a resume of it; see node/core/leave_gate.h. Copies of
+  // nodes that are gone stay for so long.
   absl::Duration leave_delay = absl::Seconds(3);
   // How long a moved or ended session's record is kept.
   absl::Duration record_keep = absl::Minutes(11);
   size_t max_sessions = 1'000'000;  // Owned by this node.
-  // Records of its sessions that ended or moved.
+  // Records of its sessions that ended or moved; past it the oldest goes.
   size_t max_ended = 1'000'000;
   size_t max_entries_per_session = 100'000;
 };
@@ -94,6 +96,9 @@ struct Options {
   std::string cluster = "muster";
   std::string address;            // HOST:PORT that peers dial.
   std::vector<std::string> join;  // HOST:PORT, or DNS names with a port.
+  // Serve alone where every join address that answers refuses this node, which
+  // else exits.
+  bool join_optional = false;
   size_t max_members = 1024;
   DetectorOptions detector;
   ReplicationOptions replication;

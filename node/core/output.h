@@ -57,6 +57,19 @@ struct SessionEnded {
   crdt::SessionId session;
   absl::Status status;
 };
+// The answer to an evict or a forget.
+struct OrderDone {
+  RequestId request = 0;
+  absl::StatusOr<OrderReply> reply;
+};
+// An administrator has removed an entry of a session: its client is to be told.
+struct EntryEvicted {
+  crdt::SessionId session;
+  crdt::Ref ref;
+  std::string topic;
+  std::string key;
+  std::shared_ptr<const std::string> reason;
+};
 struct LogLine {
   enum class Level { kDebug, kInfo, kWarning, kError };
   Level level = Level::kInfo;
@@ -74,6 +87,8 @@ struct Output {
   std::vector<HelloProbe> hello_probes;
   std::vector<AsyncReply> replies;
   std::vector<SessionEnded> ended;
+  std::vector<EntryEvicted> evicted;
+  std::vector<OrderDone> orders;
   std::vector<WatchEvent> watch;
   std::vector<SubscribeHeld> subscribed;
   std::vector<MessageDelivery> messages;

@@ -7,6 +7,9 @@ namespace {
 
 // A link is no slower than this; what took longer was an outage.
 constexpr absl::Duration kLongestRtt = absl::Seconds(5);
+// A ping without an answer for so long is lost. TCP loses none, so this is
+// longer than anybody waits for the answer.
+constexpr absl::Duration kPingLost = absl::Seconds(10);
 
 }  // namespace
 
@@ -23,6 +26,16 @@ void PeerLinks::ToldOfPeer(Link& link, absl::Duration rtt) {
   link.peer_rtt = std::clamp(rtt, absl::ZeroDuration(), kLongestRtt);
 }
 
+bool PeerLinks::MayPing(const Link& link, absl::Duration period, Instant now) {
+  if (link.pinged) return now - *link.pinged >= kPingLost;
+  return !link.pong || now - link.pong->sent >= period;
+}
+
+void PeerLinks::Answered(Link& link, Instant now) {
+  link.pong = Pong{*link.pinged, now - *link.pinged};
+  link.pinged.reset();
+}
+
 bool PeerLinks::IsSilent(const Link& link, Instant now) {
   return now - link.received >= kUnheard + 3 * link.rtt;
 }
@@ -35,6 +48,7 @@ void PeerLinks::Heard(Link& link, uint64_t number, absl::Duration beat,
     link.beat_before = link.heard ? link.beat : number;
   }
   link.received = now;
+  link.new_beat = !link.heard || number > link.beat;
   link.heard = true;
   link.beat = std::max(link.beat, number);
   link.delay = absl::ZeroDuration();

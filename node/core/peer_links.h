@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "absl/time/time.h"
 #include "crdt/types.h"
@@ -29,6 +30,12 @@
 #include "node/core/time.h"
 
 namespace muster::core {
+
+// An answer to a ping.
+struct Pong {
+  Instant sent;         // The ping.
+  absl::Duration took;  // Until the answer came.
+};
 
 struct Link {
   LinkId id = 0;
@@ -53,6 +60,10 @@ struct Link {
   bool heard_members = false;  // A MembersFrame has come.
   bool linked = false;         // kLinked has been told of it.
   uint64_t sent_version = 0;   // Of the member table.
+  bool new_beat = false;       // The last frame was the first of its beat.
+  // Pings: when the open one was sent, and what the last answer was to.
+  std::optional<Instant> pinged;
+  std::optional<Pong> pong;
 };
 
 class PeerLinks {
@@ -74,6 +85,11 @@ class PeerLinks {
   static void Acked(Link& link, absl::Duration after);
   // Its peer says that its slowest link takes this long.
   static void ToldOfPeer(Link& link, absl::Duration rtt);
+  // A ping may be sent: none is open, or it is lost; and the last one was sent
+  // `period` ago.
+  static bool MayPing(const Link& link, absl::Duration period, Instant now);
+  // The open ping is answered. REQUIRES: there is one.
+  static void Answered(Link& link, Instant now);
   // By the time since the last frame, or since it is up.
   static bool IsSilent(const Link& link, Instant now);
   // A frame has come on it, with its sender's beat number; one a `beat`.

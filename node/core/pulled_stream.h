@@ -1,35 +1,31 @@
 // A stream of another origin, as this node pulls it: from whom, and how it is
-// coming. As the Progress of a follower in etcd's raft, from the follower's
-// side.
+// coming. It is what Progress is in etcd's raft, on the follower's side.
 //
-//                 Ask                    Begin                    AllHere
-//   kIdle ---------------> kFollowing ------------> kRebasing -------------+
-//     ^                     ^   ^  ^                    |                  |
-//     |  LoseSource         |   |  |        Abandon     v                  v
-//     +---------------------+   |  +---- Ask ------- kBroken kSweeping | | | |
-//     +-------------------------|------ LoseSource -----+                  |
-//                               +------------------ Finish ----------------+
+//   state       means                               left by
+//   kIdle       nobody is asked for it              Ask -> kFollowing
+//   kFollowing  a source is asked: mutations come,  Ask -> kFollowing
+//               or will, or a rebase                Begin -> kRebasing
+//                                                   LoseSource -> kIdle
+//   kRebasing   frames of a rebase come in          Applied -> kSweeping
+//               from the source                     Abandon -> kBroken
+//   kSweeping   all of the rebase is here; what it  Finish -> kFollowing,
+//               did not name is being removed       or kIdle without a source
+//   kBroken     the rebase broke off; a source is   Ask -> kFollowing
+//               asked again soon                    LoseSource -> kIdle
 //
-//   kIdle       nobody is asked for it
-//   kFollowing  a source is asked: its mutations come, or will, or a rebase
-//   kRebasing   frames of a rebase come in from the source
-//   kSweeping   all of the rebase is here; what it did not name is being
-//   removed.
-//               It is never abandoned, and needs its source no more: this may
-//               be lost meanwhile
-//   kBroken     the rebase of the source broke off; a source is asked soon
+// A rebase in kSweeping is never abandoned, and needs its source no more: the
+// source may be lost meanwhile.
 //
 // The Stream itself knows whether it is *whole*: Stream::rebasing says that
 // elements later than its VV may be here, from the first frame of a rebase
-// until one has come to its end. So kFollowing and kIdle are of a whole stream,
-// or of one that a broken rebase has left half.
+// until one has come to its end. So a stream in kIdle, kFollowing or kBroken
+// may be one that a broken rebase has left half.
 //
 // Invariants, checked at each transition and by Check:
 //   1. There is a RebaseReceiver in kRebasing and kSweeping, and in no other.
 //   2. The stream is not whole in these two.
 //   3. kFollowing, kRebasing and kBroken have a source; kIdle has none.
-//   4. A receiver is in kSweeping if and only if all of its frames were
-//   applied.
+//   4. kSweeping: all frames of the rebase are applied; kRebasing: not yet.
 #ifndef MUSTER_NODE_CORE_PULLED_STREAM_H_
 #define MUSTER_NODE_CORE_PULLED_STREAM_H_
 

@@ -22,8 +22,8 @@
 // else it starts from 0, and puts replace what is later than they.
 //
 // Cost: O(elements), a frame at a time: at most frame_bytes and a 16th as
-// many names, or 256 elements. The receiver passes over at most kSteps of its
-// elements in a step: frames wait for those before them. Threads: one.
+// many names, or kMaxPuts elements. The receiver passes over at most kSteps of
+// its elements in a step: frames wait for those before them. Threads: one.
 #ifndef MUSTER_NODE_CORE_REBASE_H_
 #define MUSTER_NODE_CORE_REBASE_H_
 

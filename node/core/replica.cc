@@ -61,6 +61,13 @@ void Replica::OnHelloProbe(uint64_t token, crdt::LifeId life, Now now) {
   impl_->End();
 }
 
+void Replica::OnRefused(const std::string& address, const std::string& why,
+                        Now now) {
+  impl_->Begin(now);
+  impl_->membership.OnRefused(address, why, now, impl_->out);
+  impl_->End();
+}
+
 void Replica::OnUdpUnavailable(const std::string& why) {
   impl_->membership.OnUdpUnavailable(why);
 }
@@ -139,6 +146,24 @@ absl::StatusOr<ApplyReply> Replica::Apply(const ApplyRequest& request,
   const absl::Status status = ApplySome(request, now, reply, budget).status();
   if (!status.ok()) return status;
   return reply;
+}
+
+// ------------------------------------------------------ for administrators
+
+void Replica::Evict(RequestId id, EvictRequest request, Now now) {
+  if (absl::Status s = impl_->Serving(); !s.ok()) {
+    impl_->out.orders.push_back({id, s});
+    return;
+  }
+  impl_->Begin(now);
+  impl_->evictions.Ask(id, std::move(request), *impl_->sessions, impl_->out);
+  impl_->End();
+}
+
+void Replica::Forget(RequestId id, const std::string& name, Now now) {
+  impl_->Begin(now);
+  impl_->ForgetEverywhere(id, name);
+  impl_->End();
 }
 
 // ---------------------------------------------------------------- watching

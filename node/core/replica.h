@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "node/core/client.h"
 #include "node/core/frames.h"
+#include "node/core/measures.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
 #include "node/core/pubsub/interest_state.h"
@@ -56,6 +57,9 @@ class Replica {
   void OnProbe(uint64_t token, ProbeOutcome outcome, Now now);
   // `life` is zero if nobody answered.
   void OnHelloProbe(uint64_t token, crdt::LifeId life, Now now);
+  // A dial to an address of Output::dial was refused for good; `why` is for
+  // people.
+  void OnRefused(const std::string& address, const std::string& why, Now now);
   // UDP cannot be sent or received here: shown in `status`.
   void OnUdpUnavailable(const std::string& why);
 
@@ -122,9 +126,18 @@ class Replica {
                          size_t limit);
   ExplainReply Explain(absl::string_view topic, absl::string_view key, Now now);
 
+  // ---- for administrators ----
+  // The answers are in output().orders, at once or some slices later.
+  void Evict(RequestId id, EvictRequest request, Now now);
+  // Forgets a member that is down or has left, here and on every node with a
+  // link to this one. FAILED_PRECONDITION while it is alive, NOT_FOUND.
+  void Forget(RequestId id, const std::string& name, Now now);
+
   // ---- cluster ----
   std::vector<MemberView> Members(Now now) const;
   StatusView Status(Now now) const;
+  // For metrics, as of the last step. O(members + streams).
+  Measures Measure() const;
 
   // What is wrong with the store, or "". O(n): for tests.
   std::string Audit() const;

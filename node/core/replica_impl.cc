@@ -20,6 +20,8 @@ constexpr absl::Duration kLearning = absl::Seconds(5);
 constexpr size_t kJobRows = 128;
 // Deadlines looked at in one step.
 constexpr size_t kDeadlines = 256;
+// How often it is told that records were dropped.
+constexpr absl::Duration kTellAgain = absl::Minutes(1);
 // Own sessions ended in one step since they have moved.
 constexpr size_t kLosers = 32;
 
@@ -34,6 +36,8 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       router(streams, membership, replication),
       interest(streams),
       pubsub(options.pubsub, interest),
+      gate(streams, membership, replication),
+      evictions(roll, membership, orders),
       last_tick_(now.mono),
       next_upkeep_(now.mono) {
   streams.AddKind(crdt::StreamKind::kPresence, crdt::PresenceGrammar(), roll,
@@ -60,6 +64,7 @@ void Replica::Impl::Begin(Now now) {
     stalled = absl::ZeroDuration();
   }
   SetTime(now, stalled);
+  if (stalled > absl::ZeroDuration()) gate.Disturbed();
 }
 
 void Replica::Impl::End() {
@@ -73,6 +78,7 @@ void Replica::Impl::End() {
   hub.Flush(streams.now(), out);
   out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
                    replication.has_work() || pubsub.has_work() ||
+                   evictions.has_work() ||
                    (sessions.has_value() && sessions->has_work());
 }
 
@@ -85,6 +91,9 @@ void Replica::Impl::HandleEvents() {
 void Replica::Impl::HandleEvent(const MembershipEvent& event) {
   using Kind = MembershipEvent::Kind;
   out.members_changed = true;
+  if (event.kind != Kind::kAdmitted && event.kind != Kind::kJoined) {
+    gate.Disturbed();
+  }
   switch (event.kind) {
     case Kind::kAdmitted: {
       constexpr auto kKind = crdt::StreamKind::kPresence;
@@ -107,6 +116,7 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
       pubsub.OnWayChanged(event.origin.life);
       return;
     case Kind::kUnlinked:
+      orders.OnUnlinked(event.link, out);
       replication.OnUnlinked(event.link, out);
       pubsub.OnWayChanged(event.origin.life);
       return;
@@ -185,10 +195,13 @@ void Replica::Impl::Tick(Now now) {
   replication.Tick(out);
   hub.Tick(now, out);
   pubsub.Tick();
+  gate.Tick(sessions.has_value() && sessions->has_lapsed(), out);
+  orders.Tick(now.mono, out);
   out.more_work |= RunDeadlines();
   if (now.mono >= next_upkeep_) {
     next_upkeep_ = now.mono + kUpkeep;
     Forget();
+    TellOfDroppedRecords();
   }
   CheckReady();
   if (now.mono >= exit_at_) out.exit = absl::OkStatus();
@@ -200,7 +213,7 @@ bool Replica::Impl::RunDeadlines() {
   std::vector<crdt::ElementId> due;
   const bool more = roll.RunDeadlines(kDeadlines, due);
   for (crdt::ElementId id : due) sessions->OnDeadline(id);
-  return more;
+  return sessions->RunLapsed(gate.KnownUntil()) || more;
 }
 
 void Replica::Impl::RefreshAges() {
@@ -234,6 +247,24 @@ void Replica::Impl::Forget() {
   }
 }
 
+// One line for all that were dropped in a while.
+void Replica::Impl::TellOfDroppedRecords() {
+  if (!sessions.has_value()) return;
+  const uint64_t dropped = sessions->records_dropped();
+  if (dropped == records_told_ ||
+      roll.now().mono - records_told_at_ < kTellAgain) {
+    return;
+  }
+  out.log.push_back(
+      {LogLine::Level::kWarning,
+       absl::StrCat(dropped - records_told_,
+                    " records of ended sessions were dropped before their time:"
+                    " this node keeps ",
+                    options.sessions.max_ended, " (--max-ended-sessions)")});
+  records_told_ = dropped;
+  records_told_at_ = roll.now().mono;
+}
+
 void Replica::Impl::CheckReady() {
   if (ready || draining || !joined_ || !own.has_value()) return;
   if (!alone_ && !replication.CaughtUp()) return;
@@ -250,7 +281,10 @@ void Replica::Impl::RunJobs(Now now) {
   if (hub.waiting() < WatchHub::kMaxBehind / 4) more = roll.RunJob(kJobRows);
   more |= hub.RunSlice(now, out);
   more |= replication.RunJob(out);
-  if (sessions.has_value()) more |= sessions->RunJob(out);
+  if (sessions.has_value()) {
+    more |= sessions->RunJob(out);
+    more |= evictions.RunJob(*sessions, out);
+  }
   more |= pubsub.RunJob(out.messages);
   more |= RunDeadlines();
   End();
@@ -295,6 +329,11 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
       self.membership.OnLeaving(link, now, self.out);
     }
     void operator()(RoutedFrame& f) { self.OnRouted(std::move(f)); }
+    void operator()(const EvictFrame& f) { self.OnEvict(link, f); }
+    void operator()(const ForgetFrame& f) { self.OnForget(link, f); }
+    void operator()(const OrderAnswerFrame& f) {
+      self.orders.OnAnswer(link, f, self.out);
+    }
   };
   std::visit(Visitor{*this, link, now}, frame.body);
 }

@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "node/core/eviction.h"
+#include "node/core/leave_gate.h"
 #include "node/core/local_sessions.h"
 #include "node/core/membership.h"
+#include "node/core/orders.h"
 #include "node/core/own_stream.h"
 #include "node/core/pubsub/pubsub.h"
 #include "node/core/replica.h"
@@ -37,6 +40,10 @@ class Replica::Impl {
   // A first-hand beat says how far its sender's stream is.
   void OnPresenceSeq(const BeatDatagram& beat);
   void Drain();
+  // replica_orders.cc
+  void ForgetEverywhere(RequestId id, const std::string& name);
+  void OnForget(LinkId link, const ForgetFrame& frame);
+  void OnEvict(LinkId link, const EvictFrame& frame);
 
   absl::Status Serving() const;
   std::string Where(crdt::LifeId life) const;
@@ -45,6 +52,7 @@ class Replica::Impl {
   bool VisibleIn(crdt::RowIdx row) const;
   StatusView Status() const;
   std::vector<MemberView> Members() const;
+  Measures Measure() const;
 
   // What pub/sub has to say, and who is up to hear it.
   void FlushPubSub();
@@ -60,12 +68,17 @@ class Replica::Impl {
   Router router;
   InterestState interest;
   PubSub pubsub;
+  LeaveGate gate;
+  Orders orders;
+  Evictions evictions;
   std::optional<OwnStream> own;           // Once the name is admitted.
   std::optional<LocalSessions> sessions;  // Likewise.
   bool ready = false;
   bool draining = false;
 
  private:
+  // The member of that name, and all that is here of it.
+  absl::Status ForgetHere(const std::string& name);
   void HandleEvents();
   void HandleEvent(const MembershipEvent& event);
   void OnAlive(const MembershipEvent& event);
@@ -76,12 +89,15 @@ class Replica::Impl {
   bool RunDeadlines();
   void RefreshAges();
   void Forget();
+  void TellOfDroppedRecords();
   void CheckReady();
 
   bool joined_ = false;
   bool alone_ = false;
   Instant last_tick_;
   Instant next_upkeep_;
+  uint64_t records_told_ = 0;  // Of those dropped.
+  Instant records_told_at_ = kLongAgo;
   Instant exit_at_ = kNever;
 };
 

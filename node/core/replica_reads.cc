@@ -28,6 +28,16 @@ constexpr size_t kMaxOfPair = 1024;
 constexpr size_t kMaxLooked = 64;
 constexpr size_t kPageBytes = 1 << 20;
 
+std::vector<std::pair<std::string, uint64_t>> MembersByState(
+    const std::vector<MemberView>& members) {
+  std::vector<std::pair<std::string, uint64_t>> states = {
+      {"alive", 0}, {"suspect", 0}, {"down", 0}, {"left", 0}};
+  for (const MemberView& member : members) {
+    ++states[static_cast<size_t>(member.state) - 1].second;
+  }
+  return states;
+}
+
 }  // namespace
 
 ListReply Replica::List(absl::string_view topic, size_t limit, uint64_t after) {
@@ -267,19 +277,45 @@ StatusView Replica::Impl::Status() const {
                        : streams.now().mono - stream.advanced;
     view.streams.push_back(std::move(s));
   });
+  view.members_by_state = MembersByState(Members());
   view.counters = replication.Counters();
   for (auto& counter : membership.Counters()) view.counters.push_back(counter);
   for (auto& counter : pubsub.Counters()) view.counters.push_back(counter);
   for (auto& counter : router.Counters()) view.counters.push_back(counter);
   const WatchCounters& watch = hub.counters();
-  view.counters.insert(view.counters.end(), {{"watch_states", watch.states},
-                                             {"watch_resumes", watch.resumes},
-                                             {"watch_lagged", watch.lagged},
-                                             {"watch_messages", watch.messages},
-                                             {"changes", hub.counter()},
-                                             {"store_bytes", store.bytes()},
-                                             {"watch_bytes", hub.bytes()}});
+  view.counters.insert(
+      view.counters.end(),
+      {{"watch_states", watch.states},
+       {"watch_resumes", watch.resumes},
+       {"watch_lagged", watch.lagged},
+       {"watch_messages", watch.messages},
+       {"changes", hub.counter()},
+       {"ended_records_dropped",
+        sessions.has_value() ? sessions->records_dropped() : 0},
+       {"entries_evicted", evictions.evicted()},
+       {"store_bytes", store.bytes()},
+       {"watch_bytes", hub.bytes()}});
   return view;
+}
+
+Measures Replica::Impl::Measure() const {
+  Measures measures;
+  measures.status = Status();
+  measures.members = Members();
+  measures.links = membership.LinkMeasures();
+  for (LinkMeasure& link : measures.links) {
+    link.unacked_bytes = replication.UnackedBytes(link.id);
+  }
+  measures.death_times = membership.death_times();
+  measures.store = roll.store().memory();
+  measures.log_budget_bytes = options.replication.log_bytes;
+  measures.watch_changes = hub.waiting();
+  measures.visibility_jobs = roll.jobs();
+  if (sessions.has_value()) {
+    measures.session_ends = sessions->endings();
+    measures.resumes = sessions->adoptions();
+  }
+  return measures;
 }
 
 std::vector<MemberView> Replica::Members(Now now) const {
@@ -291,5 +327,7 @@ StatusView Replica::Status(Now now) const {
   impl_->SetTime(now, absl::ZeroDuration());
   return impl_->Status();
 }
+
+Measures Replica::Measure() const { return impl_->Measure(); }
 
 }  // namespace muster::core

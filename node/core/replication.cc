@@ -47,7 +47,7 @@ void Replication::OnLinked(LinkId id, const crdt::Origin& origin,
   link.origin = origin;
   link.feature_level = feature_level;
   link.window = FlowWindow(options_.window_bytes);
-  link.heard = streams_.now().mono;
+  link.hearing = LinkHearing(streams_.now().mono);
   SendPositions(link, /*full=*/true, out);
 }
 
@@ -309,6 +309,11 @@ void Replication::Tick(Output& out) {
   for (auto& [id, link] : links_) {
     membership_.OnLinkProgress(id, link.window.Progressed(), streams_.now());
   }
+}
+
+uint64_t Replication::UnackedBytes(LinkId link) const {
+  const auto it = links_.find(link);
+  return it == links_.end() ? 0 : it->second.window.in_flight();
 }
 
 std::vector<std::pair<std::string, uint64_t>> Replication::Counters() const {

@@ -35,6 +35,7 @@
 
 #include "crdt/log.h"
 #include "node/core/flow_window.h"
+#include "node/core/link_hearing.h"
 #include "node/core/membership.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
@@ -83,6 +84,12 @@ class Replication {
   // then was, and every link has told.
   bool CaughtUp() const;
   size_t links() const { return links_.size(); }
+  // The stream comes whole and over the link to its origin.
+  bool IsDirect(const Stream& stream) const;
+  // When a link last brought bulk; long ago if it never did.
+  Instant BulkAt(LinkId link) const;
+  // Bulk sent on a link and not acknowledged; 0 if it is unknown.
+  uint64_t UnackedBytes(LinkId link) const;
   // Name of the node a stream comes from, or empty.
   std::string SourceOf(const Stream& stream) const;
   // The link it comes by, or 0.
@@ -104,9 +111,7 @@ class Replication {
     LinkId id = 0;
     crdt::Origin origin;
     uint32_t feature_level = 1;
-    bool heard_positions = false;
-    Instant heard{0};   // The last frame of any kind.
-    bool back = false;  // Heard after a silence, and no positions since.
+    LinkHearing hearing;
     std::map<crdt::StreamId, PeerPosition> positions;
     std::map<crdt::StreamId, ServedStream> serving;
     std::map<crdt::StreamId, crdt::Seq> told;  // Positions last sent.

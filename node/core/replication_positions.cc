@@ -83,6 +83,7 @@ bool Replication::LearnStream(const StreamPosition& position,
   if (!alive && lapsed != lapsed_.end() && position.seq <= lapsed->second.vv) {
     return false;
   }
+  if (!alive && membership_.WasForgotten(position.origin.life)) return false;
   if (position.origin.life == membership_.self().life ||
       !streams_.Knows(position.kind) || age > options_.stale ||
       (!alive && !position.wanted) || streams_.size() >= max_streams_) {
@@ -101,7 +102,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
                               Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  const bool back = std::exchange(link->back, false);
+  const bool news = link->hearing.Told(frame.full);
   const absl::Duration delay = membership_.DelayOf(id);
   for (const StreamPosition& position : frame.streams) {
     if (!LearnStream(position, delay)) continue;
@@ -120,7 +121,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     bool direct = DirectLink(stream) == id;
     stream.visibility.OnNamed(position.seq, /*origin=*/direct);
     if (pulling.source() != 0 &&
-        (!direct || pulling.source() == id || !(first || back))) {
+        (!direct || pulling.source() == id || !(first || news))) {
       continue;
     }
     // A rebase that has begun would begin again: it may end first.
@@ -130,10 +131,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
       pulling.origin_waits = true;
     }
   }
-  if (frame.full) {
-    link->heard_positions = true;
-    ForgetUnnamed(*link, frame);
-  }
+  if (frame.full) ForgetUnnamed(*link, frame);
 }
 
 // What a peer named before and names no more, it has dropped.
@@ -151,7 +149,7 @@ bool Replication::CaughtUp() const {
   for (const auto& [id, link] : links_) {
     // One that has died meanwhile brings nothing more.
     if (Silent(link) && !membership_.IsAlive(link.origin.life)) continue;
-    if (!link.heard_positions) return false;
+    if (!link.hearing.told()) return false;
     for (const auto& [stream_id, position] : link.positions) {
       if (!position.wanted) continue;
       const Stream* stream = streams_.Find(stream_id);

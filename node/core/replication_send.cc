@@ -25,13 +25,8 @@ constexpr size_t kRebaseElements = 4096;
 void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
-  const auto before = link->serving.extract(frame.stream);
+  link->serving.erase(frame.stream);
   if (frame.cancel) return;
-  // Whoever pulls what it is sent already has missed what was on its way.
-  if (!before.empty() &&
-      before.mapped().state() != ServedStream::State::kPaused) {
-    link->window.Missed();
-  }
   Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || !MayServe(*stream) || frame.after > stream->vv) {
     return;

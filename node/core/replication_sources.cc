@@ -13,7 +13,6 @@ using crdt::Seq;
 
 namespace {
 
-constexpr absl::Duration kSilent = absl::Seconds(1);
 // Back-off between dials is at most 2 s.
 constexpr absl::Duration kPicky = absl::Seconds(3);
 // What is asked for again is waited for up to so many source_timeouts; and so
@@ -31,14 +30,11 @@ LinkId Replication::DirectLink(const Stream& stream) const {
 
 void Replication::OnHeard(LinkId id) {
   Link* link = FindLink(id);
-  if (link == nullptr) return;
-  link->back |= Silent(*link);
-  link->heard = streams_.now().mono;
+  if (link != nullptr) link->hearing.Heard(streams_.now().mono);
 }
 
-// Beats travel on every link: one without them is of no use, open or not.
 bool Replication::Silent(const Link& link) const {
-  return streams_.now().mono - link.heard > kSilent;
+  return link.hearing.silent(streams_.now().mono);
 }
 
 Seq Replication::Furthest(const Stream& stream) const {
@@ -230,6 +226,18 @@ LinkId Replication::SourceLinkOf(const Stream& stream) const {
   if (pulling == pulling_.end()) return 0;
   const LinkId source = pulling->second.source();
   return links_.contains(source) ? source : 0;
+}
+
+bool Replication::IsDirect(const Stream& stream) const {
+  auto it = pulling_.find(stream.id());
+  return it != pulling_.end() && it->second.rebase() == nullptr &&
+         !stream.rebasing && it->second.source() != 0 &&
+         it->second.source() == DirectLink(stream);
+}
+
+Instant Replication::BulkAt(LinkId link) const {
+  auto it = links_.find(link);
+  return it == links_.end() ? Instant{} : it->second.brought;
 }
 
 std::string Replication::SourceOf(const Stream& stream) const {

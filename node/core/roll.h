@@ -138,6 +138,7 @@ class Roll final : public StreamState {
   // A slice of the oldest job, about `rows` rows; true if more is left.
   bool RunJob(size_t rows);
   bool idle() const { return jobs_.empty(); }
+  size_t jobs() const { return jobs_.size(); }
 
   void AddCursor(SeqCursor* cursor);
   void RemoveCursor(SeqCursor* cursor);

@@ -100,12 +100,14 @@ absl::StatusOr<RowIdx> LocalSessions::FindRef(SessionIdx session,
       row = kNone;
     }
   }
-  if (row == kNone) {
-    return absl::NotFoundError(
-        "ref: this session has no entry of it (updated since, untracked, or "
-        "never its own)");
+  if (row != kNone) return row;
+  if (const EvictedRefs::Reason reason = evicted_.Find(ref)) {
+    return absl::NotFoundError(absl::StrCat(
+        "ref: its entry was evicted", reason->empty() ? "" : ": ", *reason));
   }
-  return row;
+  return absl::NotFoundError(
+      "ref: this session has no entry of it (updated since, untracked, or "
+      "never its own)");
 }
 
 absl::StatusOr<Ref> LocalSessions::Update(SessionIdx session,

@@ -4,7 +4,8 @@
 // the elements of none. A kind (presence, interest, keyspace) implements this
 // interface, registers itself with StreamTable::AddKind, and is then kept the
 // same on all nodes. Every call is one a run or a frame, never one a mutation:
-// the loops over mutations and elements are the kind's own, and concrete.
+// the loops over mutations and elements are the kind's own, and concrete. The
+// smallest kind there can be is in tests/core/toy_kind.h.
 //
 //   delta 8..9 of a peer --> ApplyRun(bytes of 8..9)     state stands at 9
 //   peer behind the log ---> Elements() -> Next, Next, ...        (sender)

@@ -25,6 +25,8 @@ inline absl::Duration operator-(Instant a, Instant b) {
   return absl::Microseconds(a.us - b.us);
 }
 inline constexpr Instant kNever{INT64_MAX};
+// Before any that a clock shows, and differences to it do not overflow.
+inline constexpr Instant kLongAgo{INT64_MIN / 4};
 
 // Both clocks at one moment. The wall clock may jump; it only names
 // incarnations and is shown to people.

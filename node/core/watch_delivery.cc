@@ -106,6 +106,7 @@ WatchBatches WatchHub::Build(const WatchChannel& channel, uint64_t from,
                              uint64_t to, const StateCursor* cursor) {
   auto it =
       std::upper_bound(channel.pending.begin(), channel.pending.end(), from);
+  builder_.Tell({channel.scope.detail, /*live=*/cursor == nullptr});
   for (; it != channel.pending.end() && *it <= to; ++it) {
     const Change change = ring_.At(*it);
     if (cursor == nullptr || cursor->Covers(channel.scope, change)) {

@@ -12,6 +12,13 @@
 // A part holds about 64 KiB; only the last one of a diff has a version, as a
 // client that has read half of it stands nowhere.
 //
+// Of keys the diff tells as a whole, with its last part: those that have
+// another number of entries after it than before.
+//
+//   ann has 1:  join, join       ann 3
+//               leave | join     nothing: to who asks for keys, ann was there
+//               leave            ann 0, last out
+//
 // Cost: O(1) a change and the copy of its content. Threads: one.
 #ifndef MUSTER_NODE_CORE_WATCH_DIFF_H_
 #define MUSTER_NODE_CORE_WATCH_DIFF_H_
@@ -19,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -37,9 +45,26 @@ inline constexpr size_t kEntryOverheadBytes = 48;
 
 using WatchBatches = std::vector<std::shared_ptr<const WatchBatch>>;
 
+// What of the changes is told.
+struct DiffContent {
+  // kNumbers: without what came in or went, while a state is not complete.
+  enum class Keys : uint8_t { kNone, kNumbers, kChanges };
+
+  DiffContent() = default;
+  // `live`: the state is complete. Until then, who is told of entries knows
+  // the keys from them.
+  DiffContent(WatchDetail detail, bool live);
+
+  bool entries = true;
+  Keys keys = Keys::kNone;
+};
+
 class DiffBuilder {
  public:
   explicit DiffBuilder(crdt::LifeId self) : self_(self) {}
+
+  // Of the changes up to the next Finish. REQUIRES: none was added yet.
+  void Tell(const DiffContent& content) { content_ = content; }
 
   // Whether Add would begin a part, the first one included.
   bool BeginsPart(const Change& change) const;
@@ -49,15 +74,31 @@ class DiffBuilder {
   // Makes sure that there is a part, if only an empty one, and marks the last
   // one as the end of what a resumed watch has missed.
   void CompleteReplay();
-  // The parts, the last one with this version (0: none has); begins anew.
+  // The parts, the last one with this version (0: none has); begins anew. A
+  // part in which nothing is left to tell is there only for its version.
   WatchBatches Finish(uint64_t version);
 
  private:
+  // A key that joins or leaves have touched. The views are of a part's arena.
+  struct Touched {
+    absl::string_view topic;
+    absl::string_view key;
+    uint64_t before = 0;
+    uint64_t after = 0;
+  };
+
+  EntryView AddEntry(const Change& change);
+  void AddKey(const Change& change, const EntryView& copy);
   void BeginPart();
+  void TellKeys();
   TopicDiff& DiffOf(absl::string_view topic);
 
   const crdt::LifeId self_;
+  DiffContent content_;
   WatchBatches done_;
+  std::vector<Touched> touched_;  // In the order of their first change.
+  absl::flat_hash_map<std::pair<absl::string_view, absl::string_view>, size_t>
+      touched_of_;
 
   // The part being built. Its sets are for look-ups only.
   std::shared_ptr<WatchBatch> part_;

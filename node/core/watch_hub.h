@@ -156,6 +156,7 @@ class WatchHub : public crdt::ViewObserver {
   void Unregister(size_t names);
 
   // ---- watch_route.cc: from changes to channels ----
+  uint32_t KeyEntries(Change::Kind kind, crdt::RowIdx row) const;
   void Record(Change::Kind kind, crdt::RowIdx row, const crdt::Ref& previous);
   void Route();
   bool RouteTo(const WatchIndex::Lists& lists, const Change& change,

@@ -21,6 +21,13 @@ void WatchHub::OnUpdated(RowIdx row, const crdt::Ref& previous) {
   Record(Change::Kind::kUpdate, row, previous);
 }
 
+// Shown entries of the row's key in its topic; of an update nobody asks.
+uint32_t WatchHub::KeyEntries(Change::Kind kind, RowIdx row) const {
+  if (kind == Change::Kind::kUpdate) return 0;
+  if (store_.key_changed()) return kind == Change::Kind::kJoin ? 1 : 0;
+  return store_.EntriesOfPair(row);
+}
+
 void WatchHub::Record(Change::Kind kind, RowIdx row,
                       const crdt::Ref& previous) {
   if (!recording_) {
@@ -37,7 +44,7 @@ void WatchHub::Record(Change::Kind kind, RowIdx row,
       .ref = store_.ref(row),
       .ref_prev = previous,
       .stamp = store_.stamp(row),
-      .key_changed = kind != Change::Kind::kUpdate && store_.key_changed(),
+      .key_entries = KeyEntries(kind, row),
   };
   const uint64_t counter = ring_.Append(change);
   if (routed_ + 1 == counter) {
@@ -102,6 +109,9 @@ void WatchHub::Mark(WatchChannel& channel, const Change& change,
                     uint64_t counter) {
   if (channel.gone) return;
   if (channel.scope.counts_only) return MarkCounts(channel, change);
+  if (change.kind == Change::Kind::kUpdate && !channel.scope.TellsEntries()) {
+    return;
+  }
   channel.pending.push_back(counter);
   if (channel.queued_at == 0) Queue(channel, counter);
 }
@@ -116,7 +126,7 @@ void WatchHub::MarkCounts(WatchChannel& channel, const Change& change) {
   }
   const int by = change.kind == Change::Kind::kJoin ? 1 : -1;
   touched->second.entries += by;
-  if (change.key_changed) touched->second.keys += by;
+  if (change.KeyChanged()) touched->second.keys += by;
   if (!channel.scheduled && channel.queued_at == 0) {
     Schedule(channel, channel.counts_sent + channel.scope.interval);
   }

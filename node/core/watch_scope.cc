@@ -18,6 +18,7 @@ absl::StatusOr<WatchScope> WatchScope::From(WatchRequest request) {
   }
   WatchScope scope;
   scope.counts_only = request.counts_only;
+  if (!request.counts_only) scope.detail = request.detail;
   if (request.counts_only) {
     scope.interval = request.interval > absl::ZeroDuration() ? request.interval
                                                              : absl::Seconds(1);

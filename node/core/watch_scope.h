@@ -11,6 +11,9 @@
 //
 // A change of an entry that is covered follows as a diff; any other will be
 // read with a later slice of the state, or not at all if the entry has left.
+// Where only keys are told of, a topic is covered from the first of its stamps
+// on: what is said of a key is the whole number of its entries, so that it does
+// no harm to say it before the state does, and again.
 #ifndef MUSTER_NODE_CORE_WATCH_SCOPE_H_
 #define MUSTER_NODE_CORE_WATCH_SCOPE_H_
 
@@ -31,6 +34,7 @@ struct WatchScope {
   enum class Kind : uint8_t { kTopics, kPrefix, kKeys };
 
   Kind kind = Kind::kTopics;
+  WatchDetail detail = WatchDetail::kEntries;
   bool counts_only = false;
   // Of counts; zero otherwise.
   absl::Duration interval;
@@ -40,7 +44,7 @@ struct WatchScope {
   bool operator==(const WatchScope&) const = default;
   template <typename H>
   friend H AbslHashValue(H h, const WatchScope& scope) {
-    return H::combine(std::move(h), scope.kind, scope.counts_only,
+    return H::combine(std::move(h), scope.kind, scope.detail, scope.counts_only,
                       scope.interval, scope.names);
   }
 
@@ -48,6 +52,9 @@ struct WatchScope {
   // interval of zero becomes one second.
   // O(names), and a sort unless they come sorted.
   static absl::StatusOr<WatchScope> From(WatchRequest request);
+
+  bool TellsEntries() const { return detail != WatchDetail::kKeys; }
+  bool TellsKeys() const { return detail != WatchDetail::kEntries; }
 
   bool Contains(absl::string_view topic, absl::string_view key) const;
   // The name under which an entry stands in the state.
@@ -73,7 +80,7 @@ struct StateCursor {
       const int topics = change.topic.compare(topic);
       if (topics != 0) return topics < 0;
     }
-    return change.stamp <= stamp;
+    return !scope.TellsEntries() || change.stamp <= stamp;
   }
 };
 

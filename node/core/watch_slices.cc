@@ -185,6 +185,7 @@ size_t WatchHub::SendMissed(Watcher& watcher, Output& out) {
   }
   const WatchScope& scope = watcher.channel->scope;
   const size_t room = slices_in_flight_ - watcher.in_flight;
+  builder_.Tell({scope.detail, /*live=*/true});
   size_t matched = 0;
   size_t passed_over = 0;
   while (watcher.replayed < ring_.last() && matched < kSliceRows &&

@@ -39,6 +39,7 @@ StateReader::Slice StateReader::Read(const WatchScope& scope, size_t names,
   rows_ = 0;
   entries_ = 0;
   state_of_.clear();
+  keys_.clear();
   while (HasRoom()) {
     if (cursor.name.empty() || cursor.whole) {
       if (!NextName(scope, names, cursor.name)) {
@@ -54,9 +55,9 @@ StateReader::Slice StateReader::Read(const WatchScope& scope, size_t names,
     if (scope.counts_only) {
       ReadCount(scope, cursor.name);
     } else if (scope.kind == WatchScope::Kind::kKeys) {
-      whole = ReadKey(cursor);
+      whole = ReadKey(scope, cursor);
     } else if (TopicIdx t = store_.FindTopic(cursor.name); t != kNone) {
-      whole = ReadTopic(t, cursor.stamp);
+      whole = ReadTopic(scope, t, cursor.stamp);
     }
     cursor.whole = whole;
   }
@@ -91,7 +92,8 @@ bool StateReader::NextName(const WatchScope& scope, size_t names,
 
 // ----------------------------------------------------------------- entries
 
-bool StateReader::ReadTopic(TopicIdx topic, uint64_t& stamp) {
+bool StateReader::ReadTopic(const WatchScope& scope, TopicIdx topic,
+                            uint64_t& stamp) {
   if (store_.topic_record(topic).shown_entries == 0) return true;
   bool whole = true;
   size_t passed_over = 0;
@@ -100,7 +102,7 @@ bool StateReader::ReadTopic(TopicIdx topic, uint64_t& stamp) {
     if (!whole) return false;
     stamp = store_.stamp(row);
     if (store_.shown(row)) {
-      AddEntry(row);
+      AddRow(scope, row);
     } else if (++passed_over % kPassedOver == 0) {
       ++rows_;
     }
@@ -109,7 +111,7 @@ bool StateReader::ReadTopic(TopicIdx topic, uint64_t& stamp) {
   return whole;
 }
 
-bool StateReader::ReadKey(StateCursor& cursor) {
+bool StateReader::ReadKey(const WatchScope& scope, StateCursor& cursor) {
   size_t passed_over = 0;
   for (RowIdx row = store_.KeyRowAfter(cursor.name, cursor.topic, cursor.stamp);
        row != kNone;
@@ -117,8 +119,10 @@ bool StateReader::ReadKey(StateCursor& cursor) {
     if (!HasRoom()) return false;
     cursor.topic = std::string(store_.topic(row));
     if (store_.shown(row)) {
-      cursor.stamp = store_.stamp(row);
-      AddEntry(row);
+      // What comes after it in the topic adds nothing to a key told of.
+      cursor.stamp =
+          scope.TellsEntries() ? store_.stamp(row) : PresenceStore::kWholeTopic;
+      AddRow(scope, row);
     } else {
       // What comes after it in the topic is hidden, too.
       cursor.stamp = PresenceStore::kWholeTopic;
@@ -128,25 +132,35 @@ bool StateReader::ReadKey(StateCursor& cursor) {
   return true;
 }
 
-void StateReader::AddEntry(RowIdx row) {
+void StateReader::AddRow(const WatchScope& scope, RowIdx row) {
   ++rows_;
-  ++entries_;
-  const absl::string_view topic = store_.topic(row);
-  std::vector<TopicState>& states = batch_->state;
-  size_t at = states.size() - 1;
-  if (states.empty() || states.back().topic != topic) {
-    const auto found = state_of_.find(topic);
-    if (found != state_of_.end()) {
-      at = found->second;
-    } else {
-      at = states.size();
-      states.emplace_back();
-      states.back().topic = batch_->arena.Copy(topic);
-      state_of_.emplace(states.back().topic, at);
-    }
+  TopicState& state = StateOf(store_.topic(row));
+  if (scope.TellsEntries()) {
+    ++entries_;
+    state.entries.push_back(CopyEntry(store_, row, state.topic, batch_->arena));
+  } else if (!keys_.contains({state.topic, store_.key(row)})) {
+    AddKey(row, state);
   }
-  TopicState& state = states[at];
-  state.entries.push_back(CopyEntry(store_, row, state.topic, batch_->arena));
+}
+
+void StateReader::AddKey(RowIdx row, TopicState& state) {
+  ++entries_;
+  KeyChange key;
+  key.key = batch_->arena.Copy(store_.key(row));
+  key.entries = store_.EntriesOfPair(row);
+  keys_.emplace(state.topic, key.key);
+  state.keys.push_back(key);
+}
+
+TopicState& StateReader::StateOf(absl::string_view topic) {
+  std::vector<TopicState>& states = batch_->state;
+  if (!states.empty() && states.back().topic == topic) return states.back();
+  const auto found = state_of_.find(topic);
+  if (found != state_of_.end()) return states[found->second];
+  states.emplace_back();
+  states.back().topic = batch_->arena.Copy(topic);
+  state_of_.emplace(states.back().topic, states.size() - 1);
+  return states.back();
 }
 
 // ------------------------------------------------------------------ counts

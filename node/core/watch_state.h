@@ -5,6 +5,9 @@
 // large the state is. What it has read is what is shown at that moment: the
 // caller keeps the part of the state that the cursor covers up to date.
 //
+// Where only keys are told of, a key is in each slice that has an entry of it,
+// with all its entries of that moment.
+//
 // Cost: O(rows of the slice), O(log n) each in a key of n entries. Threads:
 // one.
 #ifndef MUSTER_NODE_CORE_WATCH_STATE_H_
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "crdt/presence_store.h"
 #include "node/core/client.h"
@@ -48,12 +52,15 @@ class StateReader {
 
  private:
   // These return whether there was room for the whole name.
-  bool ReadTopic(crdt::TopicIdx topic, uint64_t& stamp);
-  bool ReadKey(StateCursor& cursor);
+  bool ReadTopic(const WatchScope& scope, crdt::TopicIdx topic,
+                 uint64_t& stamp);
+  bool ReadKey(const WatchScope& scope, StateCursor& cursor);
   void ReadCount(const WatchScope& scope, absl::string_view name);
 
   bool HasRoom() const;
-  void AddEntry(crdt::RowIdx row);
+  void AddRow(const WatchScope& scope, crdt::RowIdx row);
+  void AddKey(crdt::RowIdx row, TopicState& state);
+  TopicState& StateOf(absl::string_view topic);
   // The next name of the scope after `name`; false: there is none.
   bool NextName(const WatchScope& scope, size_t names, std::string& name) const;
 
@@ -64,6 +71,8 @@ class StateReader {
   size_t rows_ = 0;
   size_t entries_ = 0;
   absl::flat_hash_map<absl::string_view, size_t> state_of_;
+  // Topics and keys, where only keys are told of.
+  absl::flat_hash_set<std::pair<absl::string_view, absl::string_view>> keys_;
 };
 
 }  // namespace muster::core

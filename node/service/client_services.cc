@@ -24,10 +24,12 @@ struct ClientServices::Parts {
                 options.limits,
                 *core,
                 offload,
-                sink},
+                sink,
+                AdminPolicy(std::move(options.admin_token))},
         presence(&context),
         cluster(&context, &members),
         pubsub(&context),
+        status(&cluster),
         health_service(&health, &offload, &context.limits),
         offload(threads) {}
 
@@ -38,6 +40,7 @@ struct ClientServices::Parts {
   PresenceService presence;
   ClusterService cluster;
   PubSubService pubsub;
+  StatusService status;
   HealthService health_service;
   // Last: its tasks use the others.
   Offload offload;
@@ -57,6 +60,19 @@ std::vector<grpc::Service*> ClientServices::all() {
           &parts_->health_service};
 }
 
+std::vector<grpc::Service*> ClientServices::for_guests() {
+  return {&parts_->status, &parts_->health_service};
+}
+
 ServiceSink* ClientServices::sink() { return &parts_->sink; }
+
+std::vector<std::pair<std::string, uint64_t>> ClientServices::Counters() const {
+  return ServiceCounters(parts_->context);
+}
+
+ClientServices::Queued ClientServices::queued() const {
+  const Offload::Queued queued = parts_->offload.queued();
+  return {queued.urgent, queued.bulk};
+}
 
 }  // namespace muster::service

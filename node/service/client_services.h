@@ -10,8 +10,11 @@
 #ifndef MUSTER_NODE_SERVICE_CLIENT_SERVICES_H_
 #define MUSTER_NODE_SERVICE_CLIENT_SERVICES_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "node/core_port.h"
@@ -28,6 +31,8 @@ struct ServiceOptions {
   std::string cluster;
   std::string version;
   Limits limits;
+  // Shown by administrative calls; empty: they come from loopback alone.
+  std::string admin_token;
   // Threads that encode and write answers.
   int threads = 2;
 };
@@ -42,7 +47,19 @@ class ClientServices {
   ClientServices& operator=(const ClientServices&) = delete;
 
   std::vector<grpc::Service*> all();
+  // For whom there is no place: health and Cluster.Status.
+  std::vector<grpc::Service*> for_guests();
   ServiceSink* sink();
+
+  // Name and value, as `status` shows them beside those of the core and the
+  // runtime. From any thread, as Queued.
+  std::vector<std::pair<std::string, uint64_t>> Counters() const;
+  // Answers and watch batches that wait for a thread to encode them.
+  struct Queued {
+    size_t answers = 0;
+    size_t watch_batches = 0;
+  };
+  Queued queued() const;
 
  private:
   struct Parts;

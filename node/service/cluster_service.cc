@@ -9,7 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "node/codec/client_codec.h"
+#include "node/service/admin.h"
+#include "node/service/grpc_status.h"
 #include "node/service/unary.h"
 
 namespace muster::service {
@@ -52,6 +55,9 @@ std::string EncodeStatus(const Context& context, const StatusAnswer& answer) {
   for (const auto& [name, value] : stats.counters) {
     (*response.mutable_counters())[name] = value;
   }
+  for (const auto& [name, value] : ServiceCounters(context)) {
+    (*response.mutable_counters())[name] = value;
+  }
   return response.SerializeAsString();
 }
 
@@ -67,6 +73,13 @@ void AskAlways(Context& context, UnaryReply reply, Ask ask, Encode encode) {
 }
 
 }  // namespace
+
+std::vector<std::pair<std::string, uint64_t>> ServiceCounters(
+    const Context& context) {
+  auto counters = FailedCalls();
+  counters.emplace_back("admin_calls_refused", context.admin.refused());
+  return counters;
+}
 
 grpc::ServerUnaryReactor* ClusterService::Members(Call*, const Buffer*,
                                                   Buffer* response) {
@@ -104,12 +117,37 @@ grpc::ServerUnaryReactor* ClusterService::Status(Call*, const Buffer*,
   return call.reactor;
 }
 
-grpc::ServerUnaryReactor* ClusterService::Drain(Call*, const Buffer*,
+// What the generated code does for a whole service.
+StatusService::StatusService(ClusterService* cluster) {
+  using grpc::internal::CallbackUnaryHandler;
+  using grpc::internal::RpcMethod;
+  using grpc::internal::RpcServiceMethod;
+  AddMethod(new RpcServiceMethod("/muster.v1.Cluster/Status",
+                                 RpcMethod::NORMAL_RPC, nullptr));
+  MarkMethodRawCallback(
+      0, new CallbackUnaryHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
+             [cluster](grpc::CallbackServerContext* context,
+                       const grpc::ByteBuffer* request,
+                       grpc::ByteBuffer* response) {
+               return cluster->Status(context, request, response);
+             }));
+}
+
+grpc::ServerUnaryReactor* ClusterService::Drain(Call* server_call,
+                                                const Buffer*,
                                                 Buffer* response) {
   UnaryCall call = ServeUnary(response);
+  absl::StatusOr<Caller> caller = CheckAdmin(context_, *server_call);
+  if (!caller.ok()) {
+    Fail(std::move(call.reply), caller.status());
+    return call.reactor;
+  }
   AskAlways(
       context_, std::move(call.reply),
-      [](core::Replica& replica, core::Now now) -> absl::StatusOr<bool> {
+      [by = std::move(caller->address)](core::Replica& replica,
+                                        core::Now now) -> absl::StatusOr<bool> {
+        replica.output().log.push_back({core::LogLine::Level::kInfo,
+                                        absl::StrCat("told to drain by ", by)});
         replica.Drain(now);
         return true;
       },

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "node/core_port.h"
+#include "node/service/admin.h"
 #include "node/service/limits.h"
 #include "node/service/offload.h"
 
@@ -20,6 +21,7 @@ struct Context {
   CorePort& core;
   Offload& offload;
   Sink& sink;
+  AdminPolicy admin{""};
 };
 
 }  // namespace muster::service

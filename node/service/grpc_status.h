@@ -6,6 +6,11 @@
 
 #include <grpcpp/support/status.h>
 
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 
@@ -15,6 +20,11 @@ namespace muster::service {
 inline constexpr absl::Duration kRetryDelay = absl::Milliseconds(200);
 
 grpc::Status ToGrpc(const absl::Status& status);
+
+// Calls of this process that ended with an error, by name and in byte order:
+// "calls_failed_aborted" and so on, one for each code that services answer
+// with. From any thread.
+std::vector<std::pair<std::string, uint64_t>> FailedCalls();
 
 }  // namespace muster::service
 

@@ -49,6 +49,11 @@ void Offload::Bulk(Task task) {
   if (wake) wake_.notify_one();
 }
 
+Offload::Queued Offload::queued() const {
+  MutexLock lock(mutex_);
+  return {urgent_.size(), bulk_.size()};
+}
+
 void Offload::Work() {
   Task task;
   while (Take(&task)) {

@@ -11,6 +11,7 @@
 #define MUSTER_NODE_SERVICE_OFFLOAD_H_
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <thread>
 #include <vector>
@@ -33,12 +34,19 @@ class Offload {
   void Urgent(Task task);
   void Bulk(Task task);
 
+  // Tasks that wait.
+  struct Queued {
+    size_t urgent = 0;
+    size_t bulk = 0;
+  };
+  Queued queued() const;
+
  private:
   void Work();
   // Waits for a task; false when there will be none.
   bool Take(Task* task);
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::condition_variable_any wake_;
   std::deque<Task> urgent_ ABSL_GUARDED_BY(mutex_);
   std::deque<Task> bulk_ ABSL_GUARDED_BY(mutex_);

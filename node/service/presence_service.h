@@ -32,7 +32,9 @@ using RawReadCalls = v1::Presence::WithRawCallbackMethod_Watch<
             v1::Presence::WithRawCallbackMethod_Count<
                 v1::Presence::WithRawCallbackMethod_Topics<
                     v1::Presence::WithRawCallbackMethod_TopicsOf<
-                        v1::Presence::WithRawCallbackMethod_Explain<Base>>>>>>>;
+                        v1::Presence::WithRawCallbackMethod_Explain<
+                            v1::Presence::WithRawCallbackMethod_Evict<
+                                Base>>>>>>>>;
 using RawPresence = RawSessionCalls<RawReadCalls<v1::Presence::Service>>;
 
 class PresenceService final : public RawPresence {
@@ -62,6 +64,9 @@ class PresenceService final : public RawPresence {
   Unary* Topics(Call*, const Buffer* request, Buffer* response) override;
   Unary* TopicsOf(Call*, const Buffer* request, Buffer* response) override;
   Unary* Explain(Call*, const Buffer* request, Buffer* response) override;
+
+  // admin_calls.cc
+  Unary* Evict(Call*, const Buffer* request, Buffer* response) override;
 
  private:
   Context& context_;

@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "node/codec/client_codec.h"
+#include "node/codec/field_check.h"
+#include "node/codec/peer_codec.h"
 #include "node/service/tokens.h"
 #include "node/service/validate.h"
 
@@ -31,7 +33,7 @@ absl::Status TakePaging(uint32_t page_size, const std::string& token,
   return absl::OkStatus();
 }
 
-// GetRequest and ExplainRequest.
+// GetRequest, ExplainRequest and EvictRequest.
 template <class Message>
 absl::StatusOr<Message> DecodeTopicAndKey(absl::string_view bytes,
                                           const Limits& limits) {
@@ -68,9 +70,43 @@ std::vector<std::string> SortedOnce(const Names& names) {
   return sorted;
 }
 
+const char* NameOf(core::WatchDetail detail) {
+  switch (detail) {
+    case core::WatchDetail::kEntries:
+      return "entries";
+    case core::WatchDetail::kKeys:
+      return "keys";
+    case core::WatchDetail::kEntriesAndKeys:
+      return "entries and keys";
+  }
+  return "";
+}
+
+absl::Status TakeDetail(const v1::WatchRequest& message,
+                        core::WatchDetail* detail) {
+  switch (message.detail()) {
+    case v1::WATCH_DETAIL_UNSPECIFIED:
+    case v1::WATCH_DETAIL_ENTRIES:
+      return absl::OkStatus();
+    case v1::WATCH_DETAIL_KEYS:
+      *detail = core::WatchDetail::kKeys;
+      break;
+    case v1::WATCH_DETAIL_ENTRIES_AND_KEYS:
+      *detail = core::WatchDetail::kEntriesAndKeys;
+      break;
+    default:
+      return absl::InvalidArgumentError(absl::StrCat(
+          "detail is ", message.detail(), "; this node knows 0 to 3"));
+  }
+  if (!message.counts_only()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("detail is ", v1::WatchDetail_Name(message.detail()),
+                   "; with counts_only there is none, leave it out"));
+}
+
 // The same on every node for the same wish, whatever its order.
 uint64_t ScopeOf(const core::WatchRequest& request) {
-  std::string text(request.counts_only ? "counts" : "entries");
+  std::string text(request.counts_only ? "counts" : NameOf(request.detail));
   const auto append = [&text](char kind, const std::string& name) {
     absl::StrAppend(&text, std::string(1, kind), name.size(), ":", name);
   };
@@ -166,6 +202,17 @@ absl::StatusOr<v1::ExplainRequest> DecodeExplain(absl::string_view bytes,
   return DecodeTopicAndKey<v1::ExplainRequest>(bytes, limits);
 }
 
+absl::StatusOr<core::EvictRequest> DecodeEvict(absl::string_view bytes,
+                                               const Limits& limits) {
+  auto message = DecodeTopicAndKey<v1::EvictRequest>(bytes, limits);
+  if (!message.ok()) return message.status();
+  codec::FieldCheck check;
+  check.Text({"", -1, "reason"}, message->reason(), 0, codec::kMaxReasonBytes);
+  if (!check.ok()) return check.status();
+  return core::EvictRequest{message->topic(), message->key(),
+                            message->reason()};
+}
+
 absl::StatusOr<v1::CountRequest> DecodeCount(absl::string_view bytes,
                                              const Limits& limits) {
   v1::CountRequest message;
@@ -210,6 +257,8 @@ absl::StatusOr<WatchWish> DecodeWatch(absl::string_view bytes,
   wish.request.prefix = message.prefix();
   wish.request.counts_only = message.counts_only();
   wish.request.interval = *interval;
+  status = TakeDetail(message, &wish.request.detail);
+  if (!status.ok()) return status;
   wish.scope = ScopeOf(wish.request);
   status = TakeVersion(message.version(), &wish);
   if (!status.ok()) return status;

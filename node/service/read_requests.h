@@ -1,5 +1,5 @@
-// What the reading calls ask, from the bytes that a client sent: decoded,
-// checked, with defaults filled in.
+// What the reading calls and Evict ask, from the bytes that a client sent:
+// decoded, checked, with defaults filled in.
 //
 // Errors: INVALID_ARGUMENT malformed or over a limit; NOT_FOUND a page token
 // that no node has given out. Each names the field, the value and the rule.
@@ -44,6 +44,8 @@ absl::StatusOr<v1::GetRequest> DecodeGet(absl::string_view bytes,
                                          const Limits& limits);
 absl::StatusOr<v1::ExplainRequest> DecodeExplain(absl::string_view bytes,
                                                  const Limits& limits);
+absl::StatusOr<core::EvictRequest> DecodeEvict(absl::string_view bytes,
+                                               const Limits& limits);
 absl::StatusOr<v1::CountRequest> DecodeCount(absl::string_view bytes,
                                              const Limits& limits);
 

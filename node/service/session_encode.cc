@@ -56,6 +56,20 @@ uint64_t TrackedLife(const std::vector<SessionPart>& parts, size_t used) {
   return 0;
 }
 
+void WriteEvicted(int field, const std::vector<EvictedEntry>& entries,
+                  WireWriter& out) {
+  using Entry = v1::EvictedEntry;
+  for (const EvictedEntry& evicted : entries) {
+    const size_t mark = out.Begin(field);
+    out.VarintIfSet(Entry::kSlotFieldNumber, evicted.slot);
+    out.Bytes(Entry::kRefFieldNumber, codec::RefText(evicted.entry.ref));
+    out.Bytes(Entry::kTopicFieldNumber, evicted.entry.topic);
+    out.Bytes(Entry::kKeyFieldNumber, evicted.entry.key);
+    out.BytesIfSet(Entry::kReasonFieldNumber, *evicted.entry.reason);
+    out.End(mark);
+  }
+}
+
 }  // namespace
 
 std::string SessionWork::EncodeSession(absl::string_view node) const {
@@ -64,6 +78,7 @@ std::string SessionWork::EncodeSession(absl::string_view node) const {
   WireWriter out(&bytes);
   out.VarintIfSet(Response::kNumberFieldNumber, number);
   out.VarintIfSet(Response::kMovingFieldNumber, moving);
+  WriteEvicted(Response::kEvictedFieldNumber, evicted, out);
   if (used_ == 0) return bytes;
   const SessionPart& part = parts_[0];
   const core::ApplyReply& reply = part.reply;
@@ -98,6 +113,7 @@ std::string SessionWork::EncodeSessions(absl::string_view node) const {
     out.End(mark);
   }
   out.VarintIfSet(Response::kMovingFieldNumber, moving);
+  WriteEvicted(Response::kEvictedFieldNumber, evicted, out);
   return bytes;
 }
 

@@ -50,6 +50,13 @@ bool SessionRegistry::Holds(crdt::SessionId session, uint32_t stream,
   return at != shard.end() && at->second == Holder{stream, slot};
 }
 
+void SessionRegistry::Evicted(core::EntryEvicted entry) {
+  Shard& shard = ShardOf(entry.session);
+  const auto at = shard.find(entry.session.hi);
+  if (at == shard.end()) return;
+  streams_[at->second.stream]->OnEvicted(at->second.slot, std::move(entry));
+}
+
 bool SessionRegistry::EndResume(crdt::SessionId session) {
   const auto at = resuming_.find(session);
   if (at == resuming_.end() || --at->second.count > 0) return false;

@@ -19,6 +19,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "crdt/types.h"
+#include "node/core/output.h"
 
 namespace muster::service {
 
@@ -39,6 +40,8 @@ class SessionRegistry {
   // Nobody holds it any more; who did is told `why`, unless it is OK.
   void Release(crdt::SessionId session, const absl::Status& why);
   bool Holds(crdt::SessionId session, uint32_t stream, uint32_t slot) const;
+  // Tells whoever holds the session of the entry.
+  void Evicted(core::EntryEvicted entry);
 
   // A resume of the session is under way here. Whoever holds it and ends
   // meanwhile says Leave instead of disconnecting it; EndResume tells of that

@@ -15,6 +15,9 @@ constexpr size_t kStepBudget = 128;
 constexpr size_t kDisconnects = 32;
 // Slots named in one message of ended sessions.
 constexpr size_t kEndedPerMessage = 500;
+// Evicted entries named in one message: with names and a reason of 1 KiB each
+// they stay below the 4 MiB that gRPC's clients take.
+constexpr size_t kEvictedPerMessage = 256;
 // Works kept for use again by a stream that carries many sessions.
 constexpr size_t kSpareWorks = 2;
 
@@ -376,6 +379,15 @@ void SessionStream::OnSlotEnded(uint32_t slot, const absl::Status& why) {
                       order_.back()->ended.size() < kEndedPerMessage;
   if (!append) order_.push_back(std::make_unique<SessionWork>());
   order_.back()->ended.push_back({slot, why});
+  Emit();
+}
+
+void SessionStream::OnEvicted(uint32_t slot, core::EntryEvicted entry) {
+  if (over_) return;
+  const bool append = !order_.empty() && !order_.back()->evicted.empty() &&
+                      order_.back()->evicted.size() < kEvictedPerMessage;
+  if (!append) order_.push_back(std::make_unique<SessionWork>());
+  order_.back()->evicted.push_back({slot, std::move(entry)});
   Emit();
 }
 

@@ -48,6 +48,8 @@ class SessionStream final : public StreamWriter {
   // ---- loop thread ----
   // The session in `slot` is not this stream's any more.
   void OnSlotEnded(uint32_t slot, const absl::Status& why);
+  // An entry of the session in `slot` was removed by an administrator.
+  void OnEvicted(uint32_t slot, core::EntryEvicted entry);
   void OnDraining();
 
  protected:

@@ -135,6 +135,7 @@ void SessionWork::Clear() {
   last = false;
   moving = false;
   ended.clear();
+  evicted.clear();
   next_part = 0;
   waiting = 0;
 }

@@ -22,6 +22,7 @@
 #include "absl/strings/string_view.h"
 #include "muster/v1/presence.pb.h"
 #include "node/core/client.h"
+#include "node/core/output.h"
 #include "node/service/limits.h"
 #include "node/service/op_batch.h"
 
@@ -65,6 +66,10 @@ struct EndedSlot {
   uint32_t slot = 0;
   absl::Status status;
 };
+struct EvictedEntry {
+  uint32_t slot = 0;
+  core::EntryEvicted entry;
+};
 
 class SessionWork {
  public:
@@ -88,6 +93,7 @@ class SessionWork {
   // It answers no request, but says one of these.
   bool moving = false;
   std::vector<EndedSlot> ended;
+  std::vector<EvictedEntry> evicted;
 
   // Worked through so far, and parts that wait for a resume.
   size_t next_part = 0;

@@ -26,6 +26,11 @@ core::RequestId Sink::ExpectReply(OnReply on_reply) {
   return last_request_;
 }
 
+core::RequestId Sink::ExpectOrder(OnOrder on_order) {
+  orders_.emplace(++last_request_, std::move(on_order));
+  return last_request_;
+}
+
 void Sink::OnReplies(std::vector<core::AsyncReply> replies) {
   for (core::AsyncReply& reply : replies) {
     const auto at = replies_.find(reply.request);
@@ -39,6 +44,22 @@ void Sink::OnReplies(std::vector<core::AsyncReply> replies) {
 void Sink::OnSessionsEnded(std::vector<core::SessionEnded> ended) {
   for (const core::SessionEnded& session : ended) {
     sessions_.Release(session.session, session.status);
+  }
+}
+
+void Sink::OnEvicted(std::vector<core::EntryEvicted> evicted) {
+  for (core::EntryEvicted& entry : evicted) {
+    sessions_.Evicted(std::move(entry));
+  }
+}
+
+void Sink::OnOrders(std::vector<core::OrderDone> orders) {
+  for (core::OrderDone& order : orders) {
+    const auto at = orders_.find(order.request);
+    if (at == orders_.end()) continue;
+    OnOrder on_order = std::move(at->second);
+    orders_.erase(at);
+    on_order(std::move(order.reply));
   }
 }
 
@@ -156,6 +177,9 @@ void Sink::OnDraining() {
   for (auto& [id, on_reply] : std::exchange(replies_, {})) {
     on_reply(
         absl::UnavailableError("the node is draining; resume at another one"));
+  }
+  for (auto& [id, on_order] : std::exchange(orders_, {})) {
+    on_order(absl::UnavailableError("the node is draining; use another one"));
   }
 }
 

@@ -1,5 +1,6 @@
 // What the loop tells the services, passed on to who waits for it: answers to
-// resumes, sessions that ended, watch events, changes of members and health.
+// resumes, evictions and the like, sessions that ended, entries that were
+// evicted, watch events, changes of members and health.
 //
 // Threads: all but WatchSent is for the loop thread only.
 #ifndef MUSTER_NODE_SERVICE_SINK_H_
@@ -37,6 +38,9 @@ class Sink final : public ServiceSink {
   using OnReply = absl::AnyInvocable<void(absl::StatusOr<core::ResumeReply>)>;
   // The answer to a Resume that is about to be asked for.
   core::RequestId ExpectReply(OnReply on_reply);
+  using OnOrder = absl::AnyInvocable<void(absl::StatusOr<core::OrderReply>)>;
+  // The answer to an Evict or a Forget that is about to be asked for.
+  core::RequestId ExpectOrder(OnOrder on_order);
   void AddWatch(core::WatchId id, std::shared_ptr<WatchStream> stream);
   void RemoveWatch(core::WatchId id);
 
@@ -52,6 +56,8 @@ class Sink final : public ServiceSink {
   void OnStarted(grpc::Server&) override {}
   void OnReplies(std::vector<core::AsyncReply> replies) override;
   void OnSessionsEnded(std::vector<core::SessionEnded> ended) override;
+  void OnEvicted(std::vector<core::EntryEvicted> evicted) override;
+  void OnOrders(std::vector<core::OrderDone> orders) override;
   void OnWatchEvents(std::vector<core::WatchEvent> events) override;
   void OnSubscribed(std::vector<core::SubscribeHeld> held) override;
   void OnMessages(std::vector<core::MessageDelivery> deliveries) override;
@@ -73,6 +79,7 @@ class Sink final : public ServiceSink {
   SessionRegistry sessions_;
   core::RequestId last_request_ = 0;
   absl::flat_hash_map<core::RequestId, OnReply> replies_;
+  absl::flat_hash_map<core::RequestId, OnOrder> orders_;
   absl::flat_hash_map<core::WatchId, std::shared_ptr<WatchStream>> watches_;
   absl::flat_hash_map<core::SubscriberId, std::shared_ptr<SubscribeStream>>
       subscribers_;

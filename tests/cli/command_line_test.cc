@@ -2,7 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -40,6 +44,7 @@ class CommandLineTest : public ::testing::Test {
   void SetUp() override {
     unsetenv("MUSTER_AT");
     unsetenv(kSecretVariable);
+    unsetenv(kAdminTokenVariable);
   }
 };
 
@@ -53,9 +58,9 @@ TEST_F(CommandLineTest, SimHandsOnWhateverFollows) {
 
 TEST_F(CommandLineTest, ServeHandsItsFlagsOnAsTextInTheOrderOfTheTable) {
   const Parsed parsed =
-      Parse({"serve", "--join", "h1:7400,h2:7400", "--node", "a", "--join",
-             "h3:7400", "--insecure-peers", "--refused-is-proof=false",
-             "--config", "node.toml"});
+      Parse({"serve", "--join", "h1:7400,h2:7400", "--node", "a", "--join", "",
+             "--join", "h3:7400", "--insecure-peers",
+             "--refused-is-proof=false", "--config", "node.toml"});
   ASSERT_TRUE(parsed.line.has_value()) << parsed.err;
   EXPECT_EQ(parsed.line->command, Command::kServe);
   EXPECT_EQ(parsed.line->config.file, "node.toml");
@@ -77,8 +82,9 @@ TEST_F(CommandLineTest, EveryOptionOfTheTableIsAFlagAndInTheHelp) {
 
 TEST_F(CommandLineTest, EveryCommandHasHelp) {
   for (const char* command :
-       {"serve", "config-doc", "members", "list", "get", "count", "topics",
-        "topics-of", "explain", "watch", "track", "top", "status", "drain"}) {
+       {"serve", "config-doc", "metrics-doc", "members", "list", "get", "count",
+        "topics", "topics-of", "explain", "watch", "track", "top", "status",
+        "drain", "evict", "forget", "help"}) {
     const Parsed help = Parse({command, "--help"});
     EXPECT_FALSE(help.line.has_value());
     EXPECT_EQ(help.exit, kDone) << command;
@@ -93,6 +99,34 @@ TEST_F(CommandLineTest, AddressesComeFromTheFlagOrTheEnvironmentOrAreLocal) {
   EXPECT_THAT(Parse({"count", "--at", "f:3"}).line->at, ElementsAre("f:3"));
 }
 
+TEST_F(CommandLineTest, TheAdminTokenComesFromTheFlagAFileOrTheEnvironment) {
+  EXPECT_EQ(Parse({"drain"}).line->admin_token, "");
+  setenv(kAdminTokenVariable, "from-variable", 1);
+  EXPECT_EQ(Parse({"drain"}).line->admin_token, "from-variable");
+  EXPECT_EQ(Parse({"count"}).line->admin_token, "");
+  const std::string path =
+      ::testing::TempDir() + "/admin_token_" + std::to_string(getpid());
+  std::ofstream(path) << "from-file\n";
+  const std::string at_path = "@" + path;
+  EXPECT_EQ(
+      Parse({"drain", "--admin-token", at_path.c_str()}).line->admin_token,
+      "from-file");
+  std::remove(path.c_str());
+  const Parsed gone = Parse({"drain", "--admin-token", at_path.c_str()});
+  EXPECT_EQ(gone.exit, kBadUsage);
+  EXPECT_THAT(gone.err, HasSubstr("admin-token: " + path));
+  const Parsed bad = Parse({"drain", "--admin-token", "two words"});
+  EXPECT_EQ(bad.exit, kBadUsage);
+  EXPECT_THAT(bad.err, HasSubstr("admin-token (hidden): must be"));
+}
+
+TEST_F(CommandLineTest, ServeTakesSecretsFromTheEnvironment) {
+  setenv(kSecretVariable, "hush", 1);
+  setenv(kAdminTokenVariable, "", 1);
+  EXPECT_THAT(Parse({"serve"}).line->config.variables,
+              ElementsAre(Pair("cluster-secret", "hush")));
+}
+
 TEST_F(CommandLineTest, CommandsTakeWhatTheyNeed) {
   const Parsed track =
       Parse({"track", "room", "u1", "--meta", "{}", "--grace-ms", "5000"});
@@ -101,6 +135,23 @@ TEST_F(CommandLineTest, CommandsTakeWhatTheyNeed) {
   EXPECT_EQ(track.line->key, "u1");
   EXPECT_EQ(track.line->meta, "{}");
   EXPECT_EQ(track.line->grace_ms, 5000u);
+
+  const Parsed evict =
+      Parse({"evict", "room", "u1", "--reason", "a long story"});
+  ASSERT_TRUE(evict.line.has_value()) << evict.err;
+  EXPECT_EQ(evict.line->command, Command::kEvict);
+  EXPECT_EQ(evict.line->topic, "room");
+  EXPECT_EQ(evict.line->key, "u1");
+  EXPECT_EQ(evict.line->reason, "a long story");
+  EXPECT_EQ(Parse({"evict", "room"}).exit, kBadUsage);
+
+  const Parsed forget = Parse({"forget", "b"});
+  ASSERT_TRUE(forget.line.has_value()) << forget.err;
+  EXPECT_EQ(forget.line->command, Command::kForget);
+  EXPECT_EQ(forget.line->node, "b");
+  EXPECT_EQ(Parse({"forget"}).exit, kBadUsage);
+  EXPECT_EQ(Parse({"forget", ""}).exit, kBadUsage);
+  EXPECT_TRUE(Parse({"members", "--all"}).line->all);
 
   const Parsed watch = Parse({"watch", "a", "b", "--counts", "--json"});
   ASSERT_TRUE(watch.line.has_value()) << watch.err;
@@ -158,6 +209,66 @@ TEST_F(CommandLineTest, AfterTwoDashesNamesMayBeginWithOne) {
               ElementsAre("-a", "b"));
 }
 
+TEST_F(CommandLineTest, NamesAreTakenAsTheyAreGiven) {
+  EXPECT_THAT(Parse({"watch", "[a,b]", "++", "{}", "[]", "a,b"}).line->topics,
+              ElementsAre("[a,b]", "++", "{}", "[]", "a,b"));
+  EXPECT_THAT(Parse({"watch", "--key", "a,b", "--key=[c,d]", "--key", "-e",
+                     "--keys", "f,g"})
+                  .line->keys,
+              ElementsAre("a,b", "[c,d]", "-e", "f", "g"));
+  const Parsed track = Parse({"track", "[a,b]", "[u]", "--meta", "[1,2]"});
+  ASSERT_TRUE(track.line.has_value()) << track.err;
+  EXPECT_EQ(track.line->topic, "[a,b]");
+  EXPECT_EQ(track.line->key, "[u]");
+  EXPECT_EQ(track.line->meta, "[1,2]");
+  EXPECT_EQ(Parse({"list", "[a,b]"}).line->topic, "[a,b]");
+  EXPECT_EQ(Parse({"list", "++"}).line->topic, "++");
+  EXPECT_EQ(Parse({"topics", "[a,b]"}).line->prefix, "[a,b]");
+  EXPECT_EQ(Parse({"count", "--key", "[a,b]"}).line->key, "[a,b]");
+  EXPECT_EQ(Parse({"watch", "--prefix", "[a]"}).line->prefix, "[a]");
+  EXPECT_THAT(Parse({"serve", "--cluster-secret", "[a,b]"}).line->config.flags,
+              ElementsAre(Pair("cluster-secret", "[a,b]")));
+  EXPECT_THAT(Parse({"sim", "[a,b]", "++"}).line->rest,
+              ElementsAre("[a,b]", "++"));
+}
+
+TEST_F(CommandLineTest, HelpOfACommandIsTheSameEitherWay) {
+  const Parsed help = Parse({"help"});
+  EXPECT_EQ(help.exit, kDone);
+  EXPECT_EQ(help.out, Parse({"--help"}).out);
+  EXPECT_THAT(help.out, HasSubstr("muster help COMMAND"));
+  // Not watch: CLI11 lists what excludes a flag in the order of its pointers.
+  for (const char* command : {"serve", "list", "help"}) {
+    const Parsed of_command = Parse({"help", command});
+    EXPECT_EQ(of_command.exit, kDone);
+    EXPECT_EQ(of_command.out, Parse({command, "--help"}).out);
+    EXPECT_THAT(of_command.out,
+                HasSubstr(std::string("Usage: muster ") + command));
+  }
+}
+
+TEST_F(CommandLineTest, WhatFollowsLooksForANodeForEverUnlessTold) {
+  for (const std::vector<const char*>& command :
+       std::vector<std::vector<const char*>>{{"watch", "room"},
+                                             {"track", "room", "u1"},
+                                             {"members", "--follow"},
+                                             {"top"}}) {
+    EXPECT_EQ(Parse(command).line->give_up_ms, 0u) << command[0];
+    std::vector<const char*> told = command;
+    told.insert(told.end(), {"--give-up-ms", "2500"});
+    EXPECT_EQ(Parse(told).line->give_up_ms, 2500u) << command[0];
+  }
+}
+
+TEST_F(CommandLineTest, ABadAddressOfTheEnvironmentIsSaidToComeFromThere) {
+  setenv("MUSTER_AT", "::1:7502", 1);
+  const Parsed parsed = Parse({"count"});
+  EXPECT_EQ(parsed.exit, kBadUsage);
+  EXPECT_EQ(parsed.err,
+            "muster: MUSTER_AT: \"::1:7502\" is not HOST:PORT: an IPv6 address "
+            "stands in brackets; write [::1]:7502\n");
+}
+
 TEST_F(CommandLineTest, DrainIsForOneNodeAndSaysSo) {
   EXPECT_THAT(Parse({"drain", "--help"}).out, HasSubstr("and no other"));
   EXPECT_EQ(Parse({"drain", "--at", "f:3"}).exit, kDone);
@@ -180,8 +291,34 @@ TEST_F(CommandLineTest, BadUsageIsExitCodeTwoWithAReason) {
       {{"get", "room"}, "key"},
       {{"list", "room", "surplus"}, "surplus"},
       {{"list", "room", "--at", "nonsense"},
-       "\"nonsense\" is not an address; it must be HOST:PORT"},
-      {{"list", "room", "--at", "h:0"}, "\"h:0\" is not an address"},
+       "--at: \"nonsense\" is not HOST:PORT: the port is missing; write "
+       "nonsense:7400"},
+      {{"list", "room", "--at", "h:0"}, "\"h:0\" is not HOST:PORT"},
+      {{"list", "room", "--at", "::1:7502"}, "write [::1]:7502"},
+      {{"list", "room", "--at", "http://h:1"}, "write h:1"},
+      {{"list", "room", "--at", "h:1, g:2"}, "write g:2"},
+      {{"list", "room", "--at", "h:1,,g:2"}, "it is empty"},
+      {{"--", "x"}, "\"x\": unknown command"},
+      {{"-"}, "unknown flag"},
+      {{"---"}, "unknown flag"},
+      {{"sevre"}, "\"sevre\": unknown command; did you mean serve?"},
+      {{"sevre", "--help"}, "did you mean serve?"},
+      {{"help", "sevre"}, "did you mean serve?"},
+      {{"wach", "room", "--json"},
+       "\"wach\": unknown command; did you mean "
+       "watch?"},
+      {{"--versoin"}, "--versoin: unknown flag; did you mean --version?"},
+      {{"serve", "--nod", "a"},
+       "--nod: unknown flag of serve; did you mean --node?"},
+      {{"serve", "--max-conn=5"}, "did you mean --max-connections?"},
+      {{"list", "--jsn"}, "--jsn: unknown flag of list; did you mean --json?"},
+      {{"track", "room", "u1", "--grace", "5"}, "did you mean --grace-ms?"},
+      {{"list", "--", "-t", "-u"}, "list: \"-u\" is one word too many"},
+      {{"members", "--give-up-ms", "5"}, "--follow"},
+      {{"watch", "room", "--give-up-ms", "86400001"}, "give-up-ms"},
+      {{"watch", "room", "--key", "u1"}, "--key"},
+      {{"watch", "--prefix", "r", "--key", "u1"}, "--key"},
+      {{"watch", "--key", ""}, "--key: a name may not be empty"},
       {{"list", "room", "--at", ""}, "at"},
       {{"count", "room", "--key", "u1"}, "--key"},
       {{"watch"}, "nothing to watch"},

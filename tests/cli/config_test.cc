@@ -159,12 +159,28 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"listen = \"7400\"",
                 "listen = '7400': must be HOST:PORT, the port 0 to 65535"},
         BadFile{"listen = \"a:65536\"", "must be HOST:PORT"},
+        BadFile{"listen = \"::1:7400\"",
+                "the port 0 to 65535: an IPv6 address stands in brackets; "
+                "write [::1]:7400"},
+        BadFile{"listen = \"http://a:7400\"", "write a:7400"},
+        BadFile{"listen = \" a:7400\"", "write a:7400"},
+        BadFile{"listen = \":\"", "must be HOST:PORT"},
+        BadFile{"listen = \":65536\"", "must be a number, 0 to 65535"},
+        BadFile{"advertise = \"a b\"", "must be HOST or HOST:PORT: it holds"},
+        BadFile{"advertise = \"http://a\"", "must be HOST or HOST:PORT"},
+        BadFile{"advertise = \":7400\"", "the host is missing"},
+        BadFile{"join = [\"a:1\", \"b\"]",
+                "the port 1 to 65535: \"b\": the port is missing; write "
+                "b:7400"},
+        BadFile{"join = [\"\"]", "\"\": it is empty"},
         BadFile{"join = [\"a:0\"]",
                 "must be a list, each HOST:PORT, the port 1 to 65535"},
         BadFile{"join = [1, 2]", "must be a list"},
         BadFile{"join = 7400", "must be a list"},
         BadFile{"cluster_secret = \"\"",
                 "cluster_secret = (hidden): must be 1 to 1024 bytes"},
+        BadFile{"admin_token = \"two words\"",
+                "admin_token = (hidden): must be 1 to 1024 printable"},
         BadFile{"log_level = \"loud\"",
                 "log_level = 'loud': must be debug, info, warning or error"},
         BadFile{"node = \"a\"\n[detector]\nbeat_interval_ms = 250",
@@ -186,7 +202,7 @@ TEST_F(ConfigTest, FlagWinsOverEnvironmentOverFileOverDefault) {
   sources.flags = {{"node", "a"}};
   sources.file = WriteFile(
       "node = \"file\"\ncluster_secret = \"file\"\nlog_bytes = 1000000\n");
-  sources.secret_variable = "variable";
+  sources.variables = {{"cluster-secret", "variable"}};
   absl::StatusOr<Config> config = LoadConfig(sources);
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->runtime.core.node, "a");
@@ -217,6 +233,43 @@ TEST_F(ConfigTest, SecretIsReadFromTheFileItNames) {
   sources.flags[1].second = "@" + WriteFile(" \n");
   config = LoadConfig(sources);
   EXPECT_THAT(std::string(config.status().message()), HasSubstr("is empty"));
+}
+
+TEST_F(ConfigTest, ASecondSecretNeedsAFirst) {
+  ConfigSources sources;
+  sources.flags = {{"node", "a"},
+                   {"cluster-secret", "new"},
+                   {"cluster-secret-also", "@" + WriteFile("old\n")}};
+  absl::StatusOr<Config> config = LoadConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->runtime.cluster_secret, "new");
+  EXPECT_EQ(config->runtime.cluster_secret_also, "old");
+  sources.flags.erase(sources.flags.begin() + 1);
+  EXPECT_THAT(std::string(LoadConfig(sources).status().message()),
+              HasSubstr("--cluster-secret-also (hidden): needs "
+                        "--cluster-secret"));
+}
+
+TEST_F(ConfigTest, AnAdminTokenIsReadLikeASecret) {
+  ConfigSources sources;
+  sources.flags = {{"node", "a"}};
+  sources.variables = {{"admin-token", "@" + WriteFile("open-sesame\n")}};
+  absl::StatusOr<Config> config = LoadConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->admin_token, "open-sesame");
+
+  sources.variables[0].second = "two words";
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "MUSTER_ADMIN_TOKEN: must be 1 to 1024 printable characters of "
+            "ASCII without a space, or @FILE");
+  sources.variables[0].second = "@" + WriteFile("two words");
+  EXPECT_THAT(std::string(LoadConfig(sources).status().message()),
+              HasSubstr(" must be 1 to 1024 printable"));
+  sources.variables.clear();
+  sources.flags.emplace_back("admin-token", "two words");
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "--admin-token (hidden): must be 1 to 1024 printable characters "
+            "of ASCII without a space, or @FILE");
 }
 
 TEST_F(ConfigTest, ABadFlagIsNamedWithItsValueAndRuleButASecretIsNotShown) {
@@ -251,6 +304,21 @@ TEST_F(ConfigTest, SwitchesAndNumbersAreReadFromFlags) {
   sources.flags = {{"node", "a"}, {"phi-threshold", "high"}};
   EXPECT_EQ(LoadConfig(sources).status().message(),
             "--phi-threshold high: must be a number, 1 to 30");
+}
+
+TEST_F(ConfigTest, AListenAddressWithoutAHostIsEveryAddress) {
+  ConfigSources sources;
+  sources.flags = {
+      {"node", "a"}, {"listen", ":7400"}, {"advertise", "::1"}, {"join", ""}};
+  const absl::StatusOr<Config> config = LoadConfig(sources);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->runtime.listen, ":7400");
+  EXPECT_EQ(config->runtime.advertise, "::1");
+  EXPECT_TRUE(config->runtime.core.join.empty());
+  sources.flags.back().second = "a:1,,b:2";
+  EXPECT_EQ(LoadConfig(sources).status().message(),
+            "--join a:1,,b:2: must be a list, each HOST:PORT, the port 1 to "
+            "65535: \"\": it is empty");
 }
 
 TEST_F(ConfigTest, ValuesThatContradictEachOtherAreRefused) {

@@ -1,5 +1,6 @@
 #include "tests/cli/fake_node.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -10,8 +11,32 @@ namespace muster::client {
 std::string FakeWorld::Track(const v1::TrackOp& op) {
   absl::MutexLock lock(&mutex_);
   const std::string ref = absl::StrCat("ref", ++next_);
-  entries_[ref] = op.key();
+  entries_[ref] = {op.key(), op.meta()};
   return ref;
+}
+
+std::string FakeWorld::Update(const v1::UpdateOp& op) {
+  absl::MutexLock lock(&mutex_);
+  auto entry = entries_.extract(op.ref());
+  if (entry.empty()) return "";
+  entry.key() = absl::StrCat("ref", ++next_);
+  entry.mapped().second = op.meta();
+  return entries_.insert(std::move(entry)).position->first;
+}
+
+void FakeWorld::Untrack(const std::string& ref) {
+  absl::MutexLock lock(&mutex_);
+  entries_.erase(ref);
+}
+
+std::vector<std::string> FakeWorld::Shown() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<std::string> shown;
+  for (const auto& [ref, entry] : entries_) {
+    shown.push_back(absl::StrCat(entry.first, " ", entry.second));
+  }
+  std::sort(shown.begin(), shown.end());
+  return shown;
 }
 
 bool FakeWorld::Holds(const std::string& ref) const {
@@ -19,9 +44,17 @@ bool FakeWorld::Holds(const std::string& ref) const {
   return entries_.contains(ref);
 }
 
+std::string FakeWorld::RefOf(const std::string& key) const {
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [ref, of] : entries_) {
+    if (of == key) return ref;
+  }
+  return "";
+}
+
 void FakeWorld::Forget(const std::string& key) {
   absl::MutexLock lock(&mutex_);
-  std::erase_if(entries_, [&](const auto& e) { return e.second == key; });
+  std::erase_if(entries_, [&](const auto& e) { return e.second.first == key; });
 }
 
 void FakeWorld::EndSession(const std::string& token) {
@@ -40,12 +73,12 @@ size_t FakeWorld::entries() const {
   return entries_.size();
 }
 
-FakeNode::FakeNode(std::string name, FakeWorld* world, int max_message_bytes)
+FakeNode::FakeNode(std::string name, FakeWorld* world, int max_message_bytes,
+                   const std::string& address)
     : name_(std::move(name)), world_(world) {
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(),
-                           &port);
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(this);
   builder.SetMaxReceiveMessageSize(max_message_bytes);
   server_ = builder.BuildAndStart();
@@ -63,6 +96,17 @@ void FakeNode::Drain() {
   absl::MutexLock lock(&mutex_);
   v1::SessionResponse response;
   response.set_moving(true);
+  for (auto* stream : streams_) stream->Write(response);
+}
+
+void FakeNode::Evict(const std::string& key, const std::string& reason) {
+  v1::SessionResponse response;
+  v1::EvictedEntry* evicted = response.add_evicted();
+  evicted->set_ref(world_->RefOf(key));
+  evicted->set_key(key);
+  evicted->set_reason(reason);
+  world_->Forget(key);
+  absl::MutexLock lock(&mutex_);
   for (auto* stream : streams_) stream->Write(response);
 }
 
@@ -138,7 +182,24 @@ grpc::Status FakeNode::Answer(const v1::SessionRequest& request,
       }
     }
   }
+  ChangeAll(request, response);
   return TrackAll(request, response);
+}
+
+void FakeNode::ChangeAll(const v1::SessionRequest& request,
+                         v1::SessionResponse* response) {
+  for (const std::string& ref : request.untrack()) world_->Untrack(ref);
+  for (int i = 0; i < request.update_size(); ++i) {
+    const std::string ref = request.update(i).meta() == "refused"
+                                ? ""
+                                : world_->Update(request.update(i));
+    response->add_updated_refs(ref);
+    if (!ref.empty()) continue;
+    v1::OpError* error = response->add_update_errors();
+    error->set_index(static_cast<uint32_t>(i));
+    error->set_code(grpc::StatusCode::INVALID_ARGUMENT);
+    error->set_message("no such meta");
+  }
 }
 
 grpc::Status FakeNode::TrackAll(const v1::SessionRequest& request,

@@ -12,6 +12,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -28,7 +29,14 @@ class FakeWorld {
  public:
   // A ref for a new entry.
   std::string Track(const v1::TrackOp& op);
+  // The ref of the same entry with another meta; "" if there is none.
+  std::string Update(const v1::UpdateOp& op);
+  void Untrack(const std::string& ref);
+  // "key meta" of each, in order.
+  std::vector<std::string> Shown() const;
   bool Holds(const std::string& ref) const;
+  // Of a key that was tracked once.
+  std::string RefOf(const std::string& key) const;
   void Forget(const std::string& key);
   void EndSession(const std::string& token);
   bool HasEnded(const std::string& token) const;
@@ -37,14 +45,16 @@ class FakeWorld {
  private:
   mutable absl::Mutex mutex_;
   int next_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Ref to key.
-  std::map<std::string, std::string> entries_ ABSL_GUARDED_BY(mutex_);
+  // Ref to key and meta.
+  std::map<std::string, std::pair<std::string, std::string>> entries_
+      ABSL_GUARDED_BY(mutex_);
   std::set<std::string> ended_ ABSL_GUARDED_BY(mutex_);
 };
 
 class FakeNode final : public v1::Presence::Service {
  public:
-  FakeNode(std::string name, FakeWorld* world, int max_message_bytes = 4 << 20);
+  FakeNode(std::string name, FakeWorld* world, int max_message_bytes = 4 << 20,
+           const std::string& address = "127.0.0.1:0");
   ~FakeNode() override;
 
   const std::string& address() const { return address_; }
@@ -52,6 +62,9 @@ class FakeNode final : public v1::Presence::Service {
   void Kill();
   // Tells sessions that the node is going away.
   void Drain();
+
+  // Tells sessions that an administrator has removed the entry.
+  void Evict(const std::string& key, const std::string& reason);
 
   // What Watch does, instead of answering UNIMPLEMENTED.
   using WatchScript =
@@ -96,6 +109,9 @@ class FakeNode final : public v1::Presence::Service {
       ABSL_LOCKS_EXCLUDED(mutex_);
   grpc::Status TrackAll(const v1::SessionRequest& request,
                         v1::SessionResponse* response)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ChangeAll(const v1::SessionRequest& request,
+                 v1::SessionResponse* response)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string name_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "tests/cli/fake_node.h"
 
 namespace muster::client {
@@ -47,6 +48,11 @@ class Running {
         absl::MutexLock lock(&mutex_);
         refused_.push_back(absl::StrCat(entry.key, ": ", status.message()));
       };
+      observer.on_evicted = [this](const HeldEntry& entry,
+                                   const std::string& reason, size_t held) {
+        absl::MutexLock lock(&mutex_);
+        evicted_.push_back(absl::StrCat(entry.key, ": ", reason, ", ", held));
+      };
       observer.on_note = [this](const std::string& note) {
         absl::MutexLock lock(&mutex_);
         notes_.push_back(note);
@@ -71,6 +77,14 @@ class Running {
     EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
     return held_;
   }
+  std::vector<std::string> WaitEvicted(size_t n) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return evicted_.size() >= n || done_;
+    };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
+    return evicted_;
+  }
   absl::Status Stop() {
     session_.Stop();
     return Join();
@@ -80,6 +94,7 @@ class Running {
     absl::MutexLock lock(&mutex_);
     return result_;
   }
+  HeldSession& session() { return session_; }
   std::vector<std::string> refused() {
     absl::MutexLock lock(&mutex_);
     return refused_;
@@ -95,6 +110,7 @@ class Running {
   std::thread thread_;
   absl::Mutex mutex_;
   std::vector<size_t> held_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> evicted_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> refused_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> notes_ ABSL_GUARDED_BY(mutex_);
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
@@ -142,7 +158,7 @@ TEST(HeldSessionTest, ResumesElsewhereAndTracksAgainOnlyWhatIsMissing) {
   EXPECT_EQ(requests[0].resume().entries_size(), 3);
   ASSERT_EQ(requests[1].track_size(), 1);
   EXPECT_EQ(requests[1].track(0).key(), "u1");
-  EXPECT_EQ(session.notes().size(), 1u);
+  EXPECT_EQ(session.notes().size(), 2u);  // Lost, and connected again.
   EXPECT_EQ(world.entries(), 3u);
 }
 
@@ -260,6 +276,121 @@ TEST(HeldSessionTest, OpenedAgainAndAgainWithNothingTrackedItGivesUp) {
   EXPECT_GT(node.requests().size(), 2u);
 }
 
+// Waits until the nodes show `shown`, as "key meta" each.
+testing::AssertionResult Shows(const FakeWorld& world,
+                               const std::vector<std::string>& shown) {
+  const absl::Time end = absl::Now() + kDeadline;
+  while (world.Shown() != shown) {
+    if (absl::Now() > end) {
+      return testing::AssertionFailure()
+             << "shows " << testing::PrintToString(world.Shown());
+    }
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return testing::AssertionSuccess();
+}
+
+TEST(HeldSessionTest, EntriesAreAddedChangedAndRemovedWhileItRuns) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  Running running({node.address()}, Entries(1));
+  HeldSession& session = running.session();
+  running.WaitHeld(1);
+  EXPECT_TRUE(session.Track({"room", "bob", "1"}).ok());
+  // Each change is said to be held.
+  EXPECT_THAT(running.WaitHeld(2), ElementsAre(1, 2));
+  EXPECT_THAT(world.Shown(), ElementsAre("bob 1", "u0 {}"));
+  EXPECT_TRUE(session.Update("room", "bob", "2").ok());
+  EXPECT_THAT(running.WaitHeld(3), ElementsAre(1, 2, 2));
+  EXPECT_THAT(world.Shown(), ElementsAre("bob 2", "u0 {}"));
+  EXPECT_TRUE(session.Untrack("room", "u0").ok());
+  EXPECT_THAT(running.WaitHeld(4), ElementsAre(1, 2, 2, 1));
+  EXPECT_THAT(world.Shown(), ElementsAre("bob 2"));
+  EXPECT_TRUE(running.Stop().ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(session.Track({"room", "eve", ""})));
+}
+
+TEST(HeldSessionTest, WhatIsAskedForWithoutANodeIsDoneAtTheNext) {
+  FakeWorld world;
+  auto a = std::make_unique<FakeNode>("a", &world);
+  Running running({a->address()}, Entries(3));
+  HeldSession& session = running.session();
+  running.WaitHeld(1);
+  const std::string home = a->address();
+  a->Kill();
+  EXPECT_TRUE(session.Untrack("room", "u0").ok());
+  EXPECT_TRUE(session.Update("room", "u1", "new").ok());
+  EXPECT_TRUE(session.Track({"room", "bob", "1"}).ok());
+  EXPECT_EQ(world.entries(), 3u);
+  // Another node takes its address.
+  a = std::make_unique<FakeNode>("a", &world, 4 << 20, home);
+  EXPECT_TRUE(Shows(world, {"bob 1", "u0 {}", "u1 new", "u2 {}"}));
+  const std::vector<v1::SessionRequest> requests = a->requests();
+  ASSERT_GE(requests.size(), 2u);
+  // The resume drops u0 by not naming it; the fake does not.
+  EXPECT_EQ(requests[0].resume().entries_size(), 2);
+  EXPECT_EQ(requests[1].update_size(), 1);
+  EXPECT_EQ(requests[1].track_size(), 1);
+  EXPECT_EQ(requests[1].untrack_size(), 0);
+  EXPECT_THAT(running.WaitHeld(2), ElementsAre(3, 3));
+  EXPECT_EQ(running.notes().size(), 2u);
+  EXPECT_EQ(running.notes()[1], "connected again, to " + home);
+}
+
+TEST(HeldSessionTest, AMetaThatIsRefusedLeavesTheOneOfBefore) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  Running running({node.address()}, Entries(1));
+  running.WaitHeld(1);
+  EXPECT_TRUE(running.session().Update("room", "u0", "refused").ok());
+  EXPECT_THAT(running.WaitHeld(2), ElementsAre(1, 1));
+  EXPECT_THAT(running.refused(), ElementsAre("u0: no such meta"));
+  EXPECT_TRUE(running.session().Update("room", "u0", "good").ok());
+  EXPECT_TRUE(Shows(world, {"u0 good"}));
+}
+
+TEST(HeldSessionTest, AChangeThatNoMessageCanHoldIsRefusedAndTheRestStays) {
+  FakeWorld world;
+  FakeNode node("a", &world, /*max_message_bytes=*/100'000);
+  Running running({node.address()}, Entries(1));
+  running.WaitHeld(1);
+  EXPECT_TRUE(
+      running.session().Track({"room", "big", std::string(200'000, 'm')}).ok());
+  EXPECT_THAT(running.WaitHeld(2), ElementsAre(1, 1));
+  EXPECT_EQ(running.refused().size(), 1u);
+  EXPECT_TRUE(running.session().Track({"room", "bob", "1"}).ok());
+  EXPECT_TRUE(Shows(world, {"bob 1", "u0 {}"}));
+  EXPECT_TRUE(running.Stop().ok());
+}
+
+TEST(HeldSessionTest, ManyThreadsChangeItAtOnce) {
+  FakeWorld world;
+  auto a = std::make_unique<FakeNode>("a", &world);
+  FakeNode b("b", &world);
+  Running running({a->address(), b.address()}, {});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&running, t] {
+      HeldSession& session = running.session();
+      for (int i = 0; i < 50; ++i) {
+        const std::string key = absl::StrCat("t", t, "-", i);
+        EXPECT_TRUE(session.Track({"room", key, "1"}).ok());
+        EXPECT_TRUE(session.Update("room", key, "2").ok());
+        if (i > 0) {
+          EXPECT_TRUE(
+              session.Untrack("room", absl::StrCat("t", t, "-", i - 1)).ok());
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(Shows(world, {"t0-49 2", "t1-49 2", "t2-49 2", "t3-49 2"}));
+}
+
+TEST(HeldSessionTest, ALostNodeIsWaitedForAsLongAsItTakesUnlessTold) {
+  EXPECT_EQ(HeldSession::Options().give_up, absl::InfiniteDuration());
+}
+
 TEST(HeldSessionTest, StopEndsTheEntriesElsewhereIfItsNodeDoesNotAnswer) {
   FakeWorld world;
   FakeNode a("a", &world);
@@ -275,6 +406,25 @@ TEST(HeldSessionTest, StopEndsTheEntriesElsewhereIfItsNodeDoesNotAnswer) {
   EXPECT_EQ(requests[0].resume().token(), "token of a");
   EXPECT_EQ(requests[0].resume().resume_number(), 1u);
   EXPECT_EQ(requests[0].resume().entries_size(), 0);
+}
+
+TEST(HeldSessionTest, WhatIsEvictedIsToldAndNotTrackedAgainAfterAMove) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  Running session({a.address(), b.address()}, Entries(3));
+  session.WaitHeld(1);
+  a.Evict("u1", "spam");
+  EXPECT_THAT(session.WaitEvicted(1), ElementsAre("u1: spam, 2"));
+  a.Drain();
+  EXPECT_THAT(session.WaitHeld(2), ElementsAre(3, 2));
+  const std::vector<v1::SessionRequest> requests = b.requests();
+  ASSERT_GE(requests.size(), 1u);
+  EXPECT_EQ(requests[0].resume().entries_size(), 2);
+  for (const v1::SessionRequest& request : requests) {
+    EXPECT_EQ(request.track_size(), 0);
+  }
+  EXPECT_EQ(world.entries(), 2u);
 }
 
 TEST(HeldSessionTest, StopThatNoNodeHearsOfIsAnError) {

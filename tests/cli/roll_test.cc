@@ -168,9 +168,37 @@ TEST(RollTest, AResetThatIsCutOffLeavesTheRollAsItWas) {
   EXPECT_THAT(Apply(&roll, "reset: true"), IsEmpty());
   roll.Disconnected();
   EXPECT_EQ(roll.version(), "v1");
+  EXPECT_THAT(Apply(&roll,
+                    "version: 'v2' diffs { topic: 'room' joins "
+                    "{ key: 'u3' ref: 'r3' } }"),
+              ElementsAre("+room/u3@r3"));
+}
+
+TEST(RollTest, ADiffInPartsIsAppliedWithTheLast) {
+  Roll roll = TwoInRoom();
   EXPECT_THAT(
-      Apply(&roll, "diffs { topic: 'room' joins { key: 'u3' ref: 'r3' } }"),
-      ElementsAre("+room/u3@r3"));
+      Apply(&roll, "diffs { topic: 'room' leaves { key: 'u1' ref: 'r1' } }"),
+      IsEmpty());
+  EXPECT_EQ(roll.entries().at("room").size(), 2u);
+  EXPECT_THAT(Apply(&roll,
+                    "version: 'v2' diffs { topic: 'room' joins "
+                    "{ key: 'u1' ref: 'r1' } }"),
+              ElementsAre("-room/u1@r1", "+room/u1@r1"));
+}
+
+TEST(RollTest, ADiffThatBreaksOffIsReportedOnceWhenItComesAgain) {
+  Roll roll = TwoInRoom();
+  const std::string part =
+      "diffs { topic: 'room' joins { key: 'u3' ref: 'r3' } updates "
+      "{ key: 'u1' ref: 'r5' ref_prev: 'r1' } updates "
+      "{ key: 'u1' ref: 'r6' ref_prev: 'r5' } }";
+  EXPECT_THAT(Apply(&roll, part), IsEmpty());
+  roll.Disconnected();
+  EXPECT_EQ(roll.version(), "v1");
+  EXPECT_THAT(Apply(&roll, part), IsEmpty());
+  EXPECT_THAT(Apply(&roll, "state_complete: true version: 'v2'"),
+              ElementsAre("+room/u3@r3", "~room/u1@r5<r1", "~room/u1@r6<r5"));
+  EXPECT_EQ(roll.entries().at("room").size(), 3u);
 }
 
 TEST(RollTest, CountsAreReportedAgainOnlyWhereTheyDiffer) {

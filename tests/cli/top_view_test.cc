@@ -45,6 +45,10 @@ TopSample Sample(absl::Time at, uint64_t changes_of_a) {
   a.set_node("a");
   a.set_cluster("muster");
   a.set_entries(1234);
+  (*a.mutable_members_by_state())["alive"] = 2;
+  (*a.mutable_members_by_state())["suspect"] = 1;
+  (*a.mutable_members_by_state())["down"] = 0;
+  (*a.mutable_members_by_state())["left"] = 4;
   *a.add_streams() = Stream("life a", changes_of_a);
   *a.add_streams() = Stream("life b", 5);
   v1::StatusResponse& b = sample.statuses["h:2"];
@@ -71,6 +75,7 @@ TEST(TopViewTest, ShowsRatesAndWhoIsBehind) {
   const TopSample now = Sample(start + absl::Seconds(2), 300);
   const std::string frame = Draw(now, &before, {120, 40});
   EXPECT_THAT(frame, HasSubstr("cluster muster as a sees it: 1234 entries"));
+  EXPECT_THAT(frame, HasSubstr("; members: 2 alive, 1 suspect, 4 left"));
   EXPECT_THAT(frame, ContainsRegex("a +alive +0 +100 +- +0 "));
   EXPECT_THAT(frame, ContainsRegex("b +alive +0 +0 +0 ms +20 +0 +7 "));
   EXPECT_THAT(frame, ContainsRegex("c +suspect +0 +0 +0 ms +- +- +- +- +- "));

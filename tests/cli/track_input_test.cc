@@ -35,6 +35,17 @@ TEST(TrackInputTest, ALineIsTopicKeyAndAMetaThatMayHoldTabs) {
   EXPECT_EQ((*entries)[1].id, 3u);  // The number of its line.
 }
 
+TEST(TrackInputTest, WhatWindowsAddsIsNoPartOfAName) {
+  const auto entries =
+      Read("\xEF\xBB\xBFroom\tu1\r\nroom\tu2\t{}\r\n\r\nroom\tu\r3\r");
+  ASSERT_TRUE(entries.ok()) << entries.status();
+  ASSERT_EQ(entries->size(), 3u);
+  EXPECT_EQ((*entries)[0].topic, "room");
+  EXPECT_EQ((*entries)[0].key, "u1");
+  EXPECT_EQ((*entries)[1].meta, "{}");
+  EXPECT_EQ((*entries)[2].key, "u\r3");
+}
+
 TEST(TrackInputTest, ALineWithoutATabIsRefusedByNumber) {
   EXPECT_EQ(Read("room\tu1\n\nroom u2\n").status().message(),
             "standard input, line 3: no tab; a line is "

@@ -16,6 +16,7 @@
 namespace muster::client {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -63,6 +64,13 @@ class Running {
                                        change.entry.key()));
         }
       };
+      observer.on_keys = [this](const std::vector<KeyChange>& keys) {
+        absl::MutexLock lock(&mutex_);
+        for (const KeyChange& key : keys) {
+          keys_.push_back(
+              absl::StrCat(key.entry.key(), " ", key.before, ">", key.entries));
+        }
+      };
       observer.on_note = [](const std::string&) {};
       const absl::Status status = watch_.Run(observer);
       absl::MutexLock lock(&mutex_);
@@ -82,6 +90,14 @@ class Running {
     };
     EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
     return seen_;
+  }
+  std::vector<std::string> WaitKeys(size_t n) {
+    absl::MutexLock lock(&mutex_);
+    const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return keys_.size() >= n || done_;
+    };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(absl::Condition(&enough), kDeadline));
+    return keys_;
   }
   absl::Status Stop() {
     watch_.Stop();
@@ -105,6 +121,7 @@ class Running {
   std::thread thread_;
   absl::Mutex mutex_;
   std::vector<std::string> seen_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> keys_ ABSL_GUARDED_BY(mutex_);
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status result_ ABSL_GUARDED_BY(mutex_);
 };
@@ -135,6 +152,20 @@ TEST(WatchTest, MovesToTheNextAddressAndReportsOnlyTheDifference) {
   EXPECT_THAT(std::vector<std::string>(seen.begin() + 3, seen.end()),
               ElementsAre(Seen(Change::Kind::kLeave, "u1"),
                           Seen(Change::Kind::kJoin, "u3")));
+  EXPECT_TRUE(watch.Stop().ok());
+}
+
+TEST(WatchTest, AMoveIsReportedAsADifferenceOfKeysToo) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  a.SetWatch(State({"u1", "u2"}, "version of a"));
+  b.SetWatch(State({"u2", "u3"}, "version of b"));
+  Running watch({a.address(), b.address()});
+  EXPECT_THAT(watch.WaitKeys(2), ElementsAre("u1 0>1", "u2 0>1"));
+  a.Kill();
+  EXPECT_THAT(watch.WaitKeys(4),
+              ElementsAre("u1 0>1", "u2 0>1", "u1 1>0", "u3 0>1"));
   EXPECT_TRUE(watch.Stop().ok());
 }
 
@@ -231,6 +262,68 @@ TEST(ConnectionTest, ANodeThatIsNotReadyIsWaitedForWithPatience) {
   Connection patient({{node.address()}});
   EXPECT_TRUE(Count(&patient).ok());
   ready.join();
+}
+
+// ------------------------------------------------------------- full nodes
+
+grpc::Status Full() {
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+          "too many connections: --max-connections is 1"};
+}
+
+TEST(ConnectionTest, ACallPassesOverAFullNode) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  a.SetCount(Full());
+  Connection connection({{a.address(), b.address()}});
+  EXPECT_TRUE(Count(&connection).ok());
+  EXPECT_EQ(connection.preferred(), 1u);
+}
+
+TEST(ConnectionTest, ThatEveryNodeIsFullIsSaidAtOnceWithTheReason) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.SetCount(Full());
+  const absl::Time began = absl::Now();
+  Connection connection({{node.address()}});
+  const absl::Status status = Count(&connection).status();
+  EXPECT_LT(absl::Now() - began, ConnectionOptions().patience);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr(node.address() +
+                        ": too many connections: --max-connections is 1"));
+}
+
+TEST(ConnectionTest, AnotherQuotaIsAnAnswer) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.SetCount({grpc::StatusCode::RESOURCE_EXHAUSTED, "--max-watchers is 1"});
+  Connection connection({{node.address()}});
+  EXPECT_TRUE(absl::IsResourceExhausted(Count(&connection).status()));
+}
+
+TEST(WatchTest, PassesOverAFullNode) {
+  FakeWorld world;
+  FakeNode a("a", &world);
+  FakeNode b("b", &world);
+  a.SetWatch(Fail(Full().error_code(), Full().error_message()));
+  b.SetWatch(State({"u1"}, "version"));
+  Running watch({a.address(), b.address()});
+  EXPECT_THAT(watch.WaitSeen(1), Contains(Seen(Change::Kind::kPresent, "u1")));
+}
+
+TEST(WatchTest, EndsAtOnceWithTheReasonIfEveryNodeIsFull) {
+  FakeWorld world;
+  FakeNode node("a", &world);
+  node.SetWatch(Fail(Full().error_code(), Full().error_message()));
+  const absl::Time began = absl::Now();
+  Running watch({node.address()});
+  const absl::Status status = watch.Join();
+  EXPECT_LT(absl::Now() - began, ConnectionOptions().patience);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("--max-connections is 1"));
 }
 
 }  // namespace

@@ -166,6 +166,9 @@ TEST(EncodeTest, AWatchMessageIsItsVersionAndItsBodyTogether) {
   diff.joins.push_back({"t", "j", "1", MakeRef(1, 1), {}});
   diff.updates.push_back({"t", "u", "2", MakeRef(2, 3), MakeRef(2, 2)});
   diff.leaves.push_back({"t", "l", "", MakeRef(4, 4), {}});
+  diff.keys.push_back({"j", 1, true, false});
+  diff.keys.push_back({"l", 0, false, true});
+  batch.state.push_back({"s", {}, {{"k", 300}}});
   batch.diffs.push_back(std::move(diff));
   batch.counts.push_back({"t", 3, 2});
   v1::WatchResponse response;
@@ -180,6 +183,16 @@ TEST(EncodeTest, AWatchMessageIsItsVersionAndItsBodyTogether) {
   EXPECT_EQ(response.diffs(0).joins(0).key(), "j");
   EXPECT_EQ(response.diffs(0).updates(0).ref_prev(), RefText(MakeRef(2, 2)));
   EXPECT_EQ(response.diffs(0).leaves(0).key(), "l");
+  ASSERT_EQ(response.diffs(0).keys_size(), 2);
+  EXPECT_EQ(response.diffs(0).keys(0).key(), "j");
+  EXPECT_EQ(response.diffs(0).keys(0).entries(), 1u);
+  EXPECT_TRUE(response.diffs(0).keys(0).first_in());
+  EXPECT_FALSE(response.diffs(0).keys(0).last_out());
+  EXPECT_EQ(response.diffs(0).keys(1).entries(), 0u);
+  EXPECT_TRUE(response.diffs(0).keys(1).last_out());
+  ASSERT_EQ(response.state(0).keys_size(), 1);
+  EXPECT_EQ(response.state(0).keys(0).key(), "k");
+  EXPECT_EQ(response.state(0).keys(0).entries(), 300u);
   EXPECT_EQ(response.counts(0).entries(), 3u);
   EXPECT_EQ(response.counts(0).keys(), 2u);
 }

@@ -110,6 +110,65 @@ TEST(PeerCodecTest, ControlFramesComeBack) {
       RoundTrip({1, core::LeavingFrame{}}).body));
 }
 
+TEST(PeerCodecTest, OrdersComeBack) {
+  const auto evict = std::get<core::EvictFrame>(
+      RoundTrip({1, core::EvictFrame{7, "room", "ann", "spam"}}).body);
+  EXPECT_EQ(evict.number, 7u);
+  EXPECT_EQ(evict.topic, "room");
+  EXPECT_EQ(evict.key, "ann");
+  EXPECT_EQ(evict.reason, "spam");
+  const auto forget = std::get<core::ForgetFrame>(
+      RoundTrip({1, core::ForgetFrame{8, "b"}}).body);
+  EXPECT_EQ(forget.number, 8u);
+  EXPECT_EQ(forget.node, "b");
+  const auto answer = std::get<core::OrderAnswerFrame>(
+      RoundTrip({1, core::OrderAnswerFrame{9, 3, "no"}}).body);
+  EXPECT_EQ(answer.number, 9u);
+  EXPECT_EQ(answer.entries, 3u);
+  EXPECT_EQ(answer.refusal, "no");
+}
+
+TEST(PeerCodecTest, AnOrderThatIsNoneIsRefusedWithTheRule) {
+  using Change = void (*)(v1::PeerFrame&);
+  const std::vector<std::pair<Change, std::string>> bad = {
+      {[](v1::PeerFrame& f) { f.clear_ack(); },
+       "frame.body: must be an empty ack beside an order"},
+      {[](v1::PeerFrame& f) { f.mutable_ack()->set_bulk_bytes(1); },
+       "frame.body: must be an empty ack beside an order"},
+      {[](v1::PeerFrame& f) { f.mutable_forget(); },
+       "frame.order: evict, forget and order_answer exclude each other"},
+      {[](v1::PeerFrame& f) { f.mutable_evict()->set_number(0); },
+       "evict.number: 0"},
+      {[](v1::PeerFrame& f) { f.mutable_evict()->clear_topic(); },
+       "evict.topic: 0 bytes; at least 1"},
+      {[](v1::PeerFrame& f) {
+         f.mutable_evict()->set_key(std::string(4097, 'k'));
+       },
+       "evict.key: 4097 bytes; at most 4096"},
+      {[](v1::PeerFrame& f) { f.mutable_evict()->set_reason("a\nb"); },
+       "evict.reason: must not hold control characters"},
+      {[](v1::PeerFrame& f) {
+         f.mutable_evict()->set_reason(std::string(1025, 'r'));
+       },
+       "evict.reason: 1025 bytes; at most 1024"},
+      {[](v1::PeerFrame& f) {
+         f.clear_evict();
+         f.mutable_forget()->set_number(1);
+       },
+       "forget.node: 0 bytes; at least 1"},
+      {[](v1::PeerFrame& f) {
+         f.clear_evict();
+         f.mutable_order_answer()->set_entries(1);
+       },
+       "order_answer.number: 0"},
+  };
+  for (const auto& [change, rule] : bad) {
+    v1::PeerFrame frame = ProtoOf(core::EvictFrame{7, "room", "ann", "spam"});
+    change(frame);
+    EXPECT_THAT(FaultOf(frame), HasSubstr(rule));
+  }
+}
+
 TEST(FieldCheckTest, ANameOrAddressThatIsNoneIsNamedWithTheRule) {
   EXPECT_TRUE(CheckNodeName("--node", "a-1").ok());
   EXPECT_TRUE(CheckAddress("--join", "[::1]:7400").ok());

@@ -89,6 +89,29 @@ TEST(PeerGoldenTest, Leaving) {
   EXPECT_EQ(FrameHex(core::LeavingFrame{}), "08297200");
 }
 
+// Fields 20 to 22 stand beside an empty acknowledgement, which is all that a
+// node sees of them that does not know them.
+TEST(PeerGoldenTest, Orders) {
+  const std::string empty_ack = FrameHex(core::AckFrame{});
+  EXPECT_EQ(empty_ack, "08295200");
+  EXPECT_EQ(FrameHex(core::EvictFrame{7, "room", "ann", "spam"}),
+            empty_ack +
+                "a20113"
+                "0807"
+                "1204726f6f6d"
+                "1a03616e6e"
+                "22047370616d");
+  EXPECT_EQ(FrameHex(core::ForgetFrame{7, "b"}), empty_ack +
+                                                     "aa0105"
+                                                     "0807"
+                                                     "120162");
+  EXPECT_EQ(FrameHex(core::OrderAnswerFrame{7, 3, "no"}), empty_ack +
+                                                              "b20108"
+                                                              "0807"
+                                                              "1003"
+                                                              "1a026e6f");
+}
+
 TEST(PeerGoldenTest, Beat) {
   uint64_t cluster = ClusterHash("muster");
   EXPECT_EQ(absl::BytesToHexString(EncodeDatagram(SampleBeat(), cluster, "")),

@@ -69,6 +69,23 @@ TEST_F(MembershipEvidenceTest, AStallMovesVerdictsButNotTheAgesPassedOn) {
   EXPECT_EQ(1u, Seen(Kind::kDown, 2)) << "but it is judged in the end";
 }
 
+TEST_F(MembershipEvidenceTest, TheTimeToNoticeADeathIsLessTheOwnStall) {
+  uint64_t b = 1;
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  RunWithBeats(1, b, Seconds(2));
+  const auto noticed = [this] { return a_.death_times().counts(); };
+  EXPECT_EQ(DeathTimes(kDeathBounds).counts(), noticed());
+  at_ = at_ + Seconds(60);
+  Tick();
+  Run(Seconds(3));
+  ASSERT_EQ(1u, Seen(Kind::kDown, 2));
+  // 1 s of silence and 0.5 s of asking, and less than a beat interval.
+  auto expected = DeathTimes(kDeathBounds).counts();
+  expected[7] = 1;
+  EXPECT_EQ(Seconds(1.5), absl::Microseconds(kDeathBounds[7]));
+  EXPECT_EQ(expected, noticed()) << a_.death_times().sum_us() << " us";
+}
+
 TEST_F(MembershipEvidenceTest, WhoWasSuspectBeforeAStallIsAskedAboutAnew) {
   uint64_t b = 1;
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);

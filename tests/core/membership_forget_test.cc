@@ -103,6 +103,46 @@ TEST_F(MembershipForgetTest, TenThousandRestartsLeaveNothingBehind) {
   EXPECT_EQ(20'000u, a_.LinkTo(kB));
 }
 
+TEST_F(MembershipForgetTest, ANameIsForgottenByRequestOnceItIsDown) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  EXPECT_TRUE(absl::IsFailedPrecondition(a_.ForgetName("b", now(), out_)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(a_.ForgetName("a", now(), out_)));
+  EXPECT_TRUE(absl::IsNotFound(a_.ForgetName("c", now(), out_)));
+  a_.OnLinkDown(1, now(), out_);
+  Run(Seconds(6));
+  ASSERT_EQ(1u, Seen(Kind::kDown, 2));
+  EXPECT_EQ(absl::OkStatus(), a_.ForgetName("b", now(), out_));
+  EXPECT_EQ(1u, Seen(Kind::kForgotten, 2));
+  EXPECT_EQ(1u, a_.View(now()).size());
+  EXPECT_TRUE(a_.WasForgotten(kB));
+  EXPECT_TRUE(absl::IsNotFound(a_.ForgetName("b", now(), out_)));
+}
+
+TEST_F(MembershipForgetTest, WhatOthersSayDoesNotBringAForgottenNameBack) {
+  a_.OnLinkUp(1, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(1, 1, now(), out_);
+  a_.OnLinkDown(1, now(), out_);
+  Run(Seconds(6));
+  ASSERT_EQ(absl::OkStatus(), a_.ForgetName("b", now(), out_));
+  a_.OnLinkUp(2, Hello("c", 3), now(), out_);
+  a_.OnFrameBeat(2, 1, now(), out_);
+  MembersFrame down = Members("b", 2, 1, Seconds(6));
+  down.members[0].state = MemberState::kDown;
+  a_.OnMembers(2, down, now(), out_);
+  EXPECT_EQ(2u, a_.View(now()).size());  // a and c.
+  // Nor for as long as they may say so.
+  uint64_t beat = 1;
+  RunWithBeats(2, beat, Minutes(19));
+  a_.OnMembers(2, down, now(), out_);
+  EXPECT_EQ(2u, a_.View(now()).size());
+  // A sign of its life does.
+  a_.OnLinkUp(3, Hello("b", 2), now(), out_);
+  a_.OnFrameBeat(3, 2, now(), out_);
+  EXPECT_TRUE(a_.IsAlive(kB));
+  EXPECT_FALSE(a_.WasForgotten(kB));
+}
+
 class ForgetfulCluster : public MembershipForgetTest {
  protected:
   ForgetfulCluster() : MembershipForgetTest(Forgetful()) {}

@@ -118,6 +118,79 @@ TEST(MembershipJoinTest, ItServesAloneIfNobodyAnswersAndSaysSo) {
   EXPECT_THAT(a.membership->Notes(), IsEmpty());
 }
 
+// What a transport says of a dial that was refused for good.
+void Refused(World& world, Process& process, const std::string& address) {
+  world.Do(process, [&](Output& out) {
+    process.membership->OnRefused(address, "another secret", world.now(), out);
+  });
+}
+
+TEST(MembershipJoinTest, ANodeThatAllWhoAnswerRefuseEndsAfterTheJoinWait) {
+  World world(20);
+  Process& b = world.Start("b", {"a:1", "silent:1"});
+  world.Run(Milliseconds(100));
+  Refused(world, b, "a:1");
+  world.Run(Milliseconds(1850));
+  EXPECT_FALSE(b.exit.has_value());
+  world.Run(Milliseconds(100));
+  ASSERT_TRUE(b.exit.has_value());
+  EXPECT_EQ(b.exit->code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(b.exit->message()),
+              HasSubstr("(a:1: another secret); --join-optional"));
+  EXPECT_FALSE(World::When(b, Kind::kAdmitted, b.life).has_value());
+  EXPECT_FALSE(World::When(b, Kind::kJoined, b.life).has_value());
+}
+
+TEST(MembershipJoinTest, ARefusedNodeServesAloneIfThatIsAllowedAndSaysWhy) {
+  World world(21);
+  Options options;
+  options.join_optional = true;
+  Process& b = world.Start("b", {"a:1", "c:1"}, options);
+  Refused(world, b, "a:1");
+  Refused(world, b, "c:1");
+  world.Run(Milliseconds(2050));
+  EXPECT_FALSE(b.exit.has_value());
+  EXPECT_TRUE(b.seen.back().event.alone);
+  EXPECT_THAT(b.membership->Notes(),
+              Contains("serving alone: refused by a:1: another secret; c:1: "
+                       "another secret"));
+  EXPECT_THAT(b.dial, Contains("a:1"));
+}
+
+TEST(MembershipJoinTest, OneThatLetsItInIsEnough) {
+  World world(22);
+  Process& a = world.Start("a", {});
+  Process& b = world.Start("b", {"c:1", "a:1"});
+  Refused(world, b, "c:1");
+  world.Run(Milliseconds(2050));
+  EXPECT_FALSE(b.exit.has_value());
+  EXPECT_TRUE(world.Whole({&a, &b}));
+  EXPECT_TRUE(World::When(b, Kind::kJoined, b.life).has_value());
+  EXPECT_THAT(b.membership->Notes(), IsEmpty());
+}
+
+TEST(MembershipJoinTest, ANodeThatIsDialledByAPeerMeanwhileIsNotRefused) {
+  World world(23);
+  Process& b = world.Start("b", {"c:1"});
+  Process& a = world.Start("a", {"b:1"});
+  Refused(world, b, "c:1");
+  world.Run(Milliseconds(2050));
+  EXPECT_FALSE(b.exit.has_value());
+  EXPECT_TRUE(world.Whole({&a, &b}));
+}
+
+TEST(MembershipJoinTest, ANodeThatServesIsNotEndedByARefusal) {
+  World world(24);
+  Process& a = world.Start("a", {"b:1"});
+  world.Run(Milliseconds(2050));
+  ASSERT_TRUE(World::When(a, Kind::kJoined, a.life).has_value());
+  Refused(world, a, "b:1");
+  world.Run(Seconds(5));
+  EXPECT_FALSE(a.exit.has_value());
+  EXPECT_THAT(a.membership->Notes(),
+              Contains("serving alone: refused by b:1: another secret"));
+}
+
 TEST(MembershipJoinTest, OneOfTwoJoinAddressesThatIsDeadDelaysJoinedOnly) {
   World world(7);
   Process& a = world.Start("a", {});

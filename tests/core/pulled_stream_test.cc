@@ -5,6 +5,7 @@
 
 #include "gtest/gtest.h"
 #include "node/core/flow_window.h"
+#include "node/core/link_hearing.h"
 #include "node/core/served_stream.h"
 #include "tests/core/toy_kind.h"
 
@@ -147,6 +148,35 @@ TEST_F(PulledStreamTest, AServedStreamGoesFromLogToRebaseToPaused) {
   served.RebaseSent();
   EXPECT_EQ(served.state(), Served::kPaused);
   EXPECT_DEATH(served.rebase(), "expected");
+}
+
+// ------------------------------------------------------------------ hearing
+
+TEST(LinkHearingTest, ALinkIsNewUntilItsPeerHasToldOfAllStreams) {
+  LinkHearing hearing(kStart);
+  EXPECT_FALSE(hearing.told());
+  EXPECT_TRUE(hearing.Told(/*full=*/false));
+  EXPECT_FALSE(hearing.told());
+  EXPECT_TRUE(hearing.Told(/*full=*/true));
+  EXPECT_TRUE(hearing.told());
+  EXPECT_FALSE(hearing.Told(/*full=*/true)) << "no news any more";
+}
+
+TEST(LinkHearingTest, WhatAPeerTellsFirstAfterASilenceIsNews) {
+  LinkHearing hearing(kStart);
+  hearing.Told(/*full=*/true);
+  const Instant later = kStart + LinkHearing::kSilent;
+  EXPECT_FALSE(hearing.silent(later));
+  hearing.Heard(later);
+  EXPECT_EQ(hearing.state(), LinkHearing::State::kTold);
+  const Instant silent = later + LinkHearing::kSilent + absl::Milliseconds(1);
+  EXPECT_TRUE(hearing.silent(silent));
+  hearing.Heard(silent);
+  EXPECT_FALSE(hearing.silent(silent));
+  EXPECT_EQ(hearing.state(), LinkHearing::State::kBack);
+  EXPECT_TRUE(hearing.told());
+  EXPECT_TRUE(hearing.Told(/*full=*/false));
+  EXPECT_EQ(hearing.state(), LinkHearing::State::kTold);
 }
 
 // -------------------------------------------------------------- flow control

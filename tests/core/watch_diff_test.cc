@@ -1,12 +1,18 @@
 #include "node/core/watch_diff.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
 
 namespace muster::core {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using Kind = Change::Kind;
 
 crdt::Ref R(uint64_t n) { return {1, crdt::ElementId(n), crdt::Seq(n)}; }
@@ -112,6 +118,90 @@ TEST_F(WatchDiffTest, TopicsComeInTheOrderOfTheirFirstChange) {
   EXPECT_EQ(parts[0]->diffs[1].topic, "a");
   EXPECT_EQ(parts[0]->diffs[1].leaves.size(), 1u);
   EXPECT_EQ(parts[0]->diffs[2].topic, "m");
+}
+
+// ---- keys
+
+Change Key(Kind kind, uint64_t ref, uint32_t entries,
+           absl::string_view key = "k") {
+  Change change = Make(kind, ref);
+  change.key = key;
+  change.key_entries = entries;
+  return change;
+}
+
+// "k=2", "k=1 first", "k=0 last", of all topics of a part.
+std::vector<std::string> KeysOf(const WatchBatch& part) {
+  std::vector<std::string> texts;
+  for (const TopicDiff& diff : part.diffs) {
+    for (const KeyChange& key : diff.keys) {
+      texts.push_back(absl::StrCat(key.key, "=", key.entries,
+                                   key.first_in ? " first" : "",
+                                   key.last_out ? " last" : ""));
+    }
+  }
+  return texts;
+}
+
+TEST_F(WatchDiffTest, AKeyThatIsTrackedAgainIsNoChangeOfTheKey) {
+  builder_.Tell({WatchDetail::kEntriesAndKeys, true});
+  const WatchBatches parts =
+      Build({Key(Kind::kLeave, 1, 0), Key(Kind::kJoin, 2, 1)});
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_EQ(parts[0]->diffs[0].joins.size(), 1u);
+  EXPECT_EQ(parts[0]->diffs[0].leaves.size(), 1u);
+  EXPECT_THAT(KeysOf(*parts[0]), IsEmpty());
+}
+
+TEST_F(WatchDiffTest, ADiffTellsOfKeysAsAWholeInItsLastPart) {
+  builder_.Tell({WatchDetail::kEntriesAndKeys, true});
+  const WatchBatches parts =
+      Build({Key(Kind::kLeave, 1, 0), Key(Kind::kJoin, 5, 1, "new"),
+             Key(Kind::kLeave, 8, 0, "gone"), Key(Kind::kJoin, 1, 1),
+             Key(Kind::kJoin, 6, 2), Key(Kind::kJoin, 7, 2, "new")});
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_THAT(KeysOf(*parts[0]), IsEmpty());
+  EXPECT_THAT(KeysOf(*parts[1]),
+              ElementsAre("k=2", "new=2 first", "gone=0 last"));
+}
+
+TEST_F(WatchDiffTest, OnlyKeysAreToldOfIfNoMoreIsWanted) {
+  builder_.Tell({WatchDetail::kKeys, true});
+  const WatchBatches parts =
+      Build({Key(Kind::kLeave, 1, 0), Key(Kind::kJoin, 1, 1),
+             Make(Kind::kUpdate, 2, 1), Key(Kind::kLeave, 2, 0),
+             Key(Kind::kLeave, 9, 3, "many")});
+  ASSERT_EQ(parts.size(), 1u);
+  ASSERT_EQ(parts[0]->diffs.size(), 1u);
+  EXPECT_TRUE(parts[0]->diffs[0].joins.empty());
+  EXPECT_TRUE(parts[0]->diffs[0].updates.empty());
+  EXPECT_TRUE(parts[0]->diffs[0].leaves.empty());
+  EXPECT_THAT(KeysOf(*parts[0]), ElementsAre("k=0 last", "many=3"));
+}
+
+TEST_F(WatchDiffTest, OfKeysThatHaveNotChangedAPartIsLeftForItsVersionOnly) {
+  const auto unchanged = {Key(Kind::kLeave, 1, 0), Key(Kind::kJoin, 2, 1)};
+  builder_.Tell({WatchDetail::kKeys, true});
+  const WatchBatches parts = Build(unchanged);
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_TRUE(parts[0]->diffs.empty());
+  EXPECT_EQ(parts[0]->version_counter, 99u);
+  builder_.Tell({WatchDetail::kKeys, false});
+  for (const Change& change : unchanged) builder_.Add(change);
+  EXPECT_TRUE(builder_.Finish(0).empty());
+}
+
+TEST_F(WatchDiffTest, UntilAStateIsCompleteNothingComesInOrGoes) {
+  builder_.Tell({WatchDetail::kKeys, false});
+  WatchBatches parts =
+      Build({Key(Kind::kJoin, 1, 1), Key(Kind::kLeave, 2, 0, "other")});
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_THAT(KeysOf(*parts[0]), ElementsAre("k=1", "other=0"));
+  builder_.Tell({WatchDetail::kEntriesAndKeys, false});
+  parts = Build({Key(Kind::kJoin, 1, 1)});
+  ASSERT_EQ(parts.size(), 1u);
+  EXPECT_EQ(parts[0]->diffs[0].joins.size(), 1u);
+  EXPECT_THAT(KeysOf(*parts[0]), IsEmpty());
 }
 
 TEST_F(WatchDiffTest, AReplayOfNothingIsOneEmptyPart) {

@@ -48,6 +48,16 @@ WatchRequest CountsOf(WatchRequest request, absl::Duration interval) {
   return request;
 }
 
+WatchRequest Detailed(WatchRequest request, WatchDetail detail) {
+  request.detail = detail;
+  return request;
+}
+KeyRoster KeysOf(const Roster& roster) {
+  KeyRoster keys;
+  for (const auto& [ref, seen] : roster) ++keys[{seen.topic, seen.key}];
+  return keys;
+}
+
 // -------------------------------------------------------------- TestClient
 
 void TestClient::ReadOne() {
@@ -58,6 +68,8 @@ void TestClient::ReadOne() {
   if (batch->reset) {
     roster.clear();
     counts.clear();
+    keys.clear();
+    in_state_ = true;
     complete = false;
     ++resets;
   }
@@ -71,6 +83,8 @@ void TestClient::ReadOne() {
     complete = true;
     EXPECT_EQ(batch->version_counter == 0, request.counts_only);
   }
+  CheckKeys(*batch);
+  if (batch->state_complete) in_state_ = false;
   if (batch->version_counter != 0) {
     EXPECT_GE(batch->version_counter, version);
     version = batch->version_counter;
@@ -78,10 +92,44 @@ void TestClient::ReadOne() {
   at_version = batch->version_counter != 0;
 }
 
+void TestClient::ApplyKeys(absl::string_view topic,
+                           const std::vector<KeyChange>& changes,
+                           bool in_state) {
+  for (const KeyChange& change : changes) {
+    EXPECT_NE(request.detail, WatchDetail::kEntries);
+    const std::pair<std::string, std::string> name(Text(topic),
+                                                   Text(change.key));
+    EXPECT_TRUE(InScope(request, {name.first, name.second, ""}));
+    uint64_t& known = keys[name];
+    if (in_state) {
+      EXPECT_EQ(request.detail, WatchDetail::kKeys);
+      EXPECT_FALSE(change.first_in || change.last_out);
+    } else {
+      EXPECT_NE(change.entries, known) << name.second << " has not changed";
+      EXPECT_EQ(change.first_in, known == 0) << name.second;
+      EXPECT_EQ(change.last_out, change.entries == 0) << name.second;
+    }
+    known = change.entries;
+    if (known == 0) keys.erase(name);
+  }
+}
+
+// What was said of keys and of entries agrees wherever there is a version.
+void TestClient::CheckKeys(const WatchBatch& batch) {
+  if (request.detail != WatchDetail::kEntriesAndKeys) return;
+  if (in_state_) keys = KeysOf(roster);
+  if (batch.version_counter == 0) return;
+  EXPECT_EQ(keys, KeysOf(roster));
+}
+
 void TestClient::ApplyState(const WatchBatch& batch) {
   if (!batch.state.empty()) ++states;
   for (const TopicState& state : batch.state) {
     EXPECT_FALSE(complete) << "a state without a reset";
+    ApplyKeys(state.topic, state.keys, true);
+    if (request.detail == WatchDetail::kKeys) {
+      EXPECT_TRUE(state.entries.empty());
+    }
     for (const EntryView& entry : state.entries) {
       EXPECT_EQ(entry.topic, state.topic);
       EXPECT_TRUE(entry.ref_prev.IsNone());
@@ -98,6 +146,13 @@ void TestClient::ApplyDiffs(const WatchBatch& batch) {
   for (const TopicDiff& diff : batch.diffs) {
     EXPECT_TRUE(topics.insert(Text(diff.topic)).second)
         << "two diffs of one topic in one message";
+    ApplyKeys(diff.topic, diff.keys, in_state_);
+    if (request.detail == WatchDetail::kKeys) {
+      EXPECT_TRUE(diff.joins.empty() && diff.updates.empty() &&
+                  diff.leaves.empty());
+    } else if (diff.joins.empty() && diff.updates.empty()) {
+      EXPECT_FALSE(diff.leaves.empty() && diff.keys.empty());
+    }
     for (const EntryView& entry : diff.joins) {
       const Seen seen{Text(diff.topic), Text(entry.key), Text(entry.meta)};
       EXPECT_TRUE(InScope(request, seen)) << seen.topic << " " << seen.key;

@@ -30,16 +30,21 @@ struct Seen {
 };
 using Roster = std::map<crdt::Ref, Seen>;
 using Counts = std::map<std::string, std::pair<uint64_t, uint64_t>>;
+// Entries of a key in a topic, if there are any.
+using KeyRoster = std::map<std::pair<std::string, std::string>, uint64_t>;
 
 WatchRequest Topics(std::vector<std::string> topics);
 WatchRequest Prefix(std::string prefix);
 WatchRequest Keys(std::vector<std::string> keys);
 WatchRequest CountsOf(WatchRequest request,
                       absl::Duration interval = absl::Seconds(1));
+WatchRequest Detailed(WatchRequest request, WatchDetail detail);
+KeyRoster KeysOf(const Roster& roster);
 
 // Applies batches as the protocol says, and fails the test if one does not
 // fit: a join of what is there, an update or leave of what is not, a version
-// that falls, a state where none was begun.
+// that falls, a state where none was begun; a key that is told of with a number
+// that it had, comes in while it is there or goes while it is not.
 class TestClient {
  public:
   explicit TestClient(WatchRequest request) : request(std::move(request)) {}
@@ -56,6 +61,9 @@ class TestClient {
   std::deque<std::shared_ptr<const WatchBatch>> queue;
 
   Roster roster;
+  // By what was said of keys; where entries are told of, too, from the state
+  // that these made on.
+  KeyRoster keys;
   Counts counts;
   uint64_t version = 0;
   bool at_version = false;  // The roster is that of `version`.
@@ -67,6 +75,11 @@ class TestClient {
  private:
   void ApplyState(const WatchBatch& batch);
   void ApplyDiffs(const WatchBatch& batch);
+  void ApplyKeys(absl::string_view topic, const std::vector<KeyChange>& changes,
+                 bool in_state);
+  void CheckKeys(const WatchBatch& batch);
+
+  bool in_state_ = false;  // A state was begun and is not complete.
 };
 
 class WatchWorld {

@@ -1,6 +1,7 @@
 // Random changes, watches of every scope, slow readers and reconnects: what
 // each client has built from its messages is what the store shows, whenever
-// nothing is on its way.
+// nothing is on its way. What one is told of keys is what the entries give, at
+// every version (TestClient).
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -57,6 +58,16 @@ class Chaos {
         break;
       default:
         request = Keys({Key(), Key(), Key()});
+    }
+    switch (Pick(4)) {
+      case 0:
+        request.detail = WatchDetail::kKeys;
+        break;
+      case 1:
+        request.detail = WatchDetail::kEntriesAndKeys;
+        break;
+      default:
+        break;
     }
     if (Pick(4) == 0) {
       request = CountsOf(request, absl::Milliseconds(100 + 50 * Pick(3)));
@@ -158,7 +169,13 @@ class Chaos {
     for (const auto& client : world_.clients) {
       ASSERT_TRUE(client->complete);
       if (!client->request.counts_only) {
-        ASSERT_EQ(client->roster, world_.Shown(client->request));
+        const Roster shown = world_.Shown(client->request);
+        if (client->request.detail != WatchDetail::kKeys) {
+          ASSERT_EQ(client->roster, shown);
+        }
+        if (client->request.detail != WatchDetail::kEntries) {
+          ASSERT_EQ(client->keys, KeysOf(shown));
+        }
         continue;
       }
       Counts expected = world_.Counted(client->request);

@@ -43,6 +43,35 @@ class PresenceCrowdTest : public testing::Test {
   uint64_t next_seq_ = 2;
 };
 
+// Below the size of a crowd and above it.
+TEST_F(PresenceCrowdTest, APairIsWalkedFromStampToStamp) {
+  for (const size_t each : {3, 40}) {
+    const std::string key = absl::StrCat("bot", each);
+    std::vector<RowIdx> shown;
+    std::vector<RowIdx> hidden;
+    for (size_t n = 0; n < each; ++n) {
+      shown.push_back(AddShown("room", key));
+      hidden.push_back(AddShown("room", key));
+      store_.Hide(hidden.back());
+      AddShown("other", key);
+    }
+    const auto walk = [&](bool of_shown) {
+      std::vector<RowIdx> rows;
+      uint64_t stamp = 0;
+      for (RowIdx i = store_.PairRowAfter("room", key, of_shown, stamp);
+           i != kNone; i = store_.PairRowAfter("room", key, of_shown, stamp)) {
+        rows.push_back(i);
+        stamp = store_.stamp(i);
+      }
+      return rows;
+    };
+    EXPECT_EQ(walk(true), shown) << each;
+    EXPECT_EQ(walk(false), hidden) << each;
+    EXPECT_EQ(store_.PairRowAfter("nowhere", key, true, 0), kNone);
+    EXPECT_EQ(store_.PairRowAfter("room", "nobody", true, 0), kNone);
+  }
+}
+
 TEST_F(PresenceCrowdTest, AKeyOfManyRowsIsFoundAsOneOfFewUntilTheLastHasGone) {
   constexpr size_t kTopics = 40;
   constexpr size_t kEach = 3;
@@ -71,6 +100,44 @@ TEST_F(PresenceCrowdTest, AKeyOfManyRowsIsFoundAsOneOfFewUntilTheLastHasGone) {
   RowIdx alone = AddShown("room", "bot");
   EXPECT_THAT(Pair("room", "bot"), ElementsAre(alone));
   EXPECT_EQ(store_.Audit(), "");
+}
+
+TEST_F(PresenceCrowdTest, EntriesOfAPairAreCountedAlikeInACrowdAndOutOfOne) {
+  std::vector<RowIdx> room;
+  std::vector<RowIdx> hall;
+  for (uint32_t n = 1; n <= 30; ++n) {
+    room.push_back(AddShown("room", "bot"));
+    EXPECT_EQ(store_.EntriesOfPair(room.back()), n);
+    if (n % 3 == 0) {
+      hall.push_back(AddShown("hall", "bot"));
+      EXPECT_EQ(store_.EntriesOfPair(hall.back()), n / 3);
+    }
+  }
+  for (uint32_t left = 30; left > 0; --left) {
+    store_.Hide(room[left - 1]);
+    EXPECT_EQ(store_.EntriesOfPair(room[left - 1]), left - 1);
+    EXPECT_EQ(store_.EntriesOfPair(hall[0]), 10u);
+    ASSERT_EQ(store_.Audit(), "") << left;
+  }
+  RowIdx back = room[7];
+  store_.Show(back);
+  EXPECT_EQ(store_.EntriesOfPair(back), 1u);
+  RowIdx other = AddShown("room", "bo");
+  EXPECT_EQ(store_.EntriesOfPair(other), 1u);
+  store_.Hide(other);
+  EXPECT_EQ(store_.EntriesOfPair(other), 0u);
+}
+
+TEST_F(PresenceCrowdTest, ATakeOverLeavesTheNumberOfEntriesAsItIs) {
+  for (int n = 0; n < 20; ++n) {
+    const RowIdx row = AddShown("room", "bot");
+    const RowIdx copy = AddShown("room", "bot");
+    store_.Hide(copy);
+    const uint32_t before = store_.EntriesOfPair(row);
+    store_.Transfer(row, copy);
+    EXPECT_EQ(store_.EntriesOfPair(copy), before);
+    ASSERT_EQ(store_.Audit(), "");
+  }
 }
 
 TEST_F(PresenceCrowdTest, ShownRowsOfACrowdComeFirstAndAKeyIsCountedOnce) {

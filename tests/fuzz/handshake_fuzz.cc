@@ -56,6 +56,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   policy.cluster = kCluster;
   policy.address = "127.0.0.1:7700";
   if ((mode & 2) != 0) policy.secret = "swordfish";
+  if ((mode & 6) == 2) policy.secret_also = "sardine";
   const bool probe = role == LinkRole::kDialler && (mode & 4) != 0;
   Handshake handshake(policy, role, {"a", crdt::Incarnation(1), kLife}, kNonce,
                       probe);

@@ -121,7 +121,7 @@ bool ReplicaDriver::Step(ByteSource& source) {
       Read(source);
       break;
     case Input::kDrain:
-      if (source.Byte() == kReally) replica_.Drain(now());
+      Administer(source.Byte());
       break;
     case Input::kInputs:
       break;
@@ -216,6 +216,17 @@ void ReplicaDriver::Resume(ByteSource& source) {
   replica_.Resume(++last_request_, std::move(request), now());
 }
 
+// Drains only if it is really meant, since nothing follows.
+void ReplicaDriver::Administer(uint8_t what) {
+  if (what == kReally) return replica_.Drain(now());
+  if (what < 16) {
+    replica_.Evict(++last_request_, {TopicOf(what), KeyOf(what >> 2), "why"},
+                   now());
+  } else if (what < 32) {
+    replica_.Forget(++last_request_, HelloOf(what % kPeers).origin.node, now());
+  }
+}
+
 void ReplicaDriver::OnProbe(uint8_t outcome) {
   using Outcome = core::Replica::ProbeOutcome;
   if (!probes_.empty()) {
@@ -240,6 +251,10 @@ void ReplicaDriver::Watch(ByteSource& source) {
   core::WatchRequest request;
   request.interval = absl::Milliseconds(100);
   request.counts_only = (kind & 2) != 0;
+  if ((kind & 32) != 0) {
+    request.detail = (kind & 64) != 0 ? core::WatchDetail::kKeys
+                                      : core::WatchDetail::kEntriesAndKeys;
+  }
   if ((kind & 4) != 0) {
     request.topics = {TopicOf(name)};
   } else if ((kind & 8) != 0) {

@@ -40,7 +40,7 @@ enum class Input : uint8_t {
   kProbe,       // outcome
   kWatch,       // kind, topic
   kRead,        // topic, key
-  kDrain,       // kReally
+  kDrain,       // kReally; below 32: evict, forget
   kInputs,
 };
 
@@ -73,6 +73,7 @@ class ReplicaDriver {
   void Update(ByteSource& source);
   void Untrack(ByteSource& source);
   void Resume(ByteSource& source);
+  void Administer(uint8_t what);
   void OnProbe(uint8_t outcome);
   void Watch(ByteSource& source);
   void Read(ByteSource& source);

@@ -142,6 +142,9 @@ void AddReadSeeds(std::vector<std::string>& seeds) {
   watch.clear_prefix();
   watch.add_keys("ann");
   add(6, watch);
+  watch.set_counts_only(false);
+  watch.set_detail(v1::WATCH_DETAIL_KEYS);
+  add(6, watch);
 }
 
 }  // namespace

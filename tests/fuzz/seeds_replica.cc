@@ -133,6 +133,19 @@ void Work(Recording& recording) {
   say(Input::kResume, std::string("\x01\x02\xff\x00", 4));
 }
 
+// Of administrators, here and at "b".
+void Administer(Recording& recording) {
+  const auto hear = [&recording](decltype(core::Frame::body) body) {
+    const codec::EncodedFrame frame = codec::EncodeFrame({40, std::move(body)});
+    recording.Say(Input::kFrame, '\0' + WithLength(frame.head));
+  };
+  hear(core::EvictFrame{1, "t1", "k1", "why"});
+  hear(core::ForgetFrame{2, "c"});
+  recording.Say(Input::kDrain, std::string("\x05", 1));
+  recording.Say(Input::kDrain, std::string("\x10", 1));
+  hear(core::OrderAnswerFrame{1, 1, ""});
+}
+
 }  // namespace
 
 void AddReplicaSeeds(Seeds& seeds) {
@@ -154,6 +167,8 @@ void AddReplicaSeeds(Seeds& seeds) {
       }
       // The session of "b" is resumed at "a".
       recording.Say(Input::kResume, std::string("\x02\x05\xff\xff", 4));
+      for (int i = 0; i < 4; ++i) recording.Tick(200);
+      Administer(recording);
       for (int i = 0; i < 4; ++i) recording.Tick(200);
       recording.Say(Input::kClose, std::string("\x01", 1));
       recording.Cut();

@@ -17,7 +17,8 @@ trap cleanup EXIT
 cmake --install "$build" --prefix "$work/prefix" >"$work/install.log" ||
   { cat "$work/install.log"; exit 1; }
 for file in bin/muster share/muster/v1/presence.proto \
-  share/muster/v1/cluster.proto; do
+  share/muster/v1/cluster.proto share/muster/prometheus/muster.rules.yml \
+  share/muster/grafana/muster.json; do
   [[ -s "$work/prefix/$file" ]] || { echo "not installed: $file"; exit 1; }
 done
 "$work/prefix/bin/muster" --version

@@ -1,5 +1,6 @@
 """A test case that runs nodes and talks to them over gRPC."""
 
+import importlib.util
 import os
 import threading
 import unittest
@@ -15,6 +16,16 @@ from muster.v1 import presence_pb2_grpc
 BINARY = os.environ["MUSTER_BINARY"]
 # What a busy machine may add to any wait.
 PATIENCE = 30
+
+
+def health_messages():
+  """gRPC's Python package has the name of the folder: loaded by path."""
+  path = os.path.join(os.environ["MUSTER_STUBS"],
+                      "grpc/health/v1/health_pb2.py")
+  spec = importlib.util.spec_from_file_location("health_pb2", path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
 
 
 class ClusterCase(unittest.TestCase):

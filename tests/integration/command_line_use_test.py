@@ -5,6 +5,8 @@ import base64
 import fcntl
 import json
 import os
+import pty
+import queue
 import signal
 import subprocess
 import tempfile
@@ -12,7 +14,7 @@ import termios
 import unittest
 
 import local_cluster
-from cluster_case import BINARY, PATIENCE, ClusterCase, pb
+from cluster_case import BINARY, PATIENCE, ClusterCase, StreamSession, pb
 from local_cluster import wait_until
 
 
@@ -117,6 +119,49 @@ class CommandLineUseTest(ClusterCase):
     roll.process.send_signal(signal.SIGINT)
     self.assertEqual(roll.process.wait(timeout=PATIENCE), 0)
 
+  def test_watch_shows_a_key_that_is_tracked_again_as_updated(self):
+    requests = queue.SimpleQueue()
+    answers = self.presence("a").Session(iter(requests.get, None))
+    requests.put(pb.SessionRequest(
+        open=pb.OpenSessionRequest(), number=1,
+        track=[pb.TrackOp(topic="room", key="ann", meta=b"1")]))
+    ref = next(answers).tracked_refs[0]
+    self.wait_keys("room", ["ann"])
+    at = ["--at", self.nodes["a"].address]
+    views = [local_cluster.start([BINARY, "watch", "room", *flags, *at],
+                                 stdout=subprocess.PIPE)
+             for flags in ([], ["--entries"], ["--json"])]
+    text, entries, lines = (view.stdout for view in views)
+    self.assertEqual(text.readline(), "= room  ann  1\n")
+    self.assertEqual(entries.readline(), "= room  ann  1\n")
+    self.assertEqual([json.loads(lines.readline())["event"] for _ in range(2)],
+                     ["state", "state_complete"])
+    requests.put(pb.SessionRequest(
+        number=2, untrack=[ref],
+        track=[pb.TrackOp(topic="room", key="ann", meta=b"2")]))
+    next(answers)
+    self.assertEqual(text.readline(), "~ room  ann  2\n")
+    requests.put(pb.SessionRequest(
+        number=3, track=[pb.TrackOp(topic="room", key="ann", meta=b"3",
+                                    allow_duplicate=True)]))
+    ref = next(answers).tracked_refs[0]
+    self.assertEqual(text.readline(), "+ room  ann  3  (2)\n")
+    requests.put(pb.SessionRequest(number=4, untrack=[ref]))
+    next(answers)
+    self.assertEqual(text.readline(), "- room  ann  3  (1 left)\n")
+    requests.put(None)  # The session ends.
+    self.assertEqual(text.readline(), "- room  ann  2\n")
+    self.assertEqual([entries.readline() for _ in range(5)],
+                     ["+ room  ann  2\n", "- room  ann  1\n",
+                      "+ room  ann  3\n", "- room  ann  3\n",
+                      "- room  ann  2\n"])
+    events = [json.loads(lines.readline()) for _ in range(5)]
+    self.assertEqual([(e["event"], e["entries"], e["first_in"], e["last_out"])
+                      for e in events],
+                     [("join", 1, False, False), ("leave", 1, False, False),
+                      ("join", 2, False, False), ("leave", 1, False, False),
+                      ("leave", 0, False, True)])
+
   def test_track_moves_to_another_address_when_its_node_goes(self):
     process = local_cluster.start(
         [BINARY, "track", "room", "ann", "--grace-ms", "10000", "--at",
@@ -200,7 +245,8 @@ class CommandLineUseTest(ClusterCase):
     held = 0
     while held < 9100:
       line = process.stderr.readline()
-      self.assertRegex(line, r"^muster: (lost .*|holding \d+ again)\n$")
+      self.assertRegex(
+          line, r"^muster: (lost .*|connected again.*|holding \d+ again)\n$")
       if line.startswith("muster: holding"):
         held += int(line.split()[2])
     process.send_signal(signal.SIGINT)
@@ -233,6 +279,102 @@ class CommandLineUseTest(ClusterCase):
     self.muster("drain", at="c")
     self.assertEqual(self.nodes["c"].process.wait(timeout=PATIENCE), 0)
 
+  def at_terminal(self, *arguments):
+    """What a command prints whose standard output is a terminal."""
+    ours, theirs = pty.openpty()
+    process = local_cluster.start(
+        [BINARY, *arguments, "--at", self.at("a")], stdout=theirs)
+    os.close(theirs)
+    text = b""
+    with open(ours, "rb", buffering=0) as output:
+      try:
+        while chunk := output.read(4096):
+          text += chunk
+      except OSError:  # The other end is closed.
+        pass
+    self.assertEqual(process.wait(timeout=PATIENCE), 0)
+    return text.decode()
+
+  def test_the_dead_are_shown_when_asked_for_until_they_are_forgotten(self):
+    follower = local_cluster.start(
+        [BINARY, "members", "--follow", "--json", "--at", self.at("a")],
+        stdout=subprocess.PIPE)
+    seen = [json.loads(follower.stdout.readline())["node"] for _ in range(3)]
+    self.assertEqual(sorted(seen), ["a", "b", "c"])
+    self.assertNotIn("--all", self.at_terminal("members"))
+    result = run("forget", "c", "--at", self.at("a"))
+    self.assertEqual(result.returncode, 1)
+    self.assertIn("alive", result.stderr)
+
+    self.muster("drain", at="c")
+    names = lambda *flags, at="a": [
+        m["node"] for m in self.objects("members", *flags, at=at)]
+    self.wait(lambda: names() == ["a", "b"], "c is not among the living")
+    self.wait(lambda: names(at="b") == ["a", "b"], "nor at b")
+    self.assertEqual(names("--all"), ["a", "b", "c"])
+    self.assertNotIn("\nc ", self.muster("members"))
+    self.assertIn("1 more is down or has left: --all shows them",
+                  self.at_terminal("members"))
+    states = self.objects("status")[0]["members_by_state"]
+    self.assertEqual((states["alive"], states["left"] + states["down"]),
+                     (2, 1))
+    self.assertIn("2 alive, 1 ", self.muster("status"))
+    self.assertIn("2 alive, 1 ", self.muster("top", "--once"))
+
+    self.assertEqual(self.muster("forget", "c"), "forgot c\n")
+    for name in "ab":
+      self.assertEqual(names("--all", at=name), ["a", "b"])
+    result = run("forget", "c", "--at", self.at("a"))
+    self.assertEqual(result.returncode, 1)
+    self.assertIn("c is not known here", result.stderr)
+    # That c goes was its last line.
+    follower.send_signal(signal.SIGINT)
+    rest = [json.loads(line) for line in follower.stdout]
+    self.assertEqual(follower.wait(timeout=PATIENCE), 0)
+    of_c = [m["state"] for m in rest if m["node"] == "c"]
+    dead = [s for s in of_c if s in ("MEMBER_STATE_LEFT",
+                                     "MEMBER_STATE_DOWN")]
+    self.assertEqual(len(dead), 1, of_c)
+    self.assertEqual(of_c[-1], dead[0])
+
+  def test_evict_asks_somebody_to_leave_from_outside(self):
+    tracker = self.hold("room", "ann", names="b")
+    self.hold("room", "bob", names="c")
+    gateway = StreamSession(self.presence("a"), pb.SessionRequest(
+        open=pb.OpenSessionRequest(),
+        track=[pb.TrackOp(topic="room", key="ann")]))
+    self.wait(lambda: len(self.objects("get", "room", "ann")) == 2, "both")
+    self.assertEqual(self.muster("evict", "room", "ann", "--reason", "spam"),
+                     "evicted 2\n")
+    self.wait_keys("room", ["bob"])
+    told = next(gateway.call)
+    self.assertEqual([(e.topic, e.key, e.reason) for e in told.evicted],
+                     [("room", "ann", "spam")])
+    # It has nothing left to hold.
+    self.assertEqual(tracker.wait(timeout=PATIENCE), 1)
+    self.assertIn("evicted: ann in room: spam", tracker.stderr.read())
+    result = run("evict", "room", "ann", "--at", self.at("c"))
+    self.assertEqual(result.returncode, 1)
+    self.assertIn("is not present", result.stderr)
+    # Nothing bans a return.
+    self.track("room", "ann", at="b")
+    self.wait_keys("room", ["ann", "bob"])
+
+  def test_evict_names_the_owners_that_were_not_reached(self):
+    self.hold("room", "ann", "--grace-ms", "600000", names="c")
+    self.wait_keys("room", ["ann"])
+    self.nodes["c"].kill()
+    self.wait(lambda: self.objects("status")[0]["members_by_state"]["down"],
+              "c is down")
+    result = run("evict", "room", "ann", "--at", self.at("a"))
+    self.assertEqual(result.returncode, 1)
+    self.assertEqual(result.stdout, "evicted 0\n")
+    self.assertIn(f"not reached: c ({self.nodes['c'].address}): is down",
+                  result.stderr)
+    # To forget the node is the way to be rid of what it held.
+    self.muster("forget", "c")
+    self.wait_keys("room", [], "ab")
+
   def test_top_says_who_is_there_and_how_busy(self):
     self.track("room", "ann")
     self.wait_keys("room", ["ann"])
@@ -263,7 +405,7 @@ class ExitCodeTest(unittest.TestCase):
   def test_every_command_has_help(self):
     for command in ("serve", "members", "list", "get", "count", "topics",
                     "topics-of", "explain", "watch", "status", "drain",
-                    "track", "top"):
+                    "track", "top", "evict", "forget"):
       result = run(command, "--help")
       self.assertEqual(result.returncode, 0, command)
       self.assertIn("Usage: muster " + command, result.stdout)
@@ -271,7 +413,14 @@ class ExitCodeTest(unittest.TestCase):
   def test_bad_usage_is_2_and_names_what_is_wrong(self):
     for arguments, words in (
         (["frobnicate"], ["frobnicate"]),
+        (["sevre"], ["sevre", "did you mean serve?"]),
+        (["serve", "--nod", "a"], ["--nod", "did you mean --node?"]),
         (["list"], ["topic"]),
+        (["list", "room", "--at", "::1:7502"], ["[::1]:7502"]),
+        (["list", "room", "--at", "http://h:1"], ["write h:1"]),
+        (["list", "room", "--at", "h:1, g:2"], ["write g:2"]),
+        (["serve", "--listen", "::1:7400"], ["write [::1]:7400"]),
+        (["serve", "--join", "http://h:1"], ["write h:1"]),
         (["serve", "--node", "a b"], ["--node", "a b"]),
         (["serve", "--listen", "nowhere"], ["--listen", "nowhere"]),
         (["serve", "--max-name-bytes", "0"], ["--max-name-bytes", "0"]),

@@ -1,7 +1,5 @@
 """The Presence service from another language, with only the proto files."""
 
-import importlib.util
-import os
 import unittest
 
 import grpc
@@ -9,17 +7,8 @@ from google.protobuf import descriptor_pb2
 
 import reflection_pb2
 import reflection_pb2_grpc
-from cluster_case import ClusterCase, StreamSession, Watch, pb
-
-
-def health_messages():
-  """gRPC's Python package has the name of the folder: loaded by path."""
-  path = os.path.join(os.environ["MUSTER_STUBS"],
-                      "grpc/health/v1/health_pb2.py")
-  spec = importlib.util.spec_from_file_location("health_pb2", path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
+from cluster_case import (ClusterCase, StreamSession, Watch, health_messages,
+                          pb)
 
 
 class PresenceApiTest(ClusterCase):

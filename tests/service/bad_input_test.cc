@@ -234,6 +234,12 @@ TEST_F(BadInputTest, WatchesOfNothingOrOfTooMuch) {
   request.add_topics("t");
   request.set_interval_ms(50);
   ExpectWatch(request, "interval_ms is 50; it must be at least 100");
+  request.clear_interval_ms();
+  request.set_detail(static_cast<v1::WatchDetail>(9));
+  ExpectWatch(request, "detail is 9; this node knows 0 to 3");
+  request.set_detail(v1::WATCH_DETAIL_KEYS);
+  request.set_counts_only(true);
+  ExpectWatch(request, "detail is WATCH_DETAIL_KEYS; with counts_only there");
 }
 
 TEST_F(BadInputTest, VersionsThatNoNodeGave) {
@@ -262,6 +268,9 @@ TEST_F(BadInputTest, VersionsThatNoNodeGave) {
                                     " is from the future, the last change of "
                                     "this node is "));
   request.set_version(version);
+  request.set_detail(v1::WATCH_DETAIL_KEYS);
+  ExpectWatch(request, "version belongs to a watch of something else");
+  request.clear_detail();
   request.add_topics("another");
   ExpectWatch(request, "version belongs to a watch of something else");
 }
@@ -487,17 +496,23 @@ TEST_F(SmallLimitsTest, SessionsOverTheLimit) {
   Open();
 }
 
-TEST_F(SmallLimitsTest, EndedSessionsOverTheLimit) {
-  for (int i = 0; i < 4; ++i) {
+TEST_F(SmallLimitsTest, OfEndedSessionsOverTheLimitTheOldestAreForgotten) {
+  std::vector<std::string> tokens;
+  for (int i = 0; i < 10; ++i) {
+    tokens.push_back(Open());
     v1::CloseSessionRequest close;
-    close.set_token(Open());
+    close.set_token(tokens.back());
     Call(&Stub::CloseSession, close);
   }
   EXPECT_EQ(Held(), before_);
-  Expect(&Stub::OpenSession, {}, grpc::RESOURCE_EXHAUSTED,
-         "sessions: this node remembers 4 that ended or moved, its limit "
-         "(--max-ended-sessions)");
-  EXPECT_EQ(Held(), before_);
+  EXPECT_EQ(node_.Status().counters().at("ended_records_dropped"), 6u);
+  v1::CloseSessionRequest again;
+  again.set_token(tokens[6]);
+  Expect(&Stub::CloseSession, again, grpc::NOT_FOUND,
+         "token: its session has ended");
+  again.set_token(tokens[5]);
+  Expect(&Stub::CloseSession, again, grpc::NOT_FOUND,
+         "token: this node knows no session of it; open or resume one");
 }
 
 TEST_F(SmallLimitsTest, EntriesOfASessionOverTheLimit) {

@@ -113,6 +113,33 @@ TEST(DrainTest, CallsAreUnavailableWithRetryInfoOnceTheNodeDrains) {
   EXPECT_TRUE(node.runtime().Wait().ok());
 }
 
+TEST(DrainTest, ANodeWithAnAdminTokenAsksEvenLoopbackForIt) {
+  TestNode node("a", {}, {}, {}, "open-sesame");
+  ASSERT_TRUE(node.WaitReady());
+  const auto cluster = node.Cluster();
+  const auto drain = [&cluster](std::vector<std::string> credentials) {
+    Context context;
+    for (const std::string& text : credentials) {
+      context.AddMetadata("authorization", text);
+    }
+    v1::DrainResponse response;
+    return cluster->Drain(&context, {}, &response);
+  };
+  EXPECT_EQ(drain({}).error_code(), grpc::UNAUTHENTICATED);
+  EXPECT_THAT(drain({}).error_message(), HasSubstr("--admin-token"));
+  EXPECT_EQ(drain({"Basic open-sesame"}).error_code(), grpc::UNAUTHENTICATED);
+  EXPECT_EQ(drain({"Bearer open-barley"}).error_code(),
+            grpc::PERMISSION_DENIED);
+  EXPECT_EQ(drain({"Bearer open-sesam"}).error_code(), grpc::PERMISSION_DENIED);
+  EXPECT_EQ(drain({"Bearer open-sesame", "Bearer x"}).error_code(),
+            grpc::INVALID_ARGUMENT);
+  const v1::StatusResponse status = node.Status();
+  EXPECT_FALSE(status.draining());
+  EXPECT_EQ(status.counters().at("admin_calls_refused"), 5u);
+  EXPECT_TRUE(drain({"bearer open-sesame"}).ok());
+  EXPECT_TRUE(node.runtime().Wait().ok());
+}
+
 class ReadTest : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -85,6 +85,8 @@ class FakeCore final : public CorePort {
       if (!output.ended.empty()) {
         sink_->OnSessionsEnded(std::move(output.ended));
       }
+      if (!output.evicted.empty()) sink_->OnEvicted(std::move(output.evicted));
+      if (!output.orders.empty()) sink_->OnOrders(std::move(output.orders));
       if (!output.watch.empty()) sink_->OnWatchEvents(std::move(output.watch));
       if (output.ready_changed) {
         ready_ = replica_.ready();

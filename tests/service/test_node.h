@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -37,7 +38,8 @@ class TestNode {
  public:
   explicit TestNode(const std::string& name, std::vector<std::string> join = {},
                     Limits limits = {},
-                    std::function<void(RuntimeOptions&)> adjust = {}) {
+                    std::function<void(RuntimeOptions&)> adjust = {},
+                    std::string admin_token = "") {
     RuntimeOptions options;
     options.listen = "127.0.0.1:0";
     options.core.node = name;
@@ -45,7 +47,8 @@ class TestNode {
     if (adjust) adjust(options);
     runtime_ = std::make_unique<Runtime>(options);
     services_ = std::make_unique<ClientServices>(
-        ServiceOptions{name, "muster", "test", limits}, runtime_.get());
+        ServiceOptions{name, "muster", "test", limits, std::move(admin_token)},
+        runtime_.get());
     const absl::Status status =
         runtime_->Start(services_->all(), services_->sink());
     EXPECT_TRUE(status.ok()) << status;
@@ -54,6 +57,7 @@ class TestNode {
 
   std::string address() const { return runtime_->listen_address(); }
   Runtime& runtime() { return *runtime_; }
+  ClientServices& services() { return *services_; }
 
   // A connection of its own.
   std::shared_ptr<grpc::Channel> Connect() const {

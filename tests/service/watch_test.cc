@@ -12,7 +12,8 @@
 namespace muster::service {
 namespace {
 
-using ::testing::HasSubstr;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 // A watch that keeps the roll of what it has been told.
 class Watcher {
@@ -156,6 +157,110 @@ TEST_F(WatchTest, KeysAndPrefixesAreWatchedInAnyTopic) {
   ASSERT_TRUE(by_prefix.ReadUntil([&] { return by_prefix.keys.size() == 2; }));
   EXPECT_EQ(by_prefix.keys,
             (std::set<std::string>{"room:1/bob", "room:2/joe"}));
+}
+
+// "ann=1 first", "ann=0 last", "ann=2".
+std::string KeyText(const v1::KeyChange& key) {
+  return key.key() + "=" + std::to_string(key.entries()) +
+         (key.first_in() ? " first" : "") + (key.last_out() ? " last" : "");
+}
+
+// Reads messages up to the next one with a diff; its keys.
+class KeyReader {
+ public:
+  KeyReader(v1::Presence::Stub* stub, v1::WatchRequest request,
+            v1::WatchDetail detail) {
+    request.set_detail(detail);
+    stream_ = stub->Watch(&context_, request);
+  }
+  ~KeyReader() {
+    context_.TryCancel();
+    stream_->Finish();
+  }
+  std::vector<std::string> State() {
+    std::vector<std::string> keys;
+    do {
+      if (!stream_->Read(&message)) return {"the watch has ended"};
+      for (const v1::TopicState& state : message.state()) {
+        for (const auto& key : state.keys()) keys.push_back(KeyText(key));
+      }
+    } while (!message.state_complete());
+    return keys;
+  }
+  std::vector<std::string> Diff() {
+    do {
+      if (!stream_->Read(&message)) return {"the watch has ended"};
+    } while (message.diffs().empty());
+    std::vector<std::string> keys;
+    for (const auto& key : message.diffs(0).keys()) {
+      keys.push_back(KeyText(key));
+    }
+    return keys;
+  }
+
+  v1::WatchResponse message;
+
+ private:
+  Context context_;
+  std::unique_ptr<grpc::ClientReader<v1::WatchResponse>> stream_;
+};
+
+// One request that untracks `ref` and tracks the key again; the new ref.
+std::string TrackAgain(SessionClient* session, const std::string& ref) {
+  v1::SessionRequest request;
+  request.add_untrack(ref);
+  v1::TrackOp* op = request.add_track();
+  op->set_topic("t");
+  op->set_key("ann");
+  op->set_meta("2");
+  v1::SessionResponse response;
+  EXPECT_TRUE(session->Ask(request, &response));
+  return response.tracked_refs(0);
+}
+
+TEST_F(WatchTest, AKeyThatIsTrackedAgainInOneRequestNeverLeaves) {
+  SessionClient session(stub_.get());
+  session.Open();
+  const std::string ref = session.Track("t", "ann", "1");
+  KeyReader both(stub_.get(), WatchTopic("t"),
+                 v1::WATCH_DETAIL_ENTRIES_AND_KEYS);
+  KeyReader keys(stub_.get(), WatchTopic("t"), v1::WATCH_DETAIL_KEYS);
+  EXPECT_THAT(both.State(), IsEmpty());
+  EXPECT_THAT(keys.State(), ElementsAre("ann=1"));
+  TrackAgain(&session, ref);
+  EXPECT_THAT(both.Diff(), IsEmpty());
+  EXPECT_EQ(both.message.diffs(0).joins_size(), 1);
+  EXPECT_EQ(both.message.diffs(0).leaves_size(), 1);
+  session.Track("t", "bob");
+  EXPECT_THAT(both.Diff(), ElementsAre("bob=1 first"));
+  EXPECT_THAT(keys.Diff(), ElementsAre("bob=1 first"));
+}
+
+TEST_F(WatchTest, AKeyComesInWithItsFirstEntryAndLeavesWithItsLast) {
+  SessionClient phone(stub_.get());
+  SessionClient desk(stub_.get());
+  phone.Open();
+  desk.Open();
+  KeyReader keys(stub_.get(), WatchTopic("t"), v1::WATCH_DETAIL_KEYS);
+  EXPECT_THAT(keys.State(), IsEmpty());
+  const std::string first = phone.Track("t", "ann");
+  EXPECT_THAT(keys.Diff(), ElementsAre("ann=1 first"));
+  const std::string second = desk.Track("t", "ann");
+  EXPECT_THAT(keys.Diff(), ElementsAre("ann=2"));
+  v1::WatchRequest resumed = WatchTopic("t");
+  resumed.set_version(keys.message.version());
+  v1::SessionResponse response;
+  v1::SessionRequest request;
+  request.add_untrack(first);
+  ASSERT_TRUE(phone.Ask(request, &response));
+  EXPECT_THAT(keys.Diff(), ElementsAre("ann=1"));
+  request.set_untrack(0, second);
+  ASSERT_TRUE(desk.Ask(request, &response));
+  EXPECT_THAT(keys.Diff(), ElementsAre("ann=0 last"));
+  // All that was missed is one diff: 2 to 0.
+  KeyReader late(stub_.get(), resumed, v1::WATCH_DETAIL_KEYS);
+  EXPECT_THAT(late.Diff(), ElementsAre("ann=0 last"));
+  EXPECT_FALSE(late.message.reset());
 }
 
 TEST_F(WatchTest, CountsComeWithoutEntries) {

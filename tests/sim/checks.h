@@ -16,7 +16,10 @@
 //   C5 nothing leaves before its grace is over (same exception), nor is shown
 //      6 s after that by a node that runs, whatever else is broken: unless the
 //      owner lives out of its reach, or beats or link frames are lost beyond
-//      what the detector allows for.
+//      what the detector allows for. Where nothing has been wrong since 5 s
+//      before the disconnect, windows are as by default, and the session was
+//      nowhere else, it is not shown half a second and six round trips after
+//      its grace.
 // At fixed times after a fault:
 //   C6 a dead or frozen node is down for the others 3 s after it was last
 //      heard; where nothing else is wrong, 2.7 s, or, if its address refuses,
@@ -121,6 +124,12 @@ class Checks : public Observer {
   void OnWatch(Process& from, const core::WatchEvent& event) override;
   void OnSessionEnded(Process& from, const core::SessionEnded& ended) override;
   void OnReply(Process& from, core::AsyncReply& reply) override;
+  void OnEvicted(Process& from, const core::EntryEvicted& evicted) override {
+    clients_.OnEvicted(from, evicted);
+  }
+  void OnOrder(Process& from, const core::OrderDone& order) override {
+    clients_.OnOrder(from, order);
+  }
   void OnLog(Process& from, const core::LogLine& line) override;
   void OnMembersChanged(Process& from) override;
   void OnFrame(Process& from, const core::SendFrame& send) override;
@@ -219,6 +228,10 @@ class Checks : public Observer {
                    const core::RebaseFrame& frame);
   void CheckOverdue(Process& at, const Model::Entries& shown);
   bool MayBeLate(Process& at, int owner, SimTime since, SimTime late);
+  // How long after its grace nobody may show the entry any more.
+  SimTime LatestAfterGrace(const Model::Session& session, SimTime since);
+  // Nothing was done to nodes and network since so long ago, and both are well.
+  bool IsCalmSince(SimTime since);
   std::string Fresh(const RefKey& ref, const Content& entry) const;
   std::string NotQuietOf(Process& process, const Model::Expected& expected,
                          const Model::Entries& list);

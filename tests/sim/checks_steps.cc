@@ -11,6 +11,11 @@ namespace {
 
 constexpr uint64_t kOverdueEvery = 4;  // Of the spot checks,
 constexpr size_t kFew = 1000;          // where so many are shown at most.
+// Where nothing is wrong: after a grace, beside six round trips. Where streams
+// are written to, a beat of each node is waited for.
+constexpr SimTime kSoon = 500 * kMillisecond;
+// So long links need after a fault, to be there and in use again.
+constexpr SimTime kCalmBefore = 5 * kSecond;
 
 }  // namespace
 
@@ -59,14 +64,47 @@ bool Checks::MayBeLate(Process& at, int owner, SimTime since, SimTime late) {
          !Reachable(at.host.index, of.host.index, world_.now() - since);
 }
 
+bool Checks::IsCalmSince(SimTime since) {
+  if (changed_at_ >= since) return false;
+  if (!disturbed_at_.empty() && *disturbed_at_.rbegin() >= since) return false;
+  for (const Process* process : world_.Alive()) {
+    if (SteadySince(*process) >= since) return false;
+    // In a burst, streams are behind for as long as a small window makes it.
+    if (process->options.replication.window_bytes <
+        core::ReplicationOptions().window_bytes) {
+      return false;
+    }
+  }
+  const auto& hosts = world_.hosts();
+  return std::all_of(hosts.begin(), hosts.end(), [&](const auto& a) {
+    return std::all_of(hosts.begin(), hosts.end(), [&](const auto& b) {
+      const Path& path = world_.network().path(a->index, b->index);
+      return a == b || (!path.cut && path.bytes_per_second == 0 &&
+                        path.segment_loss_ppm == 0 &&
+                        path.datagram_loss_ppm == 0 && path.tail_ppm == 0);
+    });
+  });
+}
+
+SimTime Checks::LatestAfterGrace(const Model::Session& session, SimTime since) {
+  if (session.processes.size() > 1 || !IsCalmSince(since - kCalmBefore)) {
+    return Model::kLate;
+  }
+  return std::min<SimTime>(Model::kLate, kSoon + 6 * LongestRoundTrip());
+}
+
 // C5
 void Checks::CheckOverdue(Process& at, const Model::Entries& shown) {
   if (lossy_ || hostile_) return;
   for (const auto& [ref, content] : shown) {
-    const Model::Latest latest = model_.LatestLeave(ref);
-    if (world_.now() <= latest.leave) continue;
+    Model::Latest latest = model_.LatestLeave(ref);
+    if (world_.now() <= latest.leave - Model::kLate) continue;
     const Model::Made* made = model_.Find(ref);
-    const std::set<int>& owners = model_.session(made->session).processes;
+    const Model::Session& session = model_.session(made->session);
+    latest.leave +=
+        LatestAfterGrace(session, latest.disconnected) - Model::kLate;
+    if (world_.now() <= latest.leave) continue;
+    const std::set<int>& owners = session.processes;
     if (std::max(SteadySince(at), NoteOf(at).met_at) > latest.disconnected ||
         std::any_of(owners.begin(), owners.end(), [&](int owner) {
           return MayBeLate(at, owner, latest.disconnected,

@@ -10,8 +10,10 @@
 #define MUSTER_TESTS_SIM_CLIENTS_H_
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,6 +87,18 @@ class Clients {
   void Disconnect(Session& session);
   void Close(Session& session);
   std::vector<std::unique_ptr<Session>>& sessions() { return sessions_; }
+
+  // ---- administrators ----
+  // What an evict or a forget has come to; nothing while it is under way, or
+  // if its node has ended.
+  struct Order {
+    int process = 0;
+    bool evict = false;
+    SimTime begun = 0;
+    std::optional<absl::StatusOr<core::OrderReply>> reply;
+  };
+  Order& Evict(Process& at, const std::string& topic, const std::string& key);
+  Order& Forget(Process& at, const std::string& name);
   // In the model; −1 if there is none.
   int NumberOf(const crdt::SessionId& id) const;
   // Of the session of that number in the model; a third of it is the longest
@@ -106,6 +120,8 @@ class Clients {
   // ---- what processes say (see Observer) ----
   void OnReply(Process& from, core::AsyncReply& reply);
   void OnSessionEnded(Process& from, const core::SessionEnded& ended);
+  void OnEvicted(Process& from, const core::EntryEvicted& evicted);
+  void OnOrder(Process& from, const core::OrderDone& done);
   void OnWatch(Process& from, const core::WatchEvent& event);
   // `heard`: see Model::ProcessGone.
   void OnGone(Process& process, bool heard);
@@ -144,6 +160,7 @@ class Clients {
   World& world_;
   Model& model_;
   core::RequestId next_request_ = 1;
+  std::deque<Order> orders_;  // By request, from 1 on.
   std::vector<std::unique_ptr<Session>> sessions_;
   std::map<std::pair<uint64_t, uint64_t>, Session*> by_id_;
   std::map<core::RequestId, Resuming> resuming_;

@@ -75,6 +75,7 @@ class Driver {
   // While the next rebase of a stream that is there in part is sent by its
   // origin, what it names last is written.
   void WriteInRebase();
+  void Evict();
   void WriteLatest(Process& origin);
   void Say(Op op, const std::string& text);
 

@@ -58,6 +58,8 @@ void Driver::DoSecondPlan(Op op) {
       return SetTrap();
     case Op::kWriteInRebase:
       return WriteInRebase();
+    case Op::kEvict:
+      return Evict();
     default:
       break;
   }
@@ -133,6 +135,15 @@ void Driver::SetTrap() {
   trap_set_ = true;
   trap_frame_ = static_cast<uint64_t>(rng_.Range(1, kTrapFrames));
   Say(Op::kInRebase, absl::StrCat("at frame ", trap_frame_));
+}
+
+void Driver::Evict() {
+  Process* at = SomeProcess();
+  if (at == nullptr) return;
+  const std::string topic = SomeTopic();
+  const std::string key = SomeKey();
+  Say(Op::kEvict, absl::StrCat(topic, "/", key, " at ", at->name()));
+  clients_.Evict(*at, topic, key);
 }
 
 void Driver::WriteInRebase() {

@@ -16,8 +16,8 @@ void Driver::DoWork(Op op) {
   if (at == nullptr) return;
   const bool stream = !rng_.OneIn(3);
   const SimTime ttl = stream ? 0 : rng_.Range(2, 6) * kSecond;
-  const SimTime grace =
-      rng_.Pick<SimTime>({0, 0, kSecond, 3 * kSecond, 10 * kSecond});
+  const SimTime grace = rng_.Pick<SimTime>(
+      {0, 200 * kMillisecond, kSecond, 3 * kSecond, 10 * kSecond});
   Say(op, absl::StrCat("at ", at->name(), " grace ", grace));
   clients_.Open(*at, stream, ttl, grace);
 }

@@ -55,6 +55,15 @@ struct BodyText {
     return absl::StrCat("report ", Life(f.life), " = ", f.number);
   }
   std::string operator()(const core::LeavingFrame&) const { return "leaving"; }
+  std::string operator()(const core::EvictFrame& f) const {
+    return absl::StrCat("evict #", f.number, " ", f.topic, "/", f.key);
+  }
+  std::string operator()(const core::ForgetFrame& f) const {
+    return absl::StrCat("forget #", f.number, " ", f.node);
+  }
+  std::string operator()(const core::OrderAnswerFrame& f) const {
+    return absl::StrCat("answer #", f.number, ": ", f.entries, " ", f.refusal);
+  }
 };
 
 struct BodyMix {
@@ -114,6 +123,17 @@ std::string BatchText(const core::WatchBatch& batch) {
   return text;
 }
 
+std::string OrderText(const core::OrderDone& order) {
+  std::string text = absl::StrCat("order ", order.request, ": ",
+                                  std::string(order.reply.status().message()));
+  if (!order.reply.ok()) return text;
+  absl::StrAppend(&text, order.reply->entries, " entries");
+  for (const std::string& who : order.reply->unreached) {
+    absl::StrAppend(&text, "; ", who);
+  }
+  return text;
+}
+
 // What clients, people and the runtime are told.
 void MixAnswers(const core::Output& output, Trace& trace) {
   for (const core::LogLine& line : output.log) trace.Mix(line.text);
@@ -135,6 +155,13 @@ void MixAnswers(const core::Output& output, Trace& trace) {
   for (const core::SessionEnded& ended : output.ended) {
     trace.Mix(ended.session.hi);
     trace.Mix(ended.status.message());
+  }
+  for (const core::EntryEvicted& evicted : output.evicted) {
+    trace.Mix(evicted.session.hi);
+    trace.Mix(evicted.ref.seq.value);
+  }
+  for (const core::OrderDone& order : output.orders) {
+    trace.Mix(OrderText(order));
   }
   trace.Mix((output.members_changed ? 1 : 0) + (output.ready_changed ? 2 : 0));
   if (output.exit.has_value()) trace.Mix(output.exit->message());
@@ -211,6 +238,13 @@ std::vector<std::string> OutputText(const core::Output& output) {
   for (const core::SessionEnded& ended : output.ended) {
     lines.push_back(absl::StrCat("session ", absl::Hex(ended.session.hi),
                                  " ended: ", ended.status.ToString()));
+  }
+  for (const core::EntryEvicted& evicted : output.evicted) {
+    lines.push_back(absl::StrCat("evicted ", RefText(evicted.ref), " of ",
+                                 absl::Hex(evicted.session.hi)));
+  }
+  for (const core::OrderDone& order : output.orders) {
+    lines.push_back(OrderText(order));
   }
   for (const core::WatchEvent& event : output.watch) {
     lines.push_back(

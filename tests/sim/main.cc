@@ -38,7 +38,7 @@ them at every step.
   --ops K        only the first K operations of a seed, then heal and compare
   --trace        what happens, line by line
   --plan P       how a seed is read (2); 1: as before that; 3: seven nodes,
-                 1,000 operations
+                 1,000 operations; 4: as 2, with evictions
   --seconds S    begin no seed after this
   --keep-going   after a failure, too
   --hashes       each seed's trace as a hash
@@ -235,7 +235,7 @@ bool ParseValue(absl::string_view name, const std::string& value,
     return absl::SimpleAtoi(value, &flags.ops) && flags.ops >= 0;
   }
   return name == "--plan" && absl::SimpleAtoi(value, &flags.plan) &&
-         flags.plan >= kFirstPlan && flags.plan <= kPropertyPlan;
+         flags.plan >= kFirstPlan && flags.plan <= kEvictionPlan;
 }
 
 // What cannot be understood is named; empty: all is well.

@@ -1,5 +1,7 @@
 #include "tests/sim/mirror.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace muster::sim {
@@ -14,6 +16,8 @@ std::string Mirror::Apply(const core::WatchBatch& batch, Listener* listener) {
     complete_ = false;
     version_ = 0;
     counts_.clear();
+    keys_.clear();
+    touched_.clear();
     if (listener != nullptr) listener->OnReset();
   }
   for (const core::TopicState& state : batch.state) {
@@ -24,10 +28,57 @@ std::string Mirror::Apply(const core::WatchBatch& batch, Listener* listener) {
     std::string error = ApplyDiff(diff, listener);
     if (!error.empty()) return error;
   }
+  if (std::string error = ApplyKeys(batch); !error.empty()) return error;
   for (const core::TopicCount& count : batch.counts) {
     counts_[std::string(count.topic)] = {count.entries, count.keys};
   }
   return Versions(batch);
+}
+
+void Mirror::Count(const Content& entry, int by) {
+  if (!expect_keys_) return;
+  keys_[{entry.topic, entry.key}].now += by;
+  touched_.emplace(entry.topic, entry.key);
+}
+
+std::string Mirror::ApplyKeys(const core::WatchBatch& batch) {
+  for (const core::TopicDiff& diff : batch.diffs) {
+    if (!diff.keys.empty() && (!expect_keys_ || batch.version_counter == 0)) {
+      return "M5: keys that were not asked for, or too soon";
+    }
+    for (const core::KeyChange& change : diff.keys) {
+      std::string error = ApplyKey(diff.topic, change);
+      if (!error.empty()) return error;
+    }
+  }
+  if (batch.version_counter == 0) return "";
+  // The keys of a state follow from its entries.
+  const bool state = batch.state_complete && !complete_ && batch.diffs.empty();
+  for (const auto& name : std::exchange(touched_, {})) {
+    const auto key = keys_.find(name);
+    if (state) key->second.told = key->second.now;
+    if (key->second.told != key->second.now) {
+      return absl::StrCat("M5: key ", name.second, " of ", name.first,
+                          " was not told of");
+    }
+    if (key->second.now == 0) keys_.erase(key);
+  }
+  return "";
+}
+
+std::string Mirror::ApplyKey(absl::string_view topic,
+                             const core::KeyChange& change) {
+  KeyEntries& key = keys_[{std::string(topic), std::string(change.key)}];
+  const bool right = change.entries == key.now && key.now != key.told &&
+                     change.first_in == (key.told == 0) &&
+                     change.last_out == (key.now == 0);
+  if (!right) {
+    return absl::StrCat("M5: key ", std::string(change.key), " of ",
+                        std::string(topic), " is said to have ", change.entries,
+                        " entries; it has ", key.now, ", had ", key.told);
+  }
+  key.told = key.now;
+  return "";
 }
 
 std::string Mirror::Versions(const core::WatchBatch& batch) {
@@ -52,6 +103,7 @@ std::string Mirror::ApplyState(const core::TopicState& state,
     auto [it, fresh] = entries_.try_emplace(ref, std::move(content));
     if (!fresh) return absl::StrCat("M3: state twice: ", ToString(ref));
     ++states_;
+    Count(it->second, 1);
     if (listener != nullptr) listener->OnJoin(ref, it->second, true);
   }
   return "";
@@ -64,6 +116,7 @@ std::string Mirror::ApplyDiff(const core::TopicDiff& diff, Listener* listener) {
     auto [it, fresh] = entries_.try_emplace(ref, ContentOf(topic, entry));
     if (!fresh) return absl::StrCat("M1: joined twice: ", ToString(ref));
     ++diffs_;
+    Count(it->second, 1);
     if (listener != nullptr) listener->OnJoin(ref, it->second, false);
   }
   for (const core::EntryView& entry : diff.updates) {
@@ -77,6 +130,7 @@ std::string Mirror::ApplyDiff(const core::TopicDiff& diff, Listener* listener) {
       return absl::StrCat("M1: left, but was not there: ", ToString(ref));
     }
     ++diffs_;
+    Count(node.mapped(), -1);
     if (listener != nullptr) listener->OnLeave(ref, node.mapped());
   }
   return "";

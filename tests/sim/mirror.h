@@ -4,7 +4,9 @@
 //   M1 a joined ref was not there before; a left or updated one was;
 //   M2 an update stays in its topic and key, and its ref is new;
 //   M3 a state comes only first, or after a reset, and names no ref twice;
-//   M4 versions go up, and none is given while a state is not complete.
+//   M4 versions go up, and none is given while a state is not complete;
+//   M5 a watch that asks for keys, too, is told at each version, and only then,
+//      of just the keys that have another number of entries than at the last.
 //
 // Cost: O(log n) an entry. Single-threaded.
 #ifndef MUSTER_TESTS_SIM_MIRROR_H_
@@ -12,8 +14,11 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 
+#include "absl/strings/string_view.h"
 #include "node/core/client.h"
 #include "tests/sim/model.h"
 
@@ -42,6 +47,9 @@ class Mirror {
     virtual void OnReset() = 0;
   };
 
+  // The watch asks for entries and keys.
+  void ExpectKeys() { expect_keys_ = true; }
+
   // The rule that the batch breaks, or empty.
   std::string Apply(const core::WatchBatch& batch, Listener* listener);
 
@@ -61,6 +69,14 @@ class Mirror {
   std::string ApplyUpdate(const std::string& topic,
                           const core::EntryView& entry, Listener* listener);
   std::string Versions(const core::WatchBatch& batch);
+  // Entries of a key: now, and as the watch has told of them.
+  struct KeyEntries {
+    uint64_t now = 0;
+    uint64_t told = 0;
+  };
+  void Count(const Content& entry, int by);
+  std::string ApplyKeys(const core::WatchBatch& batch);
+  std::string ApplyKey(absl::string_view topic, const core::KeyChange& change);
 
   Model::Entries entries_;
   bool complete_ = false;
@@ -69,6 +85,10 @@ class Mirror {
   uint64_t states_ = 0;  // Entries that came as state;
   uint64_t diffs_ = 0;   // and as joins, updates and leaves.
   std::map<std::string, core::CountReply> counts_;
+  bool expect_keys_ = false;
+  std::map<std::pair<std::string, std::string>, KeyEntries> keys_;
+  // Keys with joins or leaves since the last version.
+  std::set<std::pair<std::string, std::string>> touched_;
 };
 
 }  // namespace muster::sim

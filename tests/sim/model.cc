@@ -95,6 +95,11 @@ void Model::Untracked(int session, int process, const RefKey& ref) {
   if (copy != nullptr) copy->entries.erase(ref);
 }
 
+void Model::Evicted(int session, int process, const RefKey& ref) {
+  Untracked(session, process, ref);
+  evicted_.insert(ref);
+}
+
 void Model::Disconnected(int session, int process, int64_t now) {
   Copy* copy = Find(session, process);
   if (copy == nullptr || !copy->connected) return;
@@ -240,7 +245,7 @@ bool Model::MayReturn(const RefKey& ref) const {
 
 const Model::Copy* Model::Holder(const RefKey& ref) const {
   const Made* made = Find(ref);
-  if (made == nullptr) return nullptr;
+  if (made == nullptr || evicted_.contains(ref)) return nullptr;
   const Session& s = session(made->session);
   const Copy* top = CertainTop(s);
   const bool holds = top != nullptr && top->connected && !top->closed &&
@@ -252,7 +257,7 @@ bool Model::MustStay(const RefKey& ref) const { return Holder(ref) != nullptr; }
 
 int64_t Model::EarliestLeave(const RefKey& ref) const {
   const Made* made = Find(ref);
-  if (made == nullptr) return 0;
+  if (made == nullptr || evicted_.contains(ref)) return 0;
   const Session& s = session(made->session);
   const Copy* top = CertainTop(s);
   if (s.ended || top == nullptr || top->closed || top->connected) return 0;

@@ -94,6 +94,8 @@ class Model {
   void Updated(int session, int process, const RefKey& old, const RefKey& ref,
                const std::string& meta);
   void Untracked(int session, int process, const RefKey& ref);
+  // By an administrator. Other nodes that hold it may be told only now.
+  void Evicted(int session, int process, const RefKey& ref);
   void Disconnected(int session, int process, int64_t now);
   void Closed(int session, int process);
   // The process stood still: what it counts, such as a time to live, waited.
@@ -168,6 +170,7 @@ class Model {
 
   std::vector<Session> sessions_;
   std::map<RefKey, Made> made_;
+  std::set<RefKey> evicted_;     // By some node.
   std::map<int, int64_t> gone_;  // Process → when.
   std::set<int> unheard_;        // Gone, and what they did last is not known.
 };

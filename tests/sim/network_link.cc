@@ -33,6 +33,14 @@ struct BodyBytes {
   }
 };
 
+// As a process of its version reads it.
+core::Frame AsRead(const Process& process, core::Frame frame) {
+  const bool order = std::holds_alternative<core::EvictFrame>(frame.body) ||
+                     std::holds_alternative<core::ForgetFrame>(frame.body);
+  if (order && !process.reads_orders) frame.body = core::AckFrame{};
+  return frame;
+}
+
 }  // namespace
 
 size_t WireBytes(const core::Frame& frame) {
@@ -236,7 +244,9 @@ void Network::DeliverToProcess(const ConnRef& conn, int to_side,
         if (Class(item.frame) != 0) ++TrafficOf(*end.process).bulk;
         switch (item.kind) {
           case Item::Kind::kFrame:
-            if (end.link != 0) replica.OnFrame(end.link, item.frame, now);
+            if (end.link != 0) {
+              replica.OnFrame(end.link, AsRead(*end.process, item.frame), now);
+            }
             return;
           case Item::Kind::kFin:
             conn->refused = conn->refused || item.permanent;

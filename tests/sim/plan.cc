@@ -26,7 +26,8 @@ constexpr std::array<const char*, kOps> kNames = {
     "slow_node",     "burst",
     "suspend",       "islands",
     "split_one_way", "narrow",
-    "in_rebase",     "write_in_rebase"};
+    "in_rebase",     "write_in_rebase",
+    "evict"};
 
 constexpr size_t kFirstOfSecondPlan = static_cast<size_t>(Op::kBurst);
 constexpr size_t kDirected = static_cast<size_t>(Op::kWriteInRebase);
@@ -192,6 +193,10 @@ Plan::Plan(uint64_t seed, int version) : seed(seed), version(version) {
     DrawProperty(*this, rng);
   } else if (version > kFirstPlan) {
     DrawSecondPlan(*this, rng);
+  }
+  if (version == kEvictionPlan) {
+    weights[static_cast<size_t>(Op::kEvict)] =
+        static_cast<uint32_t>(rng.Range(2, 12));
   }
 }
 

@@ -58,6 +58,8 @@ enum class Op : uint8_t {
   kNarrow,
   kInRebase,
   kWriteInRebase,
+  // Of the plan with evictions.
+  kEvict,
   kCount,
 };
 inline constexpr size_t kOps = static_cast<size_t>(Op::kCount);
@@ -71,6 +73,8 @@ inline constexpr int kLatestPlan = 2;
 // Not a later one: each seed is a property run of 7 nodes and 1,000 operations,
 // compared whole after each hundred.
 inline constexpr int kPropertyPlan = 3;
+// The second plan, and administrators who evict.
+inline constexpr int kEvictionPlan = 4;
 
 struct Plan {
   explicit Plan(uint64_t seed, int version = kLatestPlan);

@@ -32,11 +32,17 @@ TEST(Scenario, DroppedDeltasAreCaughtUpWithOnePull) {
   const size_t pulls = Pulls(cluster, 1, 0);
   const uint64_t diffs = cluster.audit(1).mirror.diffs();
   cluster.clients.Track(session, "t", "found");
+  cluster.Run(300 * kMillisecond);
+  EXPECT_EQ(cluster.Count(1), 26u);
+  EXPECT_EQ(cluster.audit(1).mirror.diffs() - diffs, 21u);
+  EXPECT_LE(Pulls(cluster, 1, 0) - pulls, 1u);
+  // Bytes that a link has lost are never acknowledged: it is closed as stalled,
+  // and the next one pulls once.
   cluster.Settle();
   cluster.Run(10 * kSecond);
   EXPECT_EQ(cluster.Count(1), 26u);
   EXPECT_EQ(cluster.audit(1).mirror.diffs() - diffs, 21u);
-  EXPECT_LE(Pulls(cluster, 1, 0) - pulls, 1u);
+  EXPECT_LE(Pulls(cluster, 1, 0) - pulls, 2u);
 }
 
 TEST(Scenario, ChangesReachAThirdNodeThroughTheSecond) {

@@ -14,7 +14,11 @@ Watcher& Clients::Watch(Process& at, core::WatchRequest request, bool audit,
   watchers_at_[at.number].push_back(&watcher);
   watcher.request = std::move(request);
   watcher.audit = audit;
-  if (audit) audits_[at.number] = &watcher;
+  if (audit) {
+    audits_[at.number] = &watcher;
+    watcher.request.detail = core::WatchDetail::kEntriesAndKeys;
+    watcher.mirror.ExpectKeys();
+  }
   watcher.listener = std::move(listener);
   StartWatch(watcher);
   return watcher;

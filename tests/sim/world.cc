@@ -171,6 +171,12 @@ void Process::Carry(core::Output& output) {
     for (const core::SessionEnded& ended : output.ended) {
       observer->OnSessionEnded(*this, ended);
     }
+    for (const core::EntryEvicted& evicted : output.evicted) {
+      observer->OnEvicted(*this, evicted);
+    }
+    for (const core::OrderDone& order : output.orders) {
+      observer->OnOrder(*this, order);
+    }
     for (const core::WatchEvent& event : output.watch) {
       observer->OnWatch(*this, event);
     }

@@ -70,6 +70,8 @@ class Observer {
   virtual void OnWatch(Process&, const core::WatchEvent&) = 0;
   virtual void OnSessionEnded(Process&, const core::SessionEnded&) = 0;
   virtual void OnReply(Process&, core::AsyncReply&) = 0;
+  virtual void OnEvicted(Process&, const core::EntryEvicted&) = 0;
+  virtual void OnOrder(Process&, const core::OrderDone&) = 0;
   virtual void OnLog(Process&, const core::LogLine&) = 0;
   virtual void OnMembersChanged(Process&) = 0;
   // Before it is sent.
@@ -116,6 +118,8 @@ class Process {
   SimTime step_cost = 0;
   SimTime tick_period = 10 * kMillisecond;
   SimTime slice_pause = 300;
+  // Its version reads no orders of administrators, but an empty ack for each.
+  bool reads_orders = true;
 
   // Given out by the network.
   core::LinkId next_link = 1;

@@ -29,11 +29,15 @@ class BeatsTest : public ::testing::Test {
   };
   Node Make(const std::string& name, LinkPolicy policy) {
     Node node;
+    udp::socket bound(io_, {kLoopback, 0});
+    node.at = bound.local_endpoint();
     policy.cluster = "muster";
+    policy.address = node.address();
     node.fake = std::make_unique<FakeNode>(name, policy, net_.MakeConnector());
+    net_.Listen({kLoopback, node.at.port()}, &node.fake->transport());
     node.fake->Do([&](PeerTransport& t) {
-      udp::socket socket(node.fake->loop()->io(), {kLoopback, 0});
-      node.at = socket.local_endpoint();
+      udp::socket socket(node.fake->loop()->io());
+      socket.assign(udp::v4(), bound.release());
       t.UseUdp(std::move(socket));
     });
     return node;
@@ -67,6 +71,33 @@ TEST_F(BeatsTest, ABeatArrives) {
       EXPECT_EQ(e.beats[0].presence_seq, crdt::Seq(3));
       return 0;
     });
+  }
+}
+
+TEST_F(BeatsTest, ABeatIsProvedByTheSecretThatItsReceiverKnows) {
+  for (const char* known : {"new", "old"}) {
+    LinkPolicy both;
+    both.secret = "new";
+    both.secret_also = "old";
+    Node a = Make("a", both);
+    LinkPolicy one;
+    one.secret = known;
+    Node b = Make("b", one);
+    // Nothing is known of b, and what it cannot check would be an alarm there.
+    a.fake->Do([&](PeerTransport& t) { t.SendBeat(b.address(), Beat(1)); });
+    a.fake->Do([&](PeerTransport& t) { t.Dial({b.address()}); });
+    ASSERT_TRUE(Await([&] { return a.fake->links_up() == 1; }));
+    a.fake->Do([&](PeerTransport& t) { t.SendBeat(b.address(), Beat(2)); });
+    ASSERT_TRUE(Await([&] { return BeatsAt(b) == 1; }));
+    EXPECT_EQ(b.fake->counter(Counter::kUnprovedDatagrams), 0u);
+    // And the other way, whichever it is.
+    b.fake->Do([&](PeerTransport& t) { t.SendBeat(a.address(), Beat(3)); });
+    ASSERT_TRUE(Await([&] { return BeatsAt(a) == 1; }));
+    EXPECT_EQ(a.fake->counter(Counter::kUnprovedDatagrams), 0u);
+    uint64_t cluster = codec::ClusterHash("muster");
+    Throw(codec::EncodeDatagram(Beat(4), cluster, "older"), a.at);
+    ASSERT_TRUE(Await(
+        [&] { return a.fake->counter(Counter::kUnprovedDatagrams) == 1; }));
   }
 }
 

@@ -120,6 +120,7 @@ class DialerTest : public ::testing::Test, public Dialer::Actions {
   std::string Forbidden(const Dialer::Endpoint& endpoint) const override {
     return endpoint.port() == 13 ? "unlucky" : "";
   }
+  void OnForbidden(const std::string&, const std::string&) override {}
 
   std::mutex mutex_;
   std::vector<std::string> endpoints_;

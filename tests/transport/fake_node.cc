@@ -76,6 +76,11 @@ void FakeNode::OnFrame(core::LinkId link, core::Frame frame) {
   std::lock_guard<std::mutex> lock(mutex_);
   events_.frames.emplace_back(link, std::move(frame));
 }
+void FakeNode::OnRefused(const std::string& address, const std::string& why) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  events_.refused.emplace_back(address, why);
+}
+
 void FakeNode::OnDatagram(const core::BeatDatagram& beat) {
   std::lock_guard<std::mutex> lock(mutex_);
   events_.beats.push_back(beat);

@@ -35,6 +35,7 @@ class FakeNode : public PeerEvents {
     std::vector<Down> down;
     std::vector<std::pair<core::LinkId, core::Frame>> frames;
     std::vector<core::BeatDatagram> beats;
+    std::vector<std::pair<std::string, std::string>> refused;
     std::vector<std::pair<uint64_t, ProbeOutcome>> probes;
     std::vector<std::pair<uint64_t, crdt::LifeId>> lives;
   };
@@ -75,7 +76,9 @@ class FakeNode : public PeerEvents {
   void OnLinkUp(core::LinkId link, const core::PeerHello& hello) override;
   void OnLinkDown(core::LinkId link, const std::string& why) override;
   void OnFrame(core::LinkId link, core::Frame frame) override;
+  void OnRefused(const std::string& address, const std::string& why) override;
   void OnDatagram(const core::BeatDatagram& beat) override;
+  void OnInbound(const std::string&, bool) override {}
   void OnUdpUnavailable(const std::string&) override {}
   void OnProbe(uint64_t token, ProbeOutcome outcome) override;
   void OnHelloProbe(uint64_t token, crdt::LifeId life) override;

@@ -39,12 +39,22 @@ class LinkTest : public ::testing::Test {
            Await([&] { return b.links_up() > 0; });
   }
   // Dials with these policies and expects that both sides give this reason.
-  void ExpectRefused(LinkPolicy dialler, LinkPolicy acceptor) {
+  void ExpectRefused(LinkPolicy dialler, LinkPolicy acceptor,
+                     Counter reason = Counter::kLinksRefusedSecret) {
     auto a = Node("a", 1, std::move(dialler));
     auto b = Node("b", 2, std::move(acceptor));
     a->Do([](PeerTransport& t) { t.Dial({"127.0.0.1:2", kNobody}); });
     EXPECT_TRUE(Await([&] { return a->counter(Counter::kLinksRefused) == 1; }));
     EXPECT_TRUE(Await([&] { return b->counter(Counter::kLinksRefused) == 1; }));
+    EXPECT_EQ(a->counter(Counter::kLinksRefusedByPeer), 1u);
+    EXPECT_EQ(b->counter(reason), 1u);
+    a->See([](const Events& e) {
+      ASSERT_EQ(e.refused.size(), 1u);
+      EXPECT_EQ(e.refused[0].first, "127.0.0.1:2");
+      EXPECT_FALSE(e.refused[0].second.empty());
+    });
+    // Nobody was dialled by b.
+    EXPECT_TRUE(b->See([](const Events& e) { return e.refused.empty(); }));
     AwaitBackOffs();
     EXPECT_EQ(a->links_up() + b->links_up(), 0u);
     // Refused for good: not dialled again.
@@ -87,7 +97,7 @@ TEST_F(LinkTest, TwoNodesWithTheSameSecretLink) {
 TEST_F(LinkTest, AnotherClusterIsRefused) {
   LinkPolicy other = Policy();
   other.cluster = "other";
-  ExpectRefused(Policy(), other);
+  ExpectRefused(Policy(), other, Counter::kLinksRefusedCluster);
 }
 
 TEST_F(LinkTest, AnotherSecretIsRefused) {
@@ -96,6 +106,67 @@ TEST_F(LinkTest, AnotherSecretIsRefused) {
   LinkPolicy other = Policy();
   other.secret = "sardine";
   ExpectRefused(one, other);
+}
+
+// ------------------------------------------------------------- two secrets
+
+LinkPolicy WithSecrets(const std::string& secret,
+                       const std::string& also = "") {
+  LinkPolicy policy;
+  policy.cluster = "muster";
+  policy.secret = secret;
+  policy.secret_also = also;
+  return policy;
+}
+
+TEST_F(LinkTest, ANodeOfTwoSecretsLinksToOneOfEitherWhoeverDials) {
+  struct Pair {
+    LinkPolicy dialler;
+    LinkPolicy acceptor;
+  };
+  const Pair pairs[] = {
+      {WithSecrets("new", "old"), WithSecrets("old")},
+      {WithSecrets("new", "old"), WithSecrets("new")},
+      {WithSecrets("old"), WithSecrets("new", "old")},
+      {WithSecrets("new"), WithSecrets("new", "old")},
+      {WithSecrets("new", "old"), WithSecrets("new", "old")},
+      {WithSecrets("new", "old"), WithSecrets("old", "new")},
+  };
+  uint16_t port = 10;
+  for (const Pair& pair : pairs) {
+    auto a = Node("a", port, pair.dialler);
+    auto b = Node("b", port + 1, pair.acceptor);
+    EXPECT_TRUE(Link(*a, *b, "127.0.0.1:" + std::to_string(port + 1))) << port;
+    // That one of the secrets was refused is not a refusal of the node.
+    EXPECT_EQ(a->counter(Counter::kLinksRefused), 0u);
+    EXPECT_TRUE(a->See([](const Events& e) { return e.refused.empty(); }));
+    port += 2;
+  }
+}
+
+TEST_F(LinkTest, ANodeThatKnowsNeitherSecretRefusesBothAndIsLeftAlone) {
+  auto a = Node("a", 1, WithSecrets("new", "old"));
+  auto b = Node("b", 2, WithSecrets("older"));
+  a->Do([](PeerTransport& t) { t.Dial({"127.0.0.1:2", kNobody}); });
+  ASSERT_TRUE(Await([&] { return a->counter(Counter::kLinksRefused) == 1; }));
+  AwaitBackOffs();
+  EXPECT_EQ(net_.Dials(At(2)), 2u);
+  EXPECT_EQ(b->counter(Counter::kLinksRefusedSecret), 2u);
+  EXPECT_EQ(a->See([](const Events& e) { return e.refused.size(); }), 1u);
+}
+
+TEST_F(LinkTest, EveryLinkBeginsWithTheFirstSecret) {
+  auto a = Node("a", 1, WithSecrets("new", "old"));
+  auto b = Node("b", 2, WithSecrets("old"));
+  ASSERT_TRUE(Link(*a, *b, "127.0.0.1:2"));
+  EXPECT_EQ(b->counter(Counter::kLinksRefusedSecret), 1u);
+  // It comes back with both secrets: nothing is refused any more.
+  net_.Listen(At(2), nullptr);
+  net_.BreakAll();
+  ASSERT_TRUE(Await([&] { return a->links_down() == 1; }));
+  auto next = Node("b", 2, WithSecrets("new", "old"));
+  ASSERT_TRUE(Await([&] { return a->links_up() == 2; }));
+  EXPECT_EQ(next->counter(Counter::kLinksRefusedSecret), 0u);
 }
 
 TEST_F(LinkTest, ASecretOnOneSideAloneIsRefused) {
@@ -114,13 +185,17 @@ TEST_F(LinkTest, AnIncompatibleVersionIsRefused) {
   LinkPolicy later = Policy();
   later.protocol_min = 2;
   later.protocol_max = 3;
-  ExpectRefused(later, Policy());
+  ExpectRefused(later, Policy(), Counter::kLinksRefusedProtocol);
 }
 
 TEST_F(LinkTest, APeerThatIsNotOnLoopbackNeedsASecretOrAFlag) {
   auto a = Node("a", 1);
   a->Do([](PeerTransport& t) { t.Dial({"192.0.2.1:7400", "127.0.0.1:2"}); });
   EXPECT_TRUE(Await([&] { return a->counter(Counter::kDials) >= 2; }));
+  EXPECT_EQ(a->counter(Counter::kLinksRefusedInsecure), 1u);
+  EXPECT_TRUE(a->See([](const Events& e) {
+    return e.refused.size() == 1 && e.refused[0].first == "192.0.2.1:7400";
+  }));
   a->Stop();
   LinkPolicy insecure = Policy();
   insecure.insecure_peers = true;

@@ -2,6 +2,8 @@
 #include "node/runtime.h"
 
 #include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include <asio/io_context.hpp>
@@ -12,6 +14,7 @@
 #include <chrono>
 #include <future>
 
+#include "node/connections.h"
 #include "tests/transport/fake_node.h"
 #include "transport/peer/address.h"
 
@@ -26,6 +29,8 @@ class QuietSink : public ServiceSink {
   void OnStarted(grpc::Server&) override { started = true; }
   void OnReplies(std::vector<core::AsyncReply>) override {}
   void OnSessionsEnded(std::vector<core::SessionEnded>) override {}
+  void OnEvicted(std::vector<core::EntryEvicted>) override {}
+  void OnOrders(std::vector<core::OrderDone>) override {}
   void OnWatchEvents(std::vector<core::WatchEvent>) override {}
   void OnSubscribed(std::vector<core::SubscribeHeld>) override {}
   void OnMessages(std::vector<core::MessageDelivery>) override {}
@@ -102,6 +107,13 @@ class Node {
       return true;
     });
   }
+  uint64_t Counter(absl::string_view wanted) {
+    for (const auto& [name, value] : runtime_->Stats().counters) {
+      if (name == wanted) return value;
+    }
+    ADD_FAILURE() << "no counter " << wanted;
+    return 0;
+  }
   void Kill() { runtime_.reset(); }
 
   Runtime& operator*() { return *runtime_; }
@@ -159,8 +171,25 @@ TEST(RuntimeTest, ANodeWithTheSecretAndOneWithoutDoNotLink) {
   Node b("b", {a->listen_address()});
   Node c("c", {a->listen_address()}, secret);
   EXPECT_TRUE(Await([&] { return a.Sees(2) && c.Sees(2); }));
+  // A part of the cluster is what b is not, and it does not pass for one.
+  const absl::Status why = b->Wait();
+  EXPECT_EQ(why.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(why.message()),
+              HasSubstr(a->listen_address() +
+                        ": b has no --cluster-secret, but a asks for one"));
+  EXPECT_FALSE(b.sink().ready);
+}
+
+TEST(RuntimeTest, ARefusedNodeServesAloneIfThatIsAllowed) {
+  Node a("a", {}, [](RuntimeOptions& o) { o.core.cluster = "other"; });
+  Node b("b", {a->listen_address()},
+         [](RuntimeOptions& o) { o.core.join_optional = true; });
   EXPECT_TRUE(b.AwaitReady());
-  EXPECT_TRUE(b.Sees(1));
+  std::vector<std::string> notes =
+      b.Do([](core::Replica& r, core::Now now) { return r.Status(now).notes; });
+  EXPECT_THAT(notes, ::testing::Contains(HasSubstr(
+                         "serving alone: refused by " + a->listen_address() +
+                         ": a is of cluster \"other\"")));
 }
 
 TEST(RuntimeTest, ASecondNodeOfTheNameExitsAndSaysWhereTheNameIsInUse) {
@@ -263,37 +292,91 @@ TEST(RuntimeTest, AnAdvertisedHostGetsThePortThatIsListenedOn) {
   EXPECT_EQ(a->advertised_address(), "node-a.test" + port);
 }
 
-TEST(RuntimeTest, AConnectionOverTheLimitIsToldSo) {
-  Node a("a", {}, [](RuntimeOptions& o) { o.max_connections = 2; });
+// What a call of a client gets, with a connection of its own.
+grpc::Status Call(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  grpc::GenericStub stub(grpc::CreateCustomChannel(
+      address, grpc::InsecureChannelCredentials(), arguments));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::seconds(20));
+  grpc::Slice empty;
+  grpc::ByteBuffer request(&empty, 1);
+  grpc::ByteBuffer response;
+  std::promise<grpc::Status> done;
+  stub.UnaryCall(&context, "/muster.v1.Presence/Count", {}, &request, &response,
+                 [&done](grpc::Status status) { done.set_value(status); });
+  return done.get_future().get();
+}
+
+TEST(RuntimeTest, ACallOverTheLimitIsToldSo) {
+  Node a("a", {}, [](RuntimeOptions& o) { o.max_connections = 1; });
+  asio::io_context io;
+  asio::ip::tcp::socket client(io);
+  client.connect(peer::NumericEndpoint(a->listen_address())[0]);
+  ASSERT_TRUE(Await([&] { return a.Counter("connections_accepted") == 1; }));
+  const grpc::Status told = Call(a->listen_address());
+  EXPECT_EQ(told.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(told.error_message(),
+            "too many connections: --max-connections is 1");
+  // It goes: there is room again.
+  client.close();
+  EXPECT_TRUE(Await([&] {
+    return Call(a->listen_address()).error_code() ==
+           grpc::StatusCode::UNIMPLEMENTED;
+  }));
+}
+
+TEST(RuntimeTest, PastItsGuestsANodeHangsUpBeforeItSaysAnything) {
+  Node a("a", {}, [](RuntimeOptions& o) { o.max_connections = 1; });
   asio::io_context io;
   auto at = peer::NumericEndpoint(a->listen_address())[0];
   std::vector<asio::ip::tcp::socket> sockets;
-  for (int i = 0; i < 3; ++i) {
+  for (size_t i = 0; i < 1 + Connections::kMaxGuests + 1; ++i) {
     sockets.emplace_back(io).connect(at);
   }
-  ASSERT_TRUE(Await([&] {
-    for (const auto& [name, value] : a->Stats().counters) {
-      if (name == "connections_refused") return value == 1;
-    }
-    return false;
-  }));
+  ASSERT_TRUE(Await([&] { return a.Counter("connections_refused") == 1; }));
   std::string answer;
   std::error_code error;
-  asio::read(sockets[2], asio::dynamic_buffer(answer), error);
-  EXPECT_THAT(answer, HasSubstr("--max-connections is 2"));
-  // One goes: there is room again.
-  sockets[0].close();
+  asio::read(sockets.back(), asio::dynamic_buffer(answer), error);
+  EXPECT_EQ(answer, "");
+  // The guests have to go, and make room for others.
+  EXPECT_TRUE(Await([&] { return a.Counter("connections_open_guests") == 0; }));
+  EXPECT_EQ(Call(a->listen_address()).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST(RuntimeTest, ANodeThatIsFullOfClientsTakesAPeer) {
+  Node a("a", {}, [](RuntimeOptions& o) { o.max_connections = 1; });
+  asio::io_context io;
+  asio::ip::tcp::socket client(io);
+  client.connect(peer::NumericEndpoint(a->listen_address())[0]);
+  ASSERT_TRUE(Await([&] { return a.Counter("connections_accepted") == 1; }));
+  Node b("b", {a->listen_address()});
+  ASSERT_TRUE(Await([&] { return a.Sees(2) && b.Sees(2); }));
+  ASSERT_TRUE(Await([&] { return a.Counter("connections_open_guests") == 0; }));
+  EXPECT_EQ(a.Counter("connections_open_clients"), 1u);
+  // It stays when the time of a guest that came after it is over.
+  const uint64_t closed = a.Counter("connections_guests_closed");
+  asio::ip::tcp::socket guest(io);
+  guest.connect(peer::NumericEndpoint(a->listen_address())[0]);
+  ASSERT_TRUE(
+      Await([&] { return a.Counter("connections_guests_closed") > closed; }));
+  EXPECT_TRUE(a.Sees(2));
+  EXPECT_EQ(a.Counter("peer_links_down"), 0u);
+  b.Track(1, 1000);
+  EXPECT_TRUE(Await([&] { return a.Entries() == 1000; }));
+}
+
+TEST(RuntimeTest, PeersTakeNoPlacesOfClients) {
+  Node a("a", {}, [](RuntimeOptions& o) { o.max_connections = 1; });
+  Node b("b", {a->listen_address()});
+  Node c("c", {a->listen_address()});
+  ASSERT_TRUE(Await([&] { return a.Sees(3) && b.Sees(3) && c.Sees(3); }));
   EXPECT_TRUE(Await([&] {
-    asio::ip::tcp::socket next(io);
-    next.connect(at);
-    next.non_blocking(true);
-    std::array<char, 256> bytes{};
-    // gRPC greets with SETTINGS; a refusal is longer and says why.
-    while (next.read_some(asio::buffer(bytes), error) == 0 &&
-           error == asio::error::would_block) {
-    }
-    absl::string_view text(bytes.data(), bytes.size());
-    return text.find("--max-connections") == absl::string_view::npos;
+    return Call(a->listen_address()).error_code() ==
+           grpc::StatusCode::UNIMPLEMENTED;
   }));
 }
 

@@ -79,9 +79,18 @@ bool Beats::ReceiveOne() {
   return true;
 }
 
-void Beats::Handle(absl::string_view bytes, const udp::endpoint& from) {
+absl::StatusOr<core::BeatDatagram> Beats::Decode(
+    absl::string_view bytes) const {
   absl::StatusOr<core::BeatDatagram> beat =
       codec::DecodeDatagram(bytes, cluster_, policy_.secret);
+  if (policy_.secret_also.empty() || !absl::IsUnauthenticated(beat.status())) {
+    return beat;
+  }
+  return codec::DecodeDatagram(bytes, cluster_, policy_.secret_also);
+}
+
+void Beats::Handle(absl::string_view bytes, const udp::endpoint& from) {
+  absl::StatusOr<core::BeatDatagram> beat = Decode(bytes);
   std::string sender =
       ToText(tcp::endpoint(Unmapped(from.address()), from.port()));
   if (beat.ok()) {
@@ -112,11 +121,12 @@ void Beats::SayOnce(const std::string& what, const std::string& detail) {
                detail);
 }
 
-void Beats::Send(const std::string& address, const core::BeatDatagram& beat) {
+void Beats::Send(const std::string& address, const core::BeatDatagram& beat,
+                 absl::string_view secret) {
   if (!socket_) return;
   std::optional<udp::endpoint> to = Find(address);
   if (!to) return;
-  std::string bytes = codec::EncodeDatagram(beat, cluster_, policy_.secret);
+  std::string bytes = codec::EncodeDatagram(beat, cluster_, secret);
   std::error_code error;
   socket_->send_to(asio::buffer(bytes), *to, 0, error);
   counters_.Add(error ? Counter::kBeatSendErrors : Counter::kBeatsSent);

@@ -46,7 +46,9 @@ class Beats {
 
   // Begins to receive on a bound socket. Before it, nothing is sent.
   void Open(asio::ip::udp::socket socket);
-  void Send(const std::string& address, const core::BeatDatagram& beat);
+  // `secret`: the one of the policy's that the peer knows.
+  void Send(const std::string& address, const core::BeatDatagram& beat,
+            absl::string_view secret);
   // Handles what has arrived, without waiting.
   void Poll();
   void Close();
@@ -62,6 +64,8 @@ class Beats {
   void Wait();
   // False once nothing waits.
   bool ReceiveOne();
+  // Proved by either secret.
+  absl::StatusOr<core::BeatDatagram> Decode(absl::string_view bytes) const;
   void Handle(absl::string_view bytes, const asio::ip::udp::endpoint& from);
   std::optional<asio::ip::udp::endpoint> Find(const std::string& address);
   // The first that this socket's family can send to.

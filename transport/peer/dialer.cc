@@ -214,7 +214,7 @@ void Dialer::TargetOver(const std::string& address, Entry& entry,
   }
   bool linked_otherwise =
       !target.life.IsZero() && actions_.IsLinked(target.life);
-  if (linked_otherwise || target.said == over.why) return;
+  if (linked_otherwise || over.logged || target.said == over.why) return;
   target.said = over.why;
   spdlog::info("peer {}: {}; trying again", Named(address, endpoint), over.why);
 }
@@ -280,6 +280,7 @@ void Dialer::Start(const std::string& address, const Endpoint& endpoint,
   std::string forbidden = actions_.Forbidden(endpoint);
   if (!forbidden.empty()) {
     target.due = now + kRefusedWait;
+    actions_.OnForbidden(address, forbidden);
     if (std::exchange(target.said, forbidden) == forbidden) return;
     spdlog::error("peer {} is not dialled: {}", Named(address, endpoint),
                   forbidden);

@@ -78,6 +78,10 @@ class Dialer {
     virtual bool IsLinked(crdt::LifeId life) const = 0;
     // Why the endpoint may not be dialled, or "".
     virtual std::string Forbidden(const Endpoint& endpoint) const = 0;
+    // An address is not dialled, since it is forbidden. From inside of the
+    // calls of the dialer.
+    virtual void OnForbidden(const std::string& address,
+                             const std::string& why) = 0;
   };
 
   Dialer(std::shared_ptr<Loop> loop, Actions& actions, uint64_t seed);
@@ -93,6 +97,8 @@ class Dialer {
     std::string why;
     bool permanent = false;
     crdt::LifeId life;
+    // Somebody else logs it, if it is worth that.
+    bool logged = false;
   };
   void OnOver(uint64_t attempt, const Over& over);
   // A link to `life`, whoever dialled it, was lost.

@@ -27,6 +27,16 @@ class PeerEvents {
   virtual void OnLinkDown(core::LinkId link, const std::string& why) = 0;
   virtual void OnFrame(core::LinkId link, core::Frame frame) = 0;
 
+  // The other end of a connection, HOST:PORT, has proved to be a peer; and
+  // (false) its link is over. Around OnLinkUp and OnLinkDown of a link that the
+  // peer dialled.
+  virtual void OnInbound(const std::string& remote, bool up) = 0;
+
+  // A dial to `address`, one of those that the core wants dialled, was refused
+  // for good, by the peer or by this node. `why` is for people.
+  virtual void OnRefused(const std::string& address,
+                         const std::string& why) = 0;
+
   // A beat of this cluster, its MAC checked.
   virtual void OnDatagram(const core::BeatDatagram& beat) = 0;
   virtual void OnUdpUnavailable(const std::string& why) = 0;

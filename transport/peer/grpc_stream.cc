@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "muster/v1/peer.grpc.pb.h"
@@ -113,6 +114,14 @@ class ClientStream final : public FrameStream,
     const std::string& text = status.error_message();
     size_t cause = text.rfind("Connection refused");
     if (cause != std::string::npos) return "connection refused";
+    // A node that is full, of guests too, closes a connection like that.
+    for (absl::string_view hung_up : {"Socket closed", "Connection reset"}) {
+      if (absl::StartsWith(text, "failed to connect") &&
+          absl::StrContains(text, hung_up)) {
+        return "it hung up at once, as a node does that has too many "
+               "connections (its log says \"full\")";
+      }
+    }
     return text;
   }
 
@@ -243,17 +252,6 @@ class ServerStream final : public FrameStream,
   Bytes write_buffer_;
 };
 
-// "ipv4:10.0.0.1:4711" or "ipv6:%5B::1%5D:4711", as HOST:PORT.
-std::string RemoteAddress(const std::string& peer) {
-  absl::string_view text = peer;
-  if (absl::ConsumePrefix(&text, "ipv4:")) return std::string(text);
-  if (!absl::ConsumePrefix(&text, "ipv6:")) return peer;
-  if (!absl::ConsumePrefix(&text, "%5B")) return std::string(text);
-  size_t end = text.find("%5D");
-  if (end == absl::string_view::npos) return std::string(text);
-  return absl::StrCat("[", text.substr(0, end), "]", text.substr(end + 3));
-}
-
 class PeerService final
     : public v1::Peer::WithRawCallbackMethod_Link<v1::Peer::Service> {
  public:
@@ -272,6 +270,16 @@ class PeerService final
 };
 
 }  // namespace
+
+std::string RemoteAddress(const std::string& peer) {
+  absl::string_view text = peer;
+  if (absl::ConsumePrefix(&text, "ipv4:")) return std::string(text);
+  if (!absl::ConsumePrefix(&text, "ipv6:")) return peer;
+  if (!absl::ConsumePrefix(&text, "%5B")) return std::string(text);
+  size_t end = text.find("%5D");
+  if (end == absl::string_view::npos) return std::string(text);
+  return absl::StrCat("[", text.substr(0, end), "]", text.substr(end + 3));
+}
 
 std::unique_ptr<Connector> MakeGrpcConnector() {
   return std::make_unique<GrpcConnector>();

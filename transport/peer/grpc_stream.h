@@ -21,13 +21,16 @@ namespace muster::peer {
 
 std::unique_ptr<Connector> MakeGrpcConnector();
 
+// What gRPC calls "ipv4:10.0.0.1:4711" or "ipv6:%5B::1%5D:4711", as HOST:PORT.
+std::string RemoteAddress(const std::string& peer);
+
 // Called on a gRPC thread for every Link call that comes in. `remote` is
 // HOST:PORT. The stream must be started, at once or later, or cancelled.
 using AcceptStream = std::function<void(std::shared_ptr<FrameStream> stream,
                                         const std::string& remote)>;
 
-// The Peer service, to be registered with the node's server. `accept` must
-// stay valid until the server is shut down.
+// The Peer service, to be registered with the node's servers. `accept` must
+// stay valid until they are shut down.
 std::unique_ptr<grpc::Service> MakeGrpcPeerService(AcceptStream accept);
 
 }  // namespace muster::peer

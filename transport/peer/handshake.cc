@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-
 namespace muster::peer {
 
 using codec::LinkRole;
@@ -14,17 +12,18 @@ std::optional<std::string> InsecurePeer(const LinkPolicy& policy,
   if (on_loopback || policy.insecure_peers || !policy.secret.empty()) {
     return std::nullopt;
   }
-  return "a peer that is not on loopback needs --cluster-secret on both "
-         "nodes, or --insecure-peers";
+  return "nodes that are not on loopback need the same --cluster-secret, or "
+         "--insecure-peers on both";
 }
 
 Handshake::Handshake(const LinkPolicy& policy, LinkRole role, crdt::Origin self,
-                     std::string nonce, bool probe)
+                     std::string nonce, bool probe, bool prove_also)
     : policy_(policy),
       role_(role),
       self_(std::move(self)),
       nonce_(std::move(nonce)),
-      probe_(probe) {}
+      probe_(probe),
+      also_(prove_also) {}
 
 std::optional<codec::EncodedFrame> Handshake::Begin() {
   if (role_ == LinkRole::kAcceptor) return std::nullopt;
@@ -39,31 +38,26 @@ Handshake::Step Handshake::OnMessage(const codec::PeerMessage& message) {
   if (hello != nullptr && expect_ == Expect::kHello) return OnHello(*hello);
   const auto* proof = std::get_if<codec::Proof>(&message);
   if (proof != nullptr && expect_ == Expect::kProof) return OnProof(*proof);
-  return Refuse{{"a message out of turn in the handshake", false}};
+  return Refuse{RefusalReason::kMalformed,
+                {"a message out of turn in the handshake", false}};
 }
 
-std::optional<std::string> Handshake::HelloFault(
-    const codec::Hello& hello) const {
-  if (hello.cluster != policy_.cluster) {
-    return absl::StrCat("cluster \"", hello.cluster,
-                        "\" is not this node's cluster, which is \"",
-                        policy_.cluster, "\" (--cluster)");
+std::optional<Handshake::Refuse> Handshake::HelloFault() const {
+  if (theirs_.cluster != policy_.cluster) {
+    return Refuse{RefusalReason::kCluster,
+                  {DescribeCluster(Mine(), Theirs()), true}};
   }
-  if (hello.protocol_min > policy_.protocol_max ||
-      hello.protocol_max < policy_.protocol_min) {
-    return absl::StrCat("peer protocol versions ", hello.protocol_min, " to ",
-                        hello.protocol_max, " are not compatible with ",
-                        policy_.protocol_min, " to ", policy_.protocol_max,
-                        " of this node");
+  if (theirs_.protocol_min > policy_.protocol_max ||
+      theirs_.protocol_max < policy_.protocol_min) {
+    return Refuse{RefusalReason::kProtocol,
+                  {DescribeProtocol(Mine(), Theirs()), true}};
   }
   return std::nullopt;
 }
 
 Handshake::Step Handshake::OnHello(const codec::Hello& hello) {
-  if (std::optional<std::string> fault = HelloFault(hello)) {
-    return Refuse{{*std::move(fault), true}};
-  }
   theirs_ = hello;
+  if (std::optional<Refuse> fault = HelloFault()) return *std::move(fault);
   if (role_ == LinkRole::kDialler) {
     if (probe_) return Probed{hello.origin.life};
     expect_ = Expect::kProof;
@@ -73,19 +67,44 @@ Handshake::Step Handshake::OnHello(const codec::Hello& hello) {
   return Continue{OwnHello()};
 }
 
+bool Handshake::TakeProof(const std::string& mac) {
+  const bool dialler = role_ == LinkRole::kDialler;
+  const LinkRole other = dialler ? LinkRole::kAcceptor : LinkRole::kDialler;
+  const auto proves = [&](const std::string& secret) {
+    return codec::SameMac(codec::MakeProof(secret, other, Input()), mac);
+  };
+  if (dialler) return proves(Secret());
+  also_ = !proves(policy_.secret) && !policy_.secret_also.empty();
+  return proves(Secret());
+}
+
 Handshake::Step Handshake::OnProof(const codec::Proof& proof) {
-  LinkRole other =
-      role_ == LinkRole::kDialler ? LinkRole::kAcceptor : LinkRole::kDialler;
-  std::string expected = codec::MakeProof(policy_.secret, other, Input());
-  if (!codec::SameMac(expected, proof.mac)) {
-    const char* why = "the two nodes have different --cluster-secret";
-    if (proof.mac.empty()) why = "this node asks for a --cluster-secret";
-    if (expected.empty()) why = "this node has no --cluster-secret";
-    return Refuse{{why, true}};
+  if (!TakeProof(proof.mac)) {
+    RefusalSide theirs = Theirs();
+    theirs.has_secret = !proof.mac.empty();
+    return Refuse{RefusalReason::kSecret,
+                  {DescribeSecret(Mine(), theirs), true}};
   }
   expect_ = Expect::kHangUp;
   if (role_ == LinkRole::kDialler) return Established{std::nullopt, Peer()};
   return Established{OwnProof(), Peer()};
+}
+
+RefusalSide Handshake::Mine() const {
+  return {.name = self_.node,
+          .address = policy_.address,
+          .cluster = policy_.cluster,
+          .protocol_min = policy_.protocol_min,
+          .protocol_max = policy_.protocol_max,
+          .has_secret = !policy_.secret.empty()};
+}
+
+RefusalSide Handshake::Theirs() const {
+  return {.name = theirs_.origin.node,
+          .address = theirs_.address,
+          .cluster = theirs_.cluster,
+          .protocol_min = theirs_.protocol_min,
+          .protocol_max = theirs_.protocol_max};
 }
 
 codec::EncodedFrame Handshake::OwnHello() const {
@@ -101,7 +120,7 @@ codec::EncodedFrame Handshake::OwnHello() const {
 }
 
 codec::EncodedFrame Handshake::OwnProof() const {
-  return codec::EncodeProof({codec::MakeProof(policy_.secret, role_, Input())});
+  return codec::EncodeProof({codec::MakeProof(Secret(), role_, Input())});
 }
 
 codec::ProofInput Handshake::Input() const {

@@ -12,6 +12,11 @@
 // or is not on loopback while nobody asks for a proof. A probe ends after the
 // acceptor's hello: the dialler only wants to know who lives there.
 //
+// Two secrets may be valid at a time, while nodes are changed over from one to
+// the other. The dialler proves one of them, the acceptor takes either and
+// answers with the same one. A dialler that is refused proves the other at its
+// next attempt, which is for the owner to begin.
+//
 // Invariants
 //   1. Established only after the other side's proof was checked.
 //   2. The acceptor shows its proof only to who has shown one.
@@ -27,6 +32,7 @@
 #include "node/codec/peer_codec.h"
 #include "node/codec/peer_proof.h"
 #include "node/core/frames.h"
+#include "transport/peer/refusal.h"
 
 namespace muster::peer {
 
@@ -35,6 +41,8 @@ struct LinkPolicy {
   std::string cluster;
   std::string address;  // Advertised.
   std::string secret;
+  // Accepted as well, and proved to who refuses the first; empty: none.
+  std::string secret_also;
   bool insecure_peers = false;
   uint32_t protocol_min = codec::kProtocolMin;
   uint32_t protocol_max = codec::kProtocolMax;
@@ -57,6 +65,7 @@ class Handshake {
   };
   // This side refuses: send `refusal` and hang up.
   struct Refuse {
+    RefusalReason reason;
     codec::Refusal refusal;
   };
   // The other side has refused, or was only asked who it is.
@@ -68,22 +77,40 @@ class Handshake {
   };
   using Step = std::variant<Continue, Established, Refuse, Refused, Probed>;
 
-  // `nonce`: kNonceBytes, fresh. `probe` only with role kDialler.
+  // `nonce`: kNonceBytes, fresh. `probe` and `prove_also` (the secret_also
+  // instead of the secret) only with role kDialler.
   Handshake(const LinkPolicy& policy, codec::LinkRole role, crdt::Origin self,
-            std::string nonce, bool probe);
+            std::string nonce, bool probe, bool prove_also = false);
 
   // The dialler's first message; none for the acceptor.
   std::optional<codec::EncodedFrame> Begin();
   Step OnMessage(const codec::PeerMessage& message);
   // Zero until a hello has come.
   crdt::LifeId peer_life() const { return theirs_.origin.life; }
+  // Empty until then.
+  const std::string& peer_name() const { return theirs_.origin.node; }
+  const std::string& peer_address() const { return theirs_.address; }
+  // This side has shown its proof, and none has come.
+  bool proof_pending() const {
+    return role_ == codec::LinkRole::kDialler && expect_ == Expect::kProof;
+  }
+  // The proofs of this link are made with secret_also.
+  bool also() const { return also_; }
 
  private:
   enum class Expect { kHello, kProof, kHangUp };
 
   Step OnHello(const codec::Hello& hello);
   Step OnProof(const codec::Proof& proof);
-  std::optional<std::string> HelloFault(const codec::Hello& hello) const;
+  std::optional<Refuse> HelloFault() const;
+  const std::string& Secret() const {
+    return also_ ? policy_.secret_also : policy_.secret;
+  }
+  // Whether `mac` is the other side's proof; an acceptor then goes on with the
+  // secret that it was made with.
+  bool TakeProof(const std::string& mac);
+  RefusalSide Mine() const;
+  RefusalSide Theirs() const;
   codec::EncodedFrame OwnHello() const;
   codec::EncodedFrame OwnProof() const;
   codec::ProofInput Input() const;
@@ -94,6 +121,7 @@ class Handshake {
   const crdt::Origin self_;
   const std::string nonce_;
   const bool probe_;
+  bool also_;
   Expect expect_ = Expect::kHello;
   codec::Hello theirs_;
 };

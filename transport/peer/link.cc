@@ -21,7 +21,7 @@ Link::Link(Loop& loop, const LinkPolicy& policy, Counters& counters,
       config_(std::move(config)),
       pipe_(std::move(pipe)),
       handshake_(policy, config_.role, config_.self, config_.nonce,
-                 config_.probe),
+                 config_.probe, config_.prove_also),
       timer_(loop.io()) {}
 
 Link::~Link() { pipe_->SetReceiver(nullptr); }
@@ -84,7 +84,8 @@ void Link::OnPipeMessage(absl::StatusOr<codec::PeerMessage> message,
     std::string fault(message.status().message());
     Hang(codec::Refusal{absl::StrCat("a frame makes no sense: ", fault)});
     owner_.OnLinkOver(*this, {.why = absl::StrCat("sent nonsense: ", fault),
-                              .refused_here = true});
+                              .refused_here = true,
+                              .reason = RefusalReason::kMalformed});
     return;
   }
   if (up_) {
@@ -101,7 +102,8 @@ void Link::OnUpMessage(codec::PeerMessage message) {
   if (auto* refusal = std::get_if<codec::Refusal>(&message)) {
     return Do(Handshake::Refused{std::move(*refusal)});
   }
-  Do(Handshake::Refuse{{"a second hello or proof on one link", false}});
+  Do(Handshake::Refuse{RefusalReason::kMalformed,
+                       {"a second hello or proof on one link", false}});
 }
 
 void Link::OnHandshakeMessage(const codec::PeerMessage& message) {
@@ -130,7 +132,8 @@ void Link::Do(const Handshake::Refuse& step) {
   Hang(step.refusal);
   owner_.OnLinkOver(*this, {.why = step.refusal.reason,
                             .permanent = step.refusal.permanent,
-                            .refused_here = true});
+                            .refused_here = true,
+                            .reason = step.reason});
 }
 
 void Link::Do(const Handshake::Refused& step) {

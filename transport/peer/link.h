@@ -42,9 +42,11 @@ class Link final : public Pipe::Receiver {
     std::string why;
     // Refused for good: by this side or the other.
     bool permanent = false;
-    // This side refused, or the other did: worth a warning.
+    // This side refused, or the other did: worth a warning. Then `why` is the
+    // sentence of refusal.h, or what the other side said.
     bool refused_here = false;
     bool refused_there = false;
+    RefusalReason reason = RefusalReason::kByPeer;
     // Of a probe: who lives there; zero if nobody said.
     crdt::LifeId probed;
   };
@@ -62,6 +64,8 @@ class Link final : public Pipe::Receiver {
     core::LinkId id = 0;
     codec::LinkRole role = codec::LinkRole::kDialler;
     bool probe = false;
+    // A dialler proves the policy's secret_also.
+    bool prove_also = false;
     std::string nonce;
     crdt::Origin self;
     // Outbound: the address of the dial set. Inbound: empty.
@@ -88,9 +92,11 @@ class Link final : public Pipe::Receiver {
   bool probe() const { return config_.probe; }
   bool up() const { return up_; }
   const std::string& remote() const { return config_.remote; }
+  const std::string& dialed() const { return config_.dialed; }
   const core::PeerHello& hello() const { return hello_; }
   // Zero until the peer has said hello.
   crdt::LifeId peer_life() const { return handshake_.peer_life(); }
+  const Handshake& handshake() const { return handshake_; }
   const std::shared_ptr<Pipe>& pipe() const { return pipe_; }
 
   // Pipe::Receiver

@@ -23,7 +23,22 @@ constexpr milliseconds kHelloProbeLimit{1200};
 constexpr milliseconds kShutdownPoll{10};
 // After this many polls what is left is cancelled; after twice as many, left.
 constexpr int kShutdownRounds = 40;
-constexpr size_t kMaxRefusalsSaid = 256;
+constexpr size_t kMaxHosts = 4 * core::kMaxMembers;
+// Addresses of which it is known which secret they take.
+constexpr size_t kMaxProved = 4 * core::kMaxMembers;
+
+// An established link's end is for the core to explain.
+bool IsRefusal(const Link& link, const Link::End& end) {
+  return !link.up() && (end.refused_here || end.refused_there);
+}
+
+Counter CounterOf(RefusalReason reason) {
+  static_assert(static_cast<size_t>(Counter::kLinksRefusedSecret) -
+                    static_cast<size_t>(Counter::kLinksRefused) ==
+                static_cast<size_t>(RefusalReason::kCount));
+  return static_cast<Counter>(static_cast<size_t>(Counter::kLinksRefused) + 1 +
+                              static_cast<size_t>(reason));
+}
 
 std::string HostOf(const std::string& address) {
   return address.substr(0, address.rfind(':'));
@@ -65,13 +80,16 @@ void PeerTransport::Adopt(std::shared_ptr<Pipe> pipe,
   config.remote = remote;
   Link& link = AddLink(std::move(config), std::move(pipe));
   codec::Refusal refusal;
+  RefusalReason reason = RefusalReason::kInsecure;
   if (auto insecure = InsecurePeer(options_.policy, IsLoopbackText(remote))) {
     refusal = {*insecure, true};
   } else if (shut_down_) {
+    reason = RefusalReason::kClosing;
     refusal = {"the node is going away", false};
   } else if (inbound_ > options_.max_inbound) {
-    refusal = {absl::StrCat("too many peer links: the limit of this node is ",
-                            options_.max_inbound),
+    reason = RefusalReason::kLimit;
+    refusal = {absl::StrCat("too many peer links: ", options_.policy.address,
+                            " takes ", options_.max_inbound, " at most"),
                false};
   } else {
     link.Start();
@@ -80,7 +98,8 @@ void PeerTransport::Adopt(std::shared_ptr<Pipe> pipe,
   link.Hang(refusal);
   OnLinkOver(link, {.why = refusal.reason,
                     .permanent = refusal.permanent,
-                    .refused_here = true});
+                    .refused_here = true,
+                    .reason = reason});
 }
 
 // ---------------------------------------------------------------- outbound
@@ -88,6 +107,7 @@ void PeerTransport::Adopt(std::shared_ptr<Pipe> pipe,
 uint64_t PeerTransport::StartAttempt(const std::string& address,
                                      const Dialer::Endpoint& endpoint) {
   counters_.Add(Counter::kDials);
+  Remember(endpoint.address());
   return Connect(address, endpoint, /*probe=*/false);
 }
 
@@ -100,6 +120,7 @@ core::LinkId PeerTransport::Connect(const std::string& address,
   config.probe = probe;
   config.dialed = address;
   config.remote = ToText(endpoint);
+  config.prove_also = !probe && prove_also_.erase(config.remote) > 0;
   Link& link = AddLink(std::move(config), pipe);
   pipe->Start();
   link.Start();
@@ -125,6 +146,14 @@ std::string PeerTransport::Forbidden(const Dialer::Endpoint& endpoint) const {
       .value_or("");
 }
 
+void PeerTransport::OnForbidden(const std::string& address,
+                                const std::string& why) {
+  counters_.Add(Counter::kLinksRefused);
+  counters_.Add(Counter::kLinksRefusedInsecure);
+  // Never from inside a call of the core.
+  loop_->Post([this, address, why] { events_.OnRefused(address, why); });
+}
+
 // ------------------------------------------------------------------- links
 
 Link& PeerTransport::AddLink(Link::Config config, std::shared_ptr<Pipe> pipe) {
@@ -145,10 +174,23 @@ void PeerTransport::OnLinkAnswered(Link& link) {
 
 void PeerTransport::OnLinkEstablished(Link& link) {
   counters_.Add(Counter::kLinksUp);
+  refusals_.Clear(link.hello().address);
+  refusals_.Clear(link.remote());
+  LearnSecret(link);
   if (!link.inbound()) dialer_.OnEstablished(link.id(), link.peer_life());
   spdlog::debug("link {} to {} ({}) is up", link.id(), link.hello().origin.node,
                 link.remote());
+  if (link.inbound()) {
+    const auto from = NumericEndpoint(link.remote());
+    if (!from.empty()) Remember(from[0].address());
+    events_.OnInbound(link.remote(), true);
+  }
   events_.OnLinkUp(link.id(), link.hello());
+}
+
+void PeerTransport::Remember(const asio::ip::address& host) {
+  if (hosts_.size() >= kMaxHosts) hosts_.clear();
+  hosts_.insert(host);
 }
 
 void PeerTransport::OnLinkFrame(Link& link, core::Frame frame) {
@@ -166,31 +208,70 @@ void PeerTransport::Forget(Link& link, const Link::End& end) {
   if (link.inbound()) --inbound_;
   std::erase_if(leaving_, [](const auto& pipe) { return pipe->closed(); });
   if (!link.pipe()->closed()) leaving_.push_back(link.pipe());
-  LogRefusal(link, end);
+  const bool refused = IsRefusal(link, end);
+  const bool other_secret = refused && TryOtherSecret(link, end);
+  if (refused && !other_secret) NoteRefusal(link, end);
   if (link.probe()) return OnProbeAttemptOver(link.id(), end.probed);
   // Before OnOver: it is about the other addresses of that life.
   if (link.up()) dialer_.OnLinkLost(link.peer_life());
   if (!link.inbound()) {
-    dialer_.OnOver(link.id(), {end.why, end.permanent, link.peer_life()});
+    dialer_.OnOver(link.id(), {.why = end.why,
+                               .permanent = end.permanent && !other_secret,
+                               .life = link.peer_life(),
+                               .logged = refused});
   }
   if (!link.up()) return;
   counters_.Add(Counter::kLinksDown);
   spdlog::debug("link {} to {} ({}) is down: {}", link.id(),
                 link.hello().origin.node, link.remote(), end.why);
   events_.OnLinkDown(link.id(), end.why);
+  if (link.inbound()) events_.OnInbound(link.remote(), false);
+}
+
+bool PeerTransport::TryOtherSecret(const Link& link, const Link::End& end) {
+  const Handshake& handshake = link.handshake();
+  const bool refused =
+      end.refused_there && end.permanent && handshake.proof_pending();
+  if (!refused || handshake.also() || options_.policy.secret_also.empty()) {
+    return false;
+  }
+  if (prove_also_.size() >= kMaxProved) prove_also_.clear();
+  prove_also_.insert(link.remote());
+  return true;
+}
+
+void PeerTransport::LearnSecret(const Link& link) {
+  if (options_.policy.secret_also.empty()) return;
+  if (proved_also_.size() >= kMaxProved) proved_also_.clear();
+  proved_also_[link.hello().address] = link.handshake().also();
+}
+
+void PeerTransport::NoteRefusal(const Link& link, const Link::End& end) {
+  counters_.Add(Counter::kLinksRefused);
+  counters_.Add(CounterOf(end.reason));
+  LogRefusal(link, end);
+  if (!link.inbound() && !link.probe() && end.permanent) {
+    events_.OnRefused(link.dialed(), end.why);
+  }
 }
 
 void PeerTransport::LogRefusal(const Link& link, const Link::End& end) {
-  // Of an established link it is the core that says why.
-  if (link.up() || (!end.refused_here && !end.refused_there)) return;
-  counters_.Add(Counter::kLinksRefused);
-  std::string text = end.refused_here
-                         ? absl::StrCat("refused a peer at ",
-                                        HostOf(link.remote()), ": ", end.why)
-                         : absl::StrCat("peer ", link.remote(),
-                                        " refused this node: ", end.why);
-  if (refusals_said_.size() >= kMaxRefusalsSaid) refusals_said_.clear();
-  if (refusals_said_.insert(text).second) spdlog::warn("{}", text);
+  if (end.reason == RefusalReason::kClosing) return;
+  const Handshake& hello = link.handshake();
+  const std::string remote =
+      link.inbound() ? HostOf(link.remote()) : link.remote();
+  const std::string& address =
+      hello.peer_address().empty() ? remote : hello.peer_address();
+  if (!refusals_.IsNews(address, end.why)) return;
+  const std::string who =
+      hello.peer_name().empty()
+          ? absl::StrCat("the peer at ", address)
+          : absl::StrCat(hello.peer_name(), " (", address, ")");
+  if (end.refused_here) {
+    spdlog::warn("refused {}: {}", who, end.why);
+  } else {
+    spdlog::warn("{} refused this node and says: {}", who, end.why);
+  }
 }
 
 void PeerTransport::Send(core::LinkId id, const core::Frame& frame) {
@@ -239,7 +320,13 @@ void PeerTransport::UseUdp(asio::ip::udp::socket socket) {
 
 void PeerTransport::SendBeat(const std::string& address,
                              const core::BeatDatagram& beat) {
-  beats_.Send(address, beat);
+  const LinkPolicy& policy = options_.policy;
+  if (policy.secret_also.empty()) {
+    return beats_.Send(address, beat, policy.secret);
+  }
+  const auto also = proved_also_.find(address);
+  if (also == proved_also_.end()) return;
+  beats_.Send(address, beat, also->second ? policy.secret_also : policy.secret);
 }
 
 void PeerTransport::PollBeats() { beats_.Poll(); }

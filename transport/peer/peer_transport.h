@@ -11,6 +11,12 @@
 // closed. Keepalive is off: the core judges links by beats and
 // acknowledgements.
 //
+// With two secrets (LinkPolicy::secret_also) every dial proves the first, and
+// the next one the other if that was refused; that is no refusal yet. Beats to
+// an address are made with the secret of the last link there, since a node of
+// which only one is known drops those of the other. Before that link, none are
+// sent.
+//
 // Life: construct, (UseUdp), use, Shutdown, stop the loop, destroy. The server
 // with the service of `Accept` must be shut down before the destructor.
 //
@@ -58,6 +64,11 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   PeerTransport(const PeerTransport&) = delete;
   PeerTransport& operator=(const PeerTransport&) = delete;
 
+  // Whether the host was dialled, or a peer there has proved itself.
+  bool HasPeers(const asio::ip::address& host) const {
+    return hosts_.contains(host);
+  }
+
   // An inbound stream. From any thread.
   void Accept(std::shared_ptr<FrameStream> stream, const std::string& remote);
   // Beats travel on this bound socket from now on.
@@ -98,6 +109,7 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   void AbortAttempt(uint64_t attempt) override;
   bool IsLinked(crdt::LifeId life) const override;
   std::string Forbidden(const Dialer::Endpoint& endpoint) const override;
+  void OnForbidden(const std::string& address, const std::string& why) override;
 
   void Adopt(std::shared_ptr<Pipe> pipe, const std::string& remote);
   core::LinkId Connect(const std::string& address,
@@ -105,7 +117,14 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   Link& AddLink(Link::Config config, std::shared_ptr<Pipe> pipe);
   // Takes the link out of the maps and tells everybody.
   void Forget(Link& link, const Link::End& end);
+  void Remember(const asio::ip::address& host);
+  // Counts a refusal, tells the core of it and logs it, if it is news.
+  void NoteRefusal(const Link& link, const Link::End& end);
   void LogRefusal(const Link& link, const Link::End& end);
+  // Whether an attempt was refused that proved the first of two secrets: the
+  // next one proves the other.
+  bool TryOtherSecret(const Link& link, const Link::End& end);
+  void LearnSecret(const Link& link);
   void CloseLater(core::LinkId link, const std::string& reason, bool permanent);
   std::string Nonce();
   void OnProbeResolved(uint64_t token, const std::string& address,
@@ -126,9 +145,14 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   size_t inbound_ = 0;
   std::map<core::LinkId, std::unique_ptr<Link>> links_;
   std::map<uint64_t, HelloProbe> hello_probes_;
+  std::set<asio::ip::address> hosts_;  // At most kMaxHosts.
   // Pipes of links that are over, while they are not closed.
   std::vector<std::shared_ptr<Pipe>> leaving_;
-  std::set<std::string> refusals_said_;
+  RefusalLog refusals_;
+  // Endpoints at which the next attempt proves secret_also.
+  std::set<std::string> prove_also_;
+  // By advertised address, whether the last link was proved by secret_also.
+  std::map<std::string, bool> proved_also_;
   std::unique_ptr<asio::steady_timer> shutdown_timer_;
   int shutdown_rounds_ = 0;
 };

@@ -2,10 +2,10 @@
 
 #include <utility>
 
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 
 namespace muster::client {
@@ -33,46 +33,29 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A page of 1,000 entries is 100 KiB: one frame, not seven.
   args.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, 1 << 20);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   args);
+  // With its scheme: a host may be called as one, "dns" or "unix".
+  return grpc::CreateCustomChannel(
+      absl::StrCat("dns:///", absl::StrReplaceAll(address, {{"%", "%25"}})),
+      grpc::InsecureChannelCredentials(), args);
 }
 
-bool IsHostPort(absl::string_view address) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  return colon != absl::string_view::npos && colon > 0 &&
-         absl::SimpleAtoi(address.substr(colon + 1), &port) && port > 0 &&
-         port < 65536;
-}
-
-bool IsUnreachable(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+bool MayTryNext(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
+         IsNodeFull(status);
 }
 
 }  // namespace
-
-absl::StatusOr<std::vector<std::string>> ParseAddresses(
-    absl::string_view text) {
-  std::vector<std::string> addresses =
-      absl::StrSplit(text, ',', absl::SkipEmpty());
-  if (addresses.empty()) {
-    return absl::InvalidArgumentError(
-        "at: no address given; it must be HOST:PORT[,HOST:PORT…]");
-  }
-  for (const std::string& address : addresses) {
-    if (!IsHostPort(address)) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "at: \"", address,
-          "\" is not an address; it must be HOST:PORT, the port 1 to 65535"));
-    }
-  }
-  return addresses;
-}
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       status.error_message());
+}
+
+// The code alone may also be a quota, or a message that is too large.
+bool IsNodeFull(const absl::Status& status) {
+  return absl::IsResourceExhausted(status) &&
+         absl::StrContains(status.message(), "--max-connections");
 }
 
 Connection::Connection(ConnectionOptions options)
@@ -81,6 +64,12 @@ Connection::Connection(ConnectionOptions options)
   for (const std::string& address : options_.addresses) {
     channels_.push_back(MakeChannel(address));
   }
+}
+
+void Connection::Prepare(grpc::ClientContext* context) const {
+  if (options_.bearer_token.empty()) return;
+  context->AddMetadata("authorization",
+                       absl::StrCat("Bearer ", options_.bearer_token));
 }
 
 absl::Status Connection::WaitConnected(size_t i) const {
@@ -123,10 +112,11 @@ absl::Status Connection::CallAny(const AnyCall& call) {
         continue;
       }
       grpc::ClientContext context;
+      Prepare(&context);
       context.set_deadline(
           absl::ToChronoTime(absl::Now() + options_.call_timeout));
       const absl::Status status = FromGrpc(call(channels_[i], &context));
-      if (!IsUnreachable(status)) {
+      if (!MayTryNext(status)) {
         preferred_ = i;
         return status;
       }

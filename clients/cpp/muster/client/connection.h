@@ -2,10 +2,10 @@
 // which any one will do.
 //
 // A call goes to the address that answered last. If that one cannot be
-// reached, or answers UNAVAILABLE (it drains, or has not caught up), the call
-// goes to the next, until one round is over. Unless every address refused,
-// rounds go on until `patience` is used up: a node that has just started, or
-// is very busy, answers soon.
+// reached, or answers UNAVAILABLE (it drains, or has not caught up), or is full
+// (IsNodeFull), the call goes to the next, until one round is over. Unless
+// every address refused or is full, rounds go on until `patience` is used up: a
+// node that has just started, or is very busy, answers soon.
 //
 // Errors: what the node answered, as an absl::Status of the same code and
 // text; UNAVAILABLE naming every address if none could be reached.
@@ -26,13 +26,14 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "muster/client/address.h"
 
 namespace muster::client {
 
 inline constexpr int kMaxAnswerBytes = 64 << 20;
 
 struct ConnectionOptions {
-  // HOST:PORT each; tried in this order. At least one.
+  // HOST:PORT each (ParseAddresses); tried in this order. At least one.
   std::vector<std::string> addresses;
   // For a TCP connection and its first bytes.
   absl::Duration connect_timeout = absl::Seconds(1);
@@ -40,13 +41,17 @@ struct ConnectionOptions {
   absl::Duration call_timeout = absl::Seconds(10);
   // See above.
   absl::Duration patience = absl::Seconds(5);
+  // Sent with every call as `authorization: Bearer …`, which is what a node
+  // with --admin-token asks administrative calls for; empty: nothing is sent.
+  std::string bearer_token;
 };
-
-// "a:1,b:2" as a list. Errors: INVALID_ARGUMENT naming the bad part.
-absl::StatusOr<std::vector<std::string>> ParseAddresses(absl::string_view text);
 
 // The same code and text.
 absl::Status FromGrpc(const grpc::Status& status);
+
+// The node has no place for one more connection (--max-connections). It hangs
+// up after two seconds.
+bool IsNodeFull(const absl::Status& status);
 
 class Connection {
  public:
@@ -77,6 +82,10 @@ class Connection {
   // Where the next call starts: the address that answered last.
   size_t preferred() const { return preferred_; }
   void Prefer(size_t i) { preferred_ = i % channels_.size(); }
+
+  // Gives a call what every call of this connection carries: the token.
+  // Call does; whoever makes a context for a stream of their own should.
+  void Prepare(grpc::ClientContext* context) const;
 
   // Waits until address `i` is connected, at most `connect_timeout`. Errors:
   // UNAVAILABLE at once if it refuses, DEADLINE_EXCEEDED if it is silent.

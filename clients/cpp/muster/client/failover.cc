@@ -1,5 +1,7 @@
 #include "muster/client/failover.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -7,7 +9,8 @@
 namespace muster::client {
 namespace {
 
-constexpr absl::Duration kRoundPause = absl::Milliseconds(100);
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
+constexpr absl::Duration kLongestPause = absl::Milliseconds(500);
 
 // Another node, or the same one later, may well say yes.
 bool MayMove(const absl::Status& status) {
@@ -44,15 +47,19 @@ Failover::Failover(Connection* connection, absl::Duration give_up)
     : connection_(connection),
       give_up_(give_up),
       current_(connection->preferred()),
+      pause_(kFirstPause),
       last_served_(absl::Now()) {}
 
 absl::Status Failover::Next(const absl::Status& status, Reach reach) {
   if (!MayMove(status)) return status;
-  ever_connected_ = ever_connected_ || reach != Reach::kNothing;
+  // A full node is not about to serve, as one that starts is.
+  const bool full = IsNodeFull(status);
+  ever_connected_ = ever_connected_ || (reach != Reach::kNothing && !full);
   if (reach == Reach::kServed) {
     ever_served_ = true;
     last_served_ = absl::Now();
     tried_ = 0;
+    pause_ = kFirstPause;
   }
   const size_t failed = current_;
   current_ = (current_ + 1) % connection_->size();
@@ -67,13 +74,14 @@ absl::Status Failover::Next(const absl::Status& status, Reach reach) {
         absl::StrCat(connection_->address(failed), ": ", ReasonOf(status));
     // A refusal by a node that was reached keeps its own code.
     if (reach != Reach::kNothing && !absl::IsUnavailable(status) &&
-        !absl::IsDeadlineExceeded(status) && !status.ok()) {
+        !absl::IsDeadlineExceeded(status) && !full && !status.ok()) {
       return absl::Status(status.code(), text);
     }
     return absl::UnavailableError(
         absl::StrCat("no node can be reached (", text, ")"));
   }
-  absl::SleepFor(kRoundPause);
+  absl::SleepFor(pause_);
+  pause_ = std::min(pause_ * 1.5, kLongestPause);
   return absl::OkStatus();
 }
 

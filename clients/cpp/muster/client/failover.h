@@ -1,10 +1,11 @@
 // Where a long-lived stream goes when it ends, and when it gives up.
 //
 // Addresses are tried in turn, starting with the one that answered last. At
-// the start every address refusing is the end; a node that is silent, or
-// answers but does not serve yet, is waited for as long as
+// the start every address refusing, or being full, is the end; a node that is
+// silent, or answers but does not serve yet, is waited for as long as
 // ConnectionOptions::patience. A stream that has once been served looks for a
-// node for `give_up`. A message that is too large for one node is so for all.
+// node for `give_up`, in rounds that are at first 0.1 s apart and at most
+// 0.5 s. A message that is too large for one node is so for all.
 //
 // Threads: none; one caller at a time.
 #ifndef MUSTER_CLIENT_FAILOVER_H_
@@ -38,6 +39,7 @@ class Failover {
   const absl::Duration give_up_;
   size_t current_;
   size_t tried_ = 0;  // Since a stream was served.
+  absl::Duration pause_;
   bool ever_served_ = false;
   bool ever_connected_ = false;
   absl::Time last_served_;

@@ -1,9 +1,9 @@
 #include "muster/client/held_session.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -19,12 +19,10 @@ bool IsTooManyOperations(const absl::Status& status) {
          absl::StrContains(status.message(), "--max-batch-ops");
 }
 
-size_t BytesOf(const HeldEntry& entry) {
-  return entry.topic.size() + entry.key.size() + entry.meta.size();
-}
-
-std::unique_ptr<grpc::ClientContext> ContextForClose() {
+std::unique_ptr<grpc::ClientContext> ContextForClose(
+    const Connection& connection) {
   auto context = std::make_unique<grpc::ClientContext>();
+  connection.Prepare(context.get());
   context->set_deadline(absl::ToChronoTime(absl::Now() + kCloseTimeout));
   return context;
 }
@@ -36,19 +34,35 @@ HeldSession::HeldSession(Connection* connection, Options options,
     : connection_(connection),
       options_(std::move(options)),
       runner_(connection, options_.give_up),
+      entries_(std::move(entries)),
       batch_limit_(
-          {options_.operations_per_message, options_.bytes_per_message}) {
-  slots_.reserve(entries.size());
-  for (HeldEntry& entry : entries) {
-    slots_.push_back({std::move(entry), "", false});
-  }
-}
+          {options_.operations_per_message, options_.bytes_per_message}) {}
 
 HeldSession::~HeldSession() = default;
 
-size_t HeldSession::held() const {
-  return std::count_if(slots_.begin(), slots_.end(),
-                       [](const Slot& slot) { return !slot.ref.empty(); });
+absl::Status HeldSession::CheckRunning() const {
+  return over_ ? absl::FailedPreconditionError("the session has ended")
+               : absl::OkStatus();
+}
+
+absl::Status HeldSession::Track(HeldEntry entry) {
+  absl::MutexLock lock(&mutex_);
+  const absl::Status status = CheckRunning();
+  return status.ok() ? entries_.Track(std::move(entry)) : status;
+}
+
+absl::Status HeldSession::Update(absl::string_view topic, absl::string_view key,
+                                 std::string meta) {
+  absl::MutexLock lock(&mutex_);
+  const absl::Status status = CheckRunning();
+  return status.ok() ? entries_.Update(topic, key, std::move(meta)) : status;
+}
+
+absl::Status HeldSession::Untrack(absl::string_view topic,
+                                  absl::string_view key) {
+  absl::MutexLock lock(&mutex_);
+  const absl::Status status = CheckRunning();
+  return status.ok() ? entries_.Untrack(topic, key) : status;
 }
 
 absl::Status HeldSession::Run(const Observer& observer) {
@@ -56,50 +70,48 @@ absl::Status HeldSession::Run(const Observer& observer) {
   do {
     status = runner_.Run(
         [&](const std::shared_ptr<grpc::Channel>& channel,
-            grpc::ClientContext* context, bool* served) {
+            grpc::ClientContext* context, const StreamRunner::Served& served) {
           return RunOnce(channel, context, observer, served);
         },
         observer.on_note);
   } while (Shrink(status));
+  {
+    absl::MutexLock lock(&mutex_);
+    over_ = true;
+  }
   const absl::Status closed = Close();
   return status.ok() ? closed : status;
 }
 
 absl::Status HeldSession::RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                                   grpc::ClientContext* context,
-                                  const Observer& observer, bool* served) {
+                                  const Observer& observer,
+                                  const StreamRunner::Served& served) {
   const auto stream = v1::Presence::NewStub(channel)->Session(context);
   moving_ = false;
-  last_batch_ = {};
-  if (Begin(stream.get())) {
+  if (Begin(stream.get(), observer)) {
     for (size_t i = 0; i < connection_->size(); ++i) {
       if (connection_->channel(i) == channel) home_ = i;
     }
-    Serve(stream.get(), observer, served);
+    Serve(stream.get(), context, observer, served);
   }
   if (moving_) context->TryCancel();
   const absl::Status ended = FromGrpc(stream->Finish());
+  const bool goes_on = RefuseTooLarge(ended, observer);
+  absl::MutexLock lock(&mutex_);
+  last_batch_ = entries_.batch_size();
+  entries_.StreamEnded();
   if (absl::IsNotFound(ended)) {
     // The session has ended meanwhile: a new one takes its place.
     token_.clear();
     resume_number_ = 0;
-    for (Slot& slot : slots_) slot.ref.clear();
+    entries_.SessionEnded();
   }
-  return moving_ ? absl::UnavailableError("the node is going away") : ended;
+  if (moving_) return absl::UnavailableError("the node is going away");
+  return goes_on ? absl::UnavailableError(ended.message()) : ended;
 }
 
-void HeldSession::Serve(Stream* stream, const Observer& observer,
-                        bool* served) {
-  if (!TrackMissing(stream, observer, served)) return;
-  *served = true;
-  observer.on_held(held());
-  v1::SessionResponse response;
-  while (!moving_ && stream->Read(&response)) {
-    moving_ = response.moving();
-  }
-}
-
-bool HeldSession::Begin(Stream* stream) {
+bool HeldSession::Begin(Stream* stream, const Observer& observer) {
   v1::SessionRequest request;
   v1::SessionResponse response;
   const auto grace_ms =
@@ -108,83 +120,128 @@ bool HeldSession::Begin(Stream* stream) {
     v1::OpenSessionRequest* open = request.mutable_open();
     open->set_grace_ms(grace_ms);
     open->set_epoch(options_.epoch);
-    if (!Exchange(stream, &request, &response)) return false;
+    if (!Exchange(stream, &request, &response, observer)) return false;
     token_ = response.opened().token();
     resume_number_ = response.opened().resume_number();
-    return true;
+  } else {
+    v1::ResumeRequest* resume = request.mutable_resume();
+    resume->set_token(token_);
+    resume->set_grace_ms(grace_ms);
+    resume->set_epoch(options_.epoch);
+    resume->set_resume_number(++resume_number_);
+    {
+      absl::MutexLock lock(&mutex_);
+      entries_.FillResume(resume);
+    }
+    if (!Exchange(stream, &request, &response, observer)) return false;
+    resume_number_ =
+        std::max(resume_number_, response.resumed().session().resume_number());
   }
-  v1::ResumeRequest* resume = request.mutable_resume();
-  resume->set_token(token_);
-  resume->set_grace_ms(grace_ms);
-  resume->set_epoch(options_.epoch);
-  resume->set_resume_number(++resume_number_);
-  for (const Slot& slot : slots_) {
-    if (slot.ref.empty()) continue;
-    v1::Entry* entry = resume->add_entries();
-    entry->set_topic(slot.entry.topic);
-    entry->set_key(slot.entry.key);
-    entry->set_ref(slot.ref);
-  }
-  if (!Exchange(stream, &request, &response)) return false;
-  resume_number_ =
-      std::max(resume_number_, response.resumed().session().resume_number());
-  const absl::flat_hash_set<std::string> missing(
-      response.resumed().missing_refs().begin(),
-      response.resumed().missing_refs().end());
-  for (Slot& slot : slots_) {
-    if (missing.contains(slot.ref)) slot.ref.clear();
-  }
+  absl::MutexLock lock(&mutex_);
+  entries_.StreamBegun(response.resumed());
+  open_ = true;
   return true;
 }
 
-// Served is what holds more than ever: a stream that ends before has not
-// helped, however often it is begun.
-bool HeldSession::TrackMissing(Stream* stream, const Observer& observer,
-                               bool* served) {
-  size_t next = 0;
-  size_t now_held = held();
+void HeldSession::Serve(Stream* stream, grpc::ClientContext* context,
+                        const Observer& observer,
+                        const StreamRunner::Served& served) {
+  std::thread writer([this, stream] { WriteBatches(stream); });
+  SayIfHeld(observer, served);
+  ReadAnswers(stream, observer, served);
+  // A write may wait for a node that reads no more.
+  if (moving_) context->TryCancel();
+  {
+    absl::MutexLock lock(&mutex_);
+    open_ = false;
+  }
+  writer.join();
+}
+
+void HeldSession::WriteBatches(Stream* stream) {
   while (true) {
     v1::SessionRequest request;
-    const std::vector<Slot*> batch = NextBatch(&next, &request);
-    if (batch.empty()) return true;
-    v1::SessionResponse response;
-    if (runner_.stopped() || moving_ ||
-        !Exchange(stream, &request, &response)) {
-      return false;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(this, &HeldSession::WriterHasWork));
+      if (!open_) return;
+      if (!entries_.NextBatch(batch_limit_, &request)) continue;
+      request.set_number(++request_number_);
     }
-    now_held += Acknowledge(batch, response, observer);
-    if (now_held > most_held_) {
-      most_held_ = now_held;
-      *served = true;
-    }
+    if (!stream->Write(request)) return;
   }
 }
 
-std::vector<HeldSession::Slot*> HeldSession::NextBatch(
-    size_t* next, v1::SessionRequest* request) {
-  std::vector<Slot*> batch;
-  size_t bytes = 0;
-  for (; *next < slots_.size(); ++*next) {
-    Slot& slot = slots_[*next];
-    if (!slot.ref.empty() || slot.refused) continue;
-    const size_t more = BytesOf(slot.entry);
-    if (!batch.empty() && (batch.size() >= batch_limit_.operations ||
-                           bytes + more > batch_limit_.bytes)) {
-      break;
+void HeldSession::ReadAnswers(Stream* stream, const Observer& observer,
+                              const StreamRunner::Served& served) {
+  v1::SessionResponse response;
+  while (!moving_ && stream->Read(&response)) {
+    moving_ = response.moving();
+    TakeEvicted(response, observer);
+    bool answered = false;
+    size_t now_held = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      answered = entries_.in_flight() && response.number() == request_number_;
     }
-    bytes += more;
-    v1::TrackOp* op = request->add_track();
-    op->set_topic(slot.entry.topic);
-    op->set_key(slot.entry.key);
-    op->set_meta(slot.entry.meta);
-    batch.push_back(&slot);
+    if (!answered) continue;
+    TakeAnswer(response, observer);
+    {
+      absl::MutexLock lock(&mutex_);
+      now_held = entries_.held();
+    }
+    // Served is what holds more than ever: a stream that ends before has not
+    // helped, however often it is begun.
+    if (now_held > most_held_) {
+      most_held_ = now_held;
+      served();
+    }
+    if (!moving_) SayIfHeld(observer, served);
   }
-  last_batch_ = {batch.size(), bytes};
-  return batch;
+}
+
+void HeldSession::TakeAnswer(const v1::SessionResponse& response,
+                             const Observer& observer) {
+  std::vector<HeldEntries::Refusal> refusals;
+  {
+    absl::MutexLock lock(&mutex_);
+    refusals = entries_.Acknowledge(response);
+  }
+  if (!observer.on_refused) return;
+  for (const HeldEntries::Refusal& refusal : refusals) {
+    observer.on_refused(refusal.entry, refusal.status);
+  }
+}
+
+void HeldSession::SayIfHeld(const Observer& observer,
+                            const StreamRunner::Served& served) {
+  size_t held = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!entries_.Settled()) return;
+    held = entries_.held();
+  }
+  ever_held_ = true;
+  served();
+  if (observer.on_held) observer.on_held(held);
+}
+
+bool HeldSession::RefuseTooLarge(const absl::Status& ended,
+                                 const Observer& observer) {
+  if (!ever_held_ || !IsMessageTooLarge(ended)) return false;
+  HeldEntries::Refusal refusal;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (entries_.batch_size().operations != 1) return false;
+    refusal = entries_.RefuseBatch(ended);
+  }
+  if (observer.on_refused) observer.on_refused(refusal.entry, refusal.status);
+  return true;
 }
 
 bool HeldSession::Shrink(const absl::Status& error) {
   if (last_batch_.operations <= 1) return false;
+  absl::MutexLock lock(&mutex_);
   if (IsTooManyOperations(error)) {
     batch_limit_.operations = last_batch_.operations / 2;
     return true;
@@ -194,33 +251,33 @@ bool HeldSession::Shrink(const absl::Status& error) {
   return true;
 }
 
-size_t HeldSession::Acknowledge(const std::vector<Slot*>& batch,
-                                const v1::SessionResponse& response,
-                                const Observer& observer) {
-  const int answered = std::min<int>(static_cast<int>(batch.size()),
-                                     response.tracked_refs_size());
-  size_t acknowledged = 0;
-  for (int i = 0; i < answered; ++i) {
-    batch[i]->ref = response.tracked_refs(i);
-    if (!batch[i]->ref.empty()) ++acknowledged;
+void HeldSession::TakeEvicted(const v1::SessionResponse& response,
+                              const Observer& observer) {
+  for (const v1::EvictedEntry& evicted : response.evicted()) {
+    std::optional<HeldEntry> entry;
+    size_t held = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      entry = entries_.GiveUp(evicted.ref());
+      held = entries_.held();
+    }
+    if (entry.has_value() && observer.on_evicted) {
+      observer.on_evicted(*entry, evicted.reason(), held);
+    }
   }
-  for (const v1::OpError& error : response.track_errors()) {
-    if (error.index() >= batch.size()) continue;
-    Slot& slot = *batch[error.index()];
-    slot.refused = true;
-    observer.on_refused(
-        slot.entry, absl::Status(static_cast<absl::StatusCode>(error.code()),
-                                 error.message()));
-  }
-  return acknowledged;
 }
 
 bool HeldSession::Exchange(Stream* stream, v1::SessionRequest* request,
-                           v1::SessionResponse* response) {
-  request->set_number(++request_number_);
+                           v1::SessionResponse* response,
+                           const Observer& observer) {
+  {
+    absl::MutexLock lock(&mutex_);
+    request->set_number(++request_number_);
+  }
   if (!stream->Write(*request)) return false;
   while (stream->Read(response)) {
     moving_ = moving_ || response->moving();
+    TakeEvicted(*response, observer);
     if (response->number() == request->number()) return true;
     if (moving_) return false;
   }
@@ -253,9 +310,9 @@ absl::Status HeldSession::CloseAt(size_t address) {
   v1::CloseSessionRequest request;
   request.set_token(token_);
   v1::CloseSessionResponse response;
-  return FromGrpc(
-      v1::Presence::NewStub(connection_->channel(address))
-          ->CloseSession(ContextForClose().get(), request, &response));
+  return FromGrpc(v1::Presence::NewStub(connection_->channel(address))
+                      ->CloseSession(ContextForClose(*connection_).get(),
+                                     request, &response));
 }
 
 absl::Status HeldSession::TakeOverAndCloseAt(size_t address) {
@@ -264,9 +321,9 @@ absl::Status HeldSession::TakeOverAndCloseAt(size_t address) {
   request.set_epoch(options_.epoch);
   request.set_resume_number(++resume_number_);
   v1::ResumeResponse response;
-  const absl::Status status =
-      FromGrpc(v1::Presence::NewStub(connection_->channel(address))
-                   ->Resume(ContextForClose().get(), request, &response));
+  const absl::Status status = FromGrpc(
+      v1::Presence::NewStub(connection_->channel(address))
+          ->Resume(ContextForClose(*connection_).get(), request, &response));
   return status.ok() ? CloseAt(address) : status;
 }
 

@@ -10,12 +10,12 @@ MemberWatch::MemberWatch(Connection* connection, absl::Duration give_up)
 absl::Status MemberWatch::Run(const Observer& observer) {
   return runner_.Run(
       [&](const std::shared_ptr<grpc::Channel>& channel,
-          grpc::ClientContext* context, bool* served) {
+          grpc::ClientContext* context, const StreamRunner::Served& served) {
         const auto stream = v1::Cluster::NewStub(channel)->WatchMembers(
             context, v1::WatchMembersRequest());
         v1::WatchMembersResponse message;
         while (stream->Read(&message)) {
-          *served = true;
+          served();
           observer.on_members(message);
         }
         return FromGrpc(stream->Finish());

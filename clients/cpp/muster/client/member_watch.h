@@ -24,7 +24,7 @@ class MemberWatch {
 
   // `connection` outlives the watch.
   explicit MemberWatch(Connection* connection,
-                       absl::Duration give_up = absl::Seconds(30));
+                       absl::Duration give_up = absl::InfiniteDuration());
 
   // Returns OK after Stop.
   absl::Status Run(const Observer& observer);

@@ -69,6 +69,24 @@ void CompareTopic(const std::map<std::string, v1::Entry>& before,
 }  // namespace
 
 std::vector<Change> Roll::Apply(const v1::WatchResponse& message) {
+  if (message.reset()) {
+    in_state_ = true;
+    parts_.clear();
+  }
+  if (!in_state_ && message.version().empty() && !message.diffs().empty()) {
+    parts_.push_back(message);
+    return {};
+  }
+  if (message.state_complete()) in_state_ = false;
+  std::vector<Change> changes;
+  for (const v1::WatchResponse& part : std::exchange(parts_, {})) {
+    for (Change& change : ApplyNow(part)) changes.push_back(std::move(change));
+  }
+  for (Change& change : ApplyNow(message)) changes.push_back(std::move(change));
+  return changes;
+}
+
+std::vector<Change> Roll::ApplyNow(const v1::WatchResponse& message) {
   std::vector<Change> changes;
   if (message.reset()) {
     comparing_ = !entries_.empty() || !counts_.empty();
@@ -89,6 +107,8 @@ std::vector<Change> Roll::Apply(const v1::WatchResponse& message) {
 }
 
 void Roll::Disconnected() {
+  in_state_ = version_.empty();
+  parts_.clear();
   comparing_ = false;
   fresh_.clear();
   fresh_counts_.clear();

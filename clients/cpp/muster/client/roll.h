@@ -7,6 +7,9 @@
 //   roll.Apply(reset, state of room: u2, u4) -> nothing yet
 //   roll.Apply(state_complete)               -> leave u1, leave u3, join u4
 //
+// It is a roll of entries: one that is untracked and tracked again is a join
+// and a leave. For the roll of keys see key_roll.h.
+//
 // Invariants
 //   1. The changes reported, applied in order, always give the roll.
 //   2. A fresh state is compared with what was known and only the difference
@@ -15,8 +18,13 @@
 //      reported as one update, not as a leave and a join.
 //   3. Changes are in the order of the stream; a difference is in the order
 //      of (topic, ref).
+//   4. Once a state is complete, a diff of several messages is applied with the
+//      last of them, or if that does not come, not at all: version() is always
+//      that of the roll. We used to apply each as it came; those of a diff that
+//      broke off came again, and were reported twice.
 //
-// Cost: O(log n) a change; memory for every entry of the scope.
+// Cost: O(log n) a change; memory for every entry of the scope, and for a diff
+// until it is complete.
 // Threads: none; one caller at a time.
 #ifndef MUSTER_CLIENT_ROLL_H_
 #define MUSTER_CLIENT_ROLL_H_
@@ -48,7 +56,7 @@ class Roll {
  public:
   std::vector<Change> Apply(const v1::WatchResponse& message);
 
-  // The connection broke. A state that was not complete is forgotten.
+  // The connection broke. A state or diff that was not complete is forgotten.
   void Disconnected();
 
   // With it a watch can go on; empty if a fresh state is needed.
@@ -69,7 +77,12 @@ class Roll {
                    std::vector<Change>* changes);
   void Compare(std::vector<Change>* changes);
 
+  std::vector<Change> ApplyNow(const v1::WatchResponse& message);
+
   std::string version_;
+  bool in_state_ = true;  // It is arriving: what comes is not held back.
+  // Of a diff that is not complete.
+  std::vector<v1::WatchResponse> parts_;
   Entries entries_;
   Counts counts_;
   // While a fresh state arrives that is to be compared with what is known.

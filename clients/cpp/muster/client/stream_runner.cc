@@ -18,19 +18,13 @@ void StreamRunner::Stop() {
   if (context_ != nullptr) context_->TryCancel();
 }
 
-absl::Status StreamRunner::Run(
-    const RunStream& stream,
-    const std::function<void(const std::string&)>& on_note) {
+absl::Status StreamRunner::Run(const RunStream& stream, const OnNote& on_note) {
   Failover failover(connection_, give_up_);
   while (!stopped()) {
     const size_t i = failover.current();
     Reach reach = Reach::kNothing;
-    const absl::Status ended = RunOnce(i, stream, &reach);
+    const absl::Status ended = RunOnce(i, stream, on_note, &reach);
     if (stopped()) break;
-    if (reach == Reach::kServed) {
-      on_note(absl::StrCat("lost ", connection_->address(i), ": ",
-                           ReasonOf(ended)));
-    }
     const absl::Status status = failover.Next(ended, reach);
     if (!status.ok()) return status;
   }
@@ -38,26 +32,41 @@ absl::Status StreamRunner::Run(
 }
 
 absl::Status StreamRunner::RunOnce(size_t i, const RunStream& stream,
-                                   Reach* reach) {
+                                   const OnNote& on_note, Reach* reach) {
   const absl::Status connected = connection_->WaitConnected(i);
   if (absl::IsUnavailable(connected)) return connected;
   // Silent or connected: there is something, which may yet answer.
   *reach = Reach::kConnected;
   if (!connected.ok()) return connected;
   grpc::ClientContext context;
+  connection_->Prepare(&context);
   {
     absl::MutexLock lock(&mutex_);
     if (stopped_) return absl::OkStatus();
     context_ = &context;
   }
-  bool served = false;
-  const absl::Status ended = stream(connection_->channel(i), &context, &served);
-  if (served) {
+  const auto note = [&on_note](const std::string& text) {
+    if (on_note) on_note(text);
+  };
+  const absl::Status ended = stream(connection_->channel(i), &context, [&] {
+    if (*reach == Reach::kServed) return;
     *reach = Reach::kServed;
     connection_->Prefer(i);
+    if (lost_) {
+      note(absl::StrCat("connected again, to ", connection_->address(i)));
+    }
+    lost_ = false;
+  });
+  {
+    absl::MutexLock lock(&mutex_);
+    context_ = nullptr;
+    if (stopped_) return ended;
   }
-  absl::MutexLock lock(&mutex_);
-  context_ = nullptr;
+  if (*reach == Reach::kServed) {
+    lost_ = true;
+    note(absl::StrCat("lost ", connection_->address(i), ": ", ReasonOf(ended),
+                      "; looking for a node"));
+  }
   return ended;
 }
 

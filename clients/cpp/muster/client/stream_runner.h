@@ -1,6 +1,12 @@
 // Runs a long-lived stream against one node of a connection, and again
 // against the next when it ends, until it is stopped or gives up (Failover).
 //
+// Notes, for people, say when a node is lost that has served the stream, and
+// when one serves it again; nothing between:
+//
+//   lost 10.0.0.1:7400: Socket closed; looking for a node
+//   connected again, to 10.0.0.2:7400
+//
 // Threads: Run blocks; Stop may be called from any other thread.
 #ifndef MUSTER_CLIENT_STREAM_RUNNER_H_
 #define MUSTER_CLIENT_STREAM_RUNNER_H_
@@ -22,28 +28,31 @@ namespace muster::client {
 
 class StreamRunner {
  public:
-  // One stream, from its first to its last message. Sets `*served` once the
-  // node has done some of what was asked that was not done before. Returns how
-  // the stream ended.
+  // One stream, from its first to its last message. Calls `served` once the
+  // node has done some of what was asked that was not done before; more calls
+  // do nothing. Returns how the stream ended.
+  using Served = std::function<void()>;
   using RunStream =
       std::function<absl::Status(const std::shared_ptr<grpc::Channel>&,
-                                 grpc::ClientContext*, bool* served)>;
+                                 grpc::ClientContext*, const Served& served)>;
+  using OnNote = std::function<void(const std::string&)>;
 
   // `connection` outlives the runner.
   StreamRunner(Connection* connection, absl::Duration give_up);
 
-  // Returns OK after Stop. `on_note` hears, for people, of a node lost.
-  absl::Status Run(const RunStream& stream,
-                   const std::function<void(const std::string&)>& on_note);
+  // Returns OK after Stop. `on_note` may be empty.
+  absl::Status Run(const RunStream& stream, const OnNote& on_note);
   // Cancels the stream that runs.
   void Stop();
   bool stopped() const;
 
  private:
-  absl::Status RunOnce(size_t i, const RunStream& stream, Reach* reach);
+  absl::Status RunOnce(size_t i, const RunStream& stream, const OnNote& on_note,
+                       Reach* reach);
 
   Connection* const connection_;
   const absl::Duration give_up_;
+  bool lost_ = false;  // Run's only: a node that served it, and none since.
 
   mutable absl::Mutex mutex_;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;

@@ -43,14 +43,15 @@ Subscription::Subscription(Connection* connection, Options options)
 absl::Status Subscription::Run(const Observer& observer) {
   return runner_.Run(
       [&](const std::shared_ptr<grpc::Channel>& channel,
-          grpc::ClientContext* context,
-          bool* served) { return RunOnce(channel, context, observer, served); },
+          grpc::ClientContext* context, const StreamRunner::Served& served) {
+        return RunOnce(channel, context, observer, served);
+      },
       [&](const std::string& note) { Tell(observer.on_note, note); });
 }
 
 absl::Status Subscription::RunOnce(
     const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext* context,
-    const Observer& observer, bool* served) {
+    const Observer& observer, const StreamRunner::Served& served) {
   const auto stream = v1::PubSub::NewStub(channel)->Subscribe(context);
   {
     absl::MutexLock lock(&mutex_);
@@ -65,7 +66,7 @@ absl::Status Subscription::RunOnce(
   }
   v1::SubscribeResponse response;
   while (stream->Read(&response)) {
-    *served = true;
+    served();
     Take(response, observer);
     if (response.moving()) break;
   }

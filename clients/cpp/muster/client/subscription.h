@@ -54,7 +54,8 @@ class Subscription {
   struct Options {
     std::vector<std::string> channels;
     std::vector<std::string> patterns;
-    absl::Duration give_up = absl::Seconds(30);
+    // How long to look for a node after the loss of one.
+    absl::Duration give_up = absl::InfiniteDuration();
   };
   struct Observer {
     // `number`: 1, 2, 3, … of this object.
@@ -86,7 +87,7 @@ class Subscription {
 
   absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                        grpc::ClientContext* context, const Observer& observer,
-                       bool* served);
+                       const StreamRunner::Served& served);
   void Ask(v1::SubscribeRequest request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sends a change to the node, if there is one.
   void Change(const SubscribedName& name, bool add);

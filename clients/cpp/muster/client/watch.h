@@ -1,10 +1,10 @@
 // A watch that survives its node: it resumes with its version where it can,
 // moves to another address where it must, and reports changes only (see
-// Roll).
+// Roll and KeyRoll).
 //
 // Errors: what a node answered, if trying elsewhere cannot help (a malformed
 // request); UNAVAILABLE if no node could be reached, at the start in one
-// round, later for `give_up`.
+// round, later for `give_up`: unless told, it looks for one until Stop.
 // Threads: Run blocks; Stop may be called from any other thread.
 #ifndef MUSTER_CLIENT_WATCH_H_
 #define MUSTER_CLIENT_WATCH_H_
@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "muster/client/connection.h"
+#include "muster/client/key_roll.h"
 #include "muster/client/roll.h"
 #include "muster/client/stream_runner.h"
 #include "muster/v1/presence.pb.h"
@@ -28,16 +29,22 @@ namespace muster::client {
 class Watch {
  public:
   struct Observer {
-    // The changes that one message made; never empty.
+    // The changes of a message, or of a diff in several; never empty.
     std::function<void(const std::vector<Change>&)> on_changes;
-    // The watch has lost a node and looks for another; for people.
+    // What a state or a diff has changed as a whole, by key; after the last of
+    // its on_changes, if it has any. Empty if a key came and went within it.
+    // May be left out, as may on_changes: with WATCH_DETAIL_KEYS that is called
+    // only when the state is complete.
+    std::function<void(const std::vector<KeyChange>&)> on_keys;
+    // The watch has lost its node and looks for one, or has found one; for
+    // people.
     std::function<void(const std::string&)> on_note;
   };
 
   // `connection` outlives the watch. `request` names the scope; its version
   // is left empty.
   Watch(Connection* connection, v1::WatchRequest request,
-        absl::Duration give_up = absl::Seconds(30));
+        absl::Duration give_up = absl::InfiniteDuration());
 
   // Returns OK after Stop.
   absl::Status Run(const Observer& observer);
@@ -46,11 +53,14 @@ class Watch {
  private:
   absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                        grpc::ClientContext* context, const Observer& observer,
-                       bool* served);
+                       const StreamRunner::Served& served);
+
+  void Report(const v1::WatchResponse& message, const Observer& observer);
 
   StreamRunner runner_;
   v1::WatchRequest request_;  // Run's only, as is the roll.
   Roll roll_;
+  KeyRoll keys_;
 };
 
 }  // namespace muster::client
