@@ -367,7 +367,8 @@ class Parser {
 
   void UnguardNames() {
     for (std::string* name :
-         {&line_.topic, &line_.key, &line_.prefix, &line_.meta}) {
+         {&line_.topic, &line_.key, &line_.prefix, &line_.meta, &line_.node,
+          &line_.reason, &line_.admin_token}) {
       *name = Unguarded(std::move(*name));
     }
     for (std::vector<std::string>* names :
