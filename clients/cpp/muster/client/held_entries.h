@@ -14,7 +14,7 @@
 //   2. An entry is untracked before another of its topic and key is tracked.
 //   3. An entry that is refused is not sent again until it is changed.
 //
-// Cost: O(1) an operation, O(entries) a stream; memory for every entry.
+// Cost: O(log n) an operation, O(n) a stream; memory for every entry.
 // Threads: none; one caller at a time.
 #ifndef MUSTER_CLIENT_HELD_ENTRIES_H_
 #define MUSTER_CLIENT_HELD_ENTRIES_H_
@@ -72,8 +72,9 @@ class HeldEntries {
   std::vector<Refusal> Acknowledge(const v1::SessionResponse& response);
   // The batch on its way is one operation, and no message can hold it.
   Refusal RefuseBatch(const absl::Status& status);
-  // The node has let go of the entry: it is not tracked again. Absent if no
-  // entry has this ref.
+  // The node has let go of the entry: it is no longer among those that are
+  // wanted, and only another Track brings it back. Absent if no entry has this
+  // ref. Cost: O(entries).
   std::optional<HeldEntry> GiveUp(absl::string_view ref);
 
   // What the session should hold, for the start of a stream.

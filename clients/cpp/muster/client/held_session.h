@@ -23,7 +23,7 @@
 //   4. After Stop the session is closed, at another node if its own does not
 //      answer: its entries leave at once.
 //   5. An entry that an administrator has evicted is given up: no move of the
-//      session brings it back.
+//      session and no Update brings it back, only another Track.
 //
 // Errors: what a node answered to the opening, if trying elsewhere cannot
 // help; UNAVAILABLE if no node could be reached, at the start in one round,
@@ -134,7 +134,7 @@ class HeldSession {
   // Sends `request` and reads its answer; false if the stream has ended.
   bool Exchange(Stream* stream, v1::SessionRequest* request,
                 v1::SessionResponse* response, const Observer& observer);
-  // Gives up what the message says was evicted.
+  // Gives up the entries that the message calls evicted.
   void TakeEvicted(const v1::SessionResponse& response,
                    const Observer& observer);
   // Closes the session, wherever it lives.
