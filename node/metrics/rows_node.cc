@@ -213,8 +213,7 @@ std::vector<Metric> MemoryRows() {
             "Recent changes kept for peers that fall behind.", kContext)
           .From("log_bytes"),
       Gauge("muster_log_budget_bytes",
-            "The most that they may take: "
-            "`--log-bytes`.",
+            "The most that these recent changes may take: `--log-bytes`.",
             "Full transfers are frequent while the log is at its budget: "
             "raise `--log-bytes`.")
           .ByLoop([](const Loop& l, Samples& out) {
@@ -229,8 +228,8 @@ std::vector<Metric> MemoryRows() {
           .By([](const Snapshot& s, Samples& out) {
             out.Add(Number(s.process.resident_bytes));
           }),
-      Gauge("process_virtual_memory_bytes", "Memory that it has mapped.",
-            kContext)
+      Gauge("process_virtual_memory_bytes",
+            "Memory that the process has mapped.", kContext)
           .By([](const Snapshot& s, Samples& out) {
             out.Add(Number(s.process.virtual_bytes));
           }),
@@ -245,7 +244,8 @@ std::vector<Metric> MemoryRows() {
           .By([](const Snapshot& s, Samples& out) {
             out.Add(Number(s.process.open_files));
           }),
-      Gauge("process_max_fds", "The most that it may open: `ulimit -n`.",
+      Gauge("process_max_fds",
+            "The most files that the process may open: `ulimit -n`.",
             "Below `--max-connections`: the node warns at its start.")
           .By([](const Snapshot& s, Samples& out) {
             out.Add(Number(s.process.max_files));
