@@ -1,4 +1,5 @@
 // Membership, links, replication, watches.
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -25,17 +26,28 @@ std::map<std::string, const core::StreamView*> LastLives(const Loop& loop) {
   return last;
 }
 
+// Likewise: two lives of a name may have links for a moment. The larger value.
+void AddByPeer(const std::map<std::string, double>& values, Samples& out) {
+  for (const auto& [peer, value] : values) out.Add({peer}, value);
+}
+
 void ReadRoundTrips(const Loop& loop, Samples& out) {
+  std::map<std::string, double> longest;
   for (const core::LinkMeasure& link : loop.core.links) {
     if (link.round_trip == absl::ZeroDuration()) continue;
-    out.Add({link.peer}, absl::ToDoubleSeconds(link.round_trip));
+    double& known = longest[link.peer];
+    known = std::max(known, absl::ToDoubleSeconds(link.round_trip));
   }
+  AddByPeer(longest, out);
 }
 
 void ReadUnacked(const Loop& loop, Samples& out) {
+  std::map<std::string, double> most;
   for (const core::LinkMeasure& link : loop.core.links) {
-    out.Add({link.peer}, Number(link.unacked_bytes));
+    double& known = most[link.peer];
+    known = std::max(known, Number(link.unacked_bytes));
   }
+  AddByPeer(most, out);
 }
 
 void ReadPositions(const Loop& loop, Samples& out) {
