@@ -18,8 +18,9 @@
 //      owner lives out of its reach, or beats or link frames are lost beyond
 //      what the detector allows for. Where nothing has been wrong, and no
 //      rebase was under way, since 5 s before the disconnect, windows are as by
-//      default, and the session was nowhere else, it is not shown half a second
-//      and six round trips after its grace.
+//      default, the session was nowhere else, and its node hears all streams
+//      from their origins, it is not shown half a second and six round trips
+//      after its grace; three ticks more, where these are longer than a node's.
 // At fixed times after a fault:
 //   C6 a dead or frozen node is down for the others 3 s after it was last
 //      heard; where nothing else is wrong, 2.7 s, or, if its address refuses,
@@ -229,6 +230,7 @@ class Checks : public Observer {
   void CheckOverdue(Process& at, const Model::Entries& shown);
   bool MayBeLate(Process& at, int owner, SimTime since, SimTime late);
   // How long after its grace nobody may show the entry any more.
+  bool HearsAllDirectly(Process& process);
   SimTime LatestAfterGrace(const Model::Session& session, SimTime since);
   // Nothing was done to nodes and network since so long ago, and both are well.
   bool IsCalmSince(SimTime since);
