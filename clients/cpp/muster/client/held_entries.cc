@@ -226,7 +226,7 @@ void HeldEntries::TakeTracks(const v1::SessionResponse& response,
   for (Slot* slot : tracks) Landed(slot);
 }
 
-// What has been asked for meanwhile is next. An untrack comes before whatever
+// Requests made meanwhile are next. An untrack comes before whatever
 // waits: it may be the same topic and key.
 void HeldEntries::Landed(Slot* slot) {
   slot->in_flight = false;

@@ -1,5 +1,5 @@
-// What a held session is to hold, and how far its node has acknowledged it: the
-// state of HeldSession without its streams.
+// The entries of a held session, and which of them its node has acknowledged:
+// the state of HeldSession without its streams.
 //
 //   Track(room, ann)        --> a batch: track room ann
 //   the answer: ref 1       --> ann is held
@@ -58,7 +58,7 @@ class HeldEntries {
   HeldEntries(const HeldEntries&) = delete;
   HeldEntries& operator=(const HeldEntries&) = delete;
 
-  // What is wanted from now on. ALREADY_EXISTS, NOT_FOUND: by topic and key,
+  // Changes what is wanted. ALREADY_EXISTS, NOT_FOUND: by topic and key,
   // among the entries that are wanted; INVALID_ARGUMENT: a name is not UTF-8.
   absl::Status Track(HeldEntry entry);
   absl::Status Update(absl::string_view topic, absl::string_view key,
@@ -77,7 +77,7 @@ class HeldEntries {
   // ref. Cost: O(entries).
   std::optional<HeldEntry> GiveUp(absl::string_view ref);
 
-  // What the session should hold, for the start of a stream.
+  // Names the wanted entries, for the start of a stream.
   void FillResume(v1::ResumeRequest* resume);
   // A stream has begun: of what the resume named, `missing` is not there.
   void StreamBegun(const v1::ResumeResponse& resumed);

@@ -14,7 +14,7 @@
 //   1. An entry is held if and only if the node that holds the session has
 //      acknowledged it. An operation whose answer was lost counts as not made:
 //      the resume drops what it may have left behind, and it is made again.
-//      What is asked for while the session has no node is done at the next.
+//      Requests made while the session has no node are done at the next.
 //   2. One batch is on its way at a time; a batch is at most
 //      `operations_per_message` and, unless it is a single operation,
 //      `bytes_per_message`; less at a node that takes only smaller ones.
@@ -96,7 +96,7 @@ class HeldSession {
   absl::Status Run(const Observer& observer);
   void Stop() { runner_.Stop(); }
 
-  // What the session is to hold from now on, before Run or while it runs; the
+  // Change what the session holds from now on, before Run or while it runs; the
   // observer hears how it went. An entry is named by its topic and key. Errors:
   // ALREADY_EXISTS, NOT_FOUND: it is, or is not, among them; INVALID_ARGUMENT:
   // a name is not UTF-8; FAILED_PRECONDITION: Run has ended. Track of an entry
