@@ -31,7 +31,6 @@ enum class Mutant {
   kUpdateLeavesAndJoins,
   kRefusalAloneIsProof,
   kAsksWithoutEnd,
-  kLeavesUnasked,
   kCount,
 };
 

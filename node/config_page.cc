@@ -32,8 +32,9 @@ A secret may stand in the environment (`--cluster-secret` as
 flag is seen by everyone who can list processes.
 
 The commands of a client take `--at HOST:PORT[,HOST:PORT…]`, or `MUSTER_AT` from
-the environment, `127.0.0.1:7400` by default. `muster drain` takes
-`--admin-token TOKEN`, `@FILE` or `MUSTER_ADMIN_TOKEN`, as the node has it.
+the environment, `127.0.0.1:7400` by default. `muster drain`,
+`evict` and `forget` take `--admin-token TOKEN` or `@FILE`, or
+`MUSTER_ADMIN_TOKEN` from the environment: the token of the node that they ask.
 )";
 
 std::string Cell(absl::string_view text) {

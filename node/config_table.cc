@@ -250,10 +250,9 @@ Options SecurityOptions() {
                   {"1 to 1024 printable characters of ASCII without a space, "
                    "or @FILE",
                    IsToken},
-                  "What an administrative call (a drain, an eviction, "
-                  "forgetting a node) must show, wherever "
-                  "it comes from. Without one, such calls are let in from "
-                  "loopback only.",
+                  "The token that an administrative call (drain, evict, "
+                  "forget) must show, wherever it comes from. Without one, "
+                  "such calls are let in from loopback only.",
                   MUSTER_FIELD(admin_token)),
              kAdminTokenVariable),
   };
@@ -263,8 +262,7 @@ Options LimitOptions() {
   return {
       Size("max-connections", "connections", 1, 1'000'000,
            "TCP connections of clients; peers have places of their own. A "
-           "further "
-           "client is told so.",
+           "further client is told that the node is full.",
            MUSTER_FIELD(runtime.max_connections)),
       Millis("handshake-timeout-ms", 100, 600'000,
              "A connection that has not opened HTTP/2 by then is closed.",
@@ -274,8 +272,8 @@ Options LimitOptions() {
              "life (an HTTP/2 PING); 0: never.",
              MUSTER_FIELD(runtime.client_keepalive)),
       Millis("client-keepalive-timeout-ms", 100, 86'400'000,
-             "A connection without an answer to that by then is closed, and "
-             "what is present through it leaves after its grace.",
+             "A connection that leaves the ping unanswered for this long is "
+             "closed; its entries leave after their grace.",
              MUSTER_FIELD(runtime.client_keepalive_timeout)),
       Size("max-message-bytes", "bytes", 65'536, 268'435'456,
            "The largest message that a client may send.",

@@ -82,6 +82,9 @@ class ServiceSink {
   virtual void OnReadyChanged(bool ready) = 0;
   // Once: the node has begun to drain. Clients are to be told to move.
   virtual void OnDraining() = 0;
+  // Once: the loop is about to stop, and before it the server, which waits for
+  // all calls. Who waits for an answer of the core is to be given one.
+  virtual void OnStopping() {}
 };
 
 }  // namespace muster

@@ -16,8 +16,8 @@
 //   status = runtime.Wait();                     // why the node exits
 //
 // Signals. With `handle_signals`, SIGTERM, SIGINT and SIGHUP drain; a second
-// one exits the process at once with status 143, 130 or 129. SIGHUP stays
-// ignored in a process that was started so (nohup).
+// SIGTERM or SIGINT exits the process at once with status 143 or 130. SIGHUP
+// stays ignored in a process that was started so (nohup).
 //
 // Shutdown. After a drain, or when the core says so (Output::exit), Wait
 // returns; the destructor ends links, calls and the loop within about two
@@ -79,7 +79,7 @@ struct RuntimeOptions {
   size_t max_frame_bytes = core::kDefaultMaxFrameBytes;
   // A drain that has not ended by then is cut short.
   absl::Duration drain_timeout = absl::Seconds(10);
-  // SIGTERM, SIGINT and SIGHUP drain; a second one exits at once.
+  // SIGTERM, SIGINT and SIGHUP drain; see above.
   bool handle_signals = false;
   // The core's own. `core.address` is filled in by the runtime.
   core::Options core;

@@ -218,6 +218,7 @@ void Runtime::Impl::StopTransport() {
     tick_->cancel();
     if (drain_limit_) drain_limit_->cancel();
     listener_->Stop();
+    sink_->OnStopping();
     transport_->Shutdown([done] { done->Set(true); });
   });
   done->WaitFor(kTransportLimit);

@@ -18,13 +18,15 @@ namespace {
 
 // A handler may touch no more than these.
 std::atomic<int> pipe_in{-1};
-std::atomic<int> received{0};
+std::atomic<int> received{0};  // Of SIGTERM and SIGINT.
 
 constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
 struct sigaction before[std::size(kSignals)];
 
 void OnSignal(int signal) {
-  if (received.fetch_add(1) > 0) _exit(128 + signal);
+  // The shell and the kernel may both say that a terminal is closed, and so may
+  // a service manager beside SIGTERM: nobody there asks for haste.
+  if (signal != SIGHUP && received.fetch_add(1) > 0) _exit(128 + signal);
   char number = static_cast<char>(signal);
   ssize_t written = write(pipe_in.load(), &number, 1);
   static_cast<void>(written);

@@ -1,5 +1,6 @@
-// SIGTERM, SIGINT and SIGHUP for a node: the first asks it to drain, a second
-// one ends the process at once, even if the loop is stuck. SIGHUP stays ignored
+// SIGTERM, SIGINT and SIGHUP for a node: the first asks it to drain. A second
+// SIGTERM or SIGINT ends the process at once, even if the loop is stuck; SIGHUP
+// never does, since one closed terminal may send several. SIGHUP stays ignored
 // where the process was started so (nohup).
 #ifndef MUSTER_NODE_SIGNALS_H_
 #define MUSTER_NODE_SIGNALS_H_

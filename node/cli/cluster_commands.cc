@@ -1,6 +1,4 @@
 // members, status, drain.
-#include <unistd.h>
-
 #include <algorithm>
 #include <map>
 #include <string>
@@ -196,7 +194,7 @@ ExitCode RunMembers(const ClientCommand& command) {
   const int left_out = TakeShown(command.line.all, &response);
   if (!command.line.json) {
     PrintMembers(response, command.out);
-    if (left_out > 0 && isatty(STDOUT_FILENO) == 1) {
+    if (left_out > 0 && command.out_is_terminal) {
       command.out << left_out
                   << (left_out == 1 ? " more is down or has left"
                                     : " more are down or have left")

@@ -153,7 +153,7 @@ class Parser {
   CLI::Option* AddGiveUp(CLI::App* sub) {
     return sub
         ->add_option("--give-up-ms", line_.give_up_ms,
-                     "End with exit code 3 after so long without a node; 0: "
+                     "Without a node for this long, end with exit code 3; 0: "
                      "look for one for ever")
         ->check(CLI::Range(0, kMaxGiveUpMs))
         ->capture_default_str();
@@ -215,8 +215,8 @@ class Parser {
                     "The nodes that are alive, as one of them sees");
     AddGiveUp(members)->needs(members->add_flag(
         "--follow", line_.follow,
-        "Then each change, until interrupted; one that goes down or leaves is "
-        "shown as such once"));
+        "Then each change, until interrupted; a node that goes down or leaves "
+        "gets one last line, unless with --all"));
     members->add_flag("--all", line_.all,
                       "Those that are down or have left, too: each is "
                       "remembered for 20 minutes");
@@ -238,8 +238,8 @@ class Parser {
         ->type_name("TEXT");
     CLI::App* forget = AddAdmin(
         Command::kForget, "forget",
-        "Forget a node that is down or has left now, and not after 20 "
-        "minutes, with\nthe entries of its sessions that are still in grace");
+        "Forget a node that is down or has left, with the entries of its "
+        "sessions in\ngrace, at once instead of after 20 minutes");
     Name(forget->add_option("node", line_.node, "Its name"))->required();
     CLI::App* top = AddClient(Command::kTop, "top",
                               "Live view: members, entries, rates, lag, "
@@ -347,7 +347,7 @@ class Parser {
         ->needs(key);
     sub->add_option("--grace-ms", line_.grace_ms,
                     "How long entries stay when this program or its node is "
-                    "gone: so long at least, and 3 s longer at most")
+                    "gone; they leave up to 3 s after that")
         ->check(CLI::Range(0, 600'000))
         ->capture_default_str();
     AddGiveUp(sub);
@@ -390,7 +390,8 @@ class Parser {
 
   void UnguardNames() {
     for (std::string* name :
-         {&line_.topic, &line_.key, &line_.prefix, &line_.meta}) {
+         {&line_.topic, &line_.key, &line_.prefix, &line_.meta, &line_.node,
+          &line_.reason, &line_.admin_token}) {
       *name = Unguarded(std::move(*name));
     }
     for (std::vector<std::string>* names :

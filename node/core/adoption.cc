@@ -91,6 +91,7 @@ void LocalSessions::StartAdoption(Adoption adoption, SessionIdx in_force) {
     adoption.id = store().session(own_.AddSession(content)).id;
     ++live_;
   }
+  adoption.evictions_before = evictions_begun_;
   adoptions_.push_back(std::move(adoption));
 }
 

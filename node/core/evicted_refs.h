@@ -22,8 +22,8 @@ class EvictedRefs {
   static constexpr size_t kMax = 4096;
   using Reason = std::shared_ptr<const std::string>;
 
-  void Add(const crdt::Ref& ref, Reason reason) {
-    if (!reasons_.try_emplace(ref, std::move(reason)).second) return;
+  void Add(const crdt::Ref& ref, const Reason& reason) {
+    if (!reasons_.try_emplace(ref, reason).second) return;
     order_.push_back(ref);
     if (order_.size() <= kMax) return;
     reasons_.erase(order_.front());

@@ -15,6 +15,7 @@
 
 #include "absl/time/time.h"
 #include "crdt/types.h"
+#include "node/core/pubsub/mail.h"
 
 namespace muster::core {
 
@@ -153,36 +154,12 @@ struct OrderAnswerFrame {
 
 // ---- what is no stream: from one life to another, by whatever way there is --
 
-// Messages of pub/sub; see node/core/pubsub/mailbox.h. The numbers are
-// [first, first + count). With count 0 it only announces that none below
-// `first` will come any more.
-struct MailFrame {
-  uint64_t epoch = 0;
-  uint64_t first = 0;
-  uint32_t count = 0;
-  // The publisher's node had written its interest stream so far.
-  crdt::Seq interest;
-  // `count` messages, each channel and payload as a varint length and bytes.
-  std::shared_ptr<const std::string> messages;
-};
-// All mail of this epoch up to `number` was taken.
-struct MailAck {
-  uint64_t epoch = 0;
-  uint64_t number = 0;
-};
-// The sender has applied the receiver's interest stream up to `seq`.
-struct InterestApplied {
-  crdt::Seq seq;
-};
-// Please say InterestApplied once more.
-struct InterestAsk {};
-
 inline constexpr uint32_t kMaxHops = 4;
 struct RoutedFrame {
   crdt::LifeId to;
   crdt::LifeId from;
   uint32_t hops = 0;  // Links that it has come over.
-  using Body = std::variant<MailFrame, MailAck, InterestApplied, InterestAsk>;
+  using Body = MailBody;  // Today pub/sub alone has any.
   Body body;
 };
 

@@ -2,13 +2,8 @@
 
 #include <algorithm>
 
-#include "crdt/mutant.h"
-
 namespace muster::core {
 namespace {
-
-using crdt::Mutant;
-using crdt::Mutated;
 
 // No deltas wait where none has come for this long and two round trips.
 constexpr absl::Duration kDrained = absl::Milliseconds(30);
@@ -22,7 +17,7 @@ void LeaveGate::Tick(bool waiting, Output& out) {
   if (!waiting) return;
   const Instant now = streams_.now().mono;
   const std::vector<LivePeer> peers = membership_.LivePeers();
-  if (peers.empty() || Mutated(Mutant::kLeavesUnasked)) {
+  if (peers.empty()) {
     known_until_ = now;
     return;
   }

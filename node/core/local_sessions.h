@@ -114,9 +114,9 @@ class LocalSessions {
     // Own: the rows that were wished, and where their sweep has come to.
     absl::btree_set<crdt::RowIdx> kept;
     crdt::RowIdx sweep = crdt::kNone;
-    // Pairs evicted since it began, and what its client is to be told of them.
-    std::map<std::pair<std::string, std::string>, EvictedRefs::Reason>
-        evictions;
+    // The evictions that had begun before it, and what its client is to be
+    // told of those since.
+    uint64_t evictions_before = 0;
     std::map<crdt::Ref, EntryEvicted> evicted;
   };
 
@@ -184,6 +184,13 @@ class LocalSessions {
   absl::btree_map<std::pair<crdt::SessionIdx, crdt::Ref>, crdt::RowIdx>
       adopted_;
   EvictedRefs evicted_;
+  // Pairs evicted since there was no adoption the last time.
+  struct Eviction {
+    uint64_t number = 0;  // The latest one of the pair.
+    EvictedRefs::Reason reason;
+  };
+  std::map<std::pair<std::string, std::string>, Eviction> evictions_;
+  uint64_t evictions_begun_ = 0;
 };
 
 }  // namespace muster::core

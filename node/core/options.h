@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "node/core/frames.h"
+#include "node/core/pubsub/options.h"
 
 namespace muster::core {
 
@@ -72,23 +73,6 @@ struct WatchOptions {
   size_t history = 16'384;
   // Batches on their way to one watcher before it is moved to a fresh state.
   size_t max_queued = 64;
-};
-
-// Messages to one other node; see node/core/pubsub/mailbox.h.
-struct MailOptions {
-  size_t window_bytes = 1 << 20;  // Sent and not acknowledged.
-  size_t max_bytes = 16 << 20;    // Queued; past it a message is dropped.
-  size_t frame_bytes = kBulkFrameBytes;
-};
-
-struct PubSubOptions {
-  size_t max_subscribers = 20'000;  // Subscribe streams of this node.
-  // Channels and patterns of one of them.
-  size_t max_names_per_subscriber = 100'000;
-  // Messages that wait for their subscribers here.
-  size_t max_undelivered_bytes = 64 << 20;
-  size_t log_bytes = 4 << 20;  // The ring of encoded changes of interest.
-  MailOptions mail;
 };
 
 struct Options {

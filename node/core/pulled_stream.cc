@@ -13,7 +13,6 @@ namespace {
 bool MayFollow(State from, State to) {
   switch (to) {
     case State::kIdle:
-      return from != State::kRebasing;
     case State::kFollowing:
       return from != State::kRebasing;
     case State::kRebasing:

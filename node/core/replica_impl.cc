@@ -34,7 +34,7 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       replication(options, streams, membership),
       hub(roll.store(), options.watch, life),
       router(streams, membership, replication),
-      interest(streams),
+      interest(streams, crdt::StreamKind::kInterest),
       pubsub(options.pubsub, interest),
       gate(streams, membership, replication),
       evictions(roll, membership, orders),

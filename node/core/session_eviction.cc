@@ -15,9 +15,9 @@ using crdt::RowIdx;
 void LocalSessions::NoteEviction(const std::string& topic,
                                  const std::string& key,
                                  const EvictedRefs::Reason& reason) {
-  for (Adoption& adoption : adoptions_) {
-    adoption.evictions.insert_or_assign({topic, key}, reason);
-  }
+  if (adoptions_.empty()) return evictions_.clear();
+  evictions_.insert_or_assign({topic, key},
+                              Eviction{++evictions_begun_, reason});
 }
 
 void LocalSessions::Evict(RowIdx row, const EvictedRefs::Reason& reason,
@@ -43,10 +43,13 @@ void LocalSessions::Evict(RowIdx row, const EvictedRefs::Reason& reason,
 
 bool LocalSessions::WasEvicted(Adoption& adoption, const EntryView& wish) {
   EvictedRefs::Reason reason = evicted_.Find(wish.ref);
-  if (reason == nullptr && !adoption.evictions.empty()) {
-    const auto at = adoption.evictions.find(
-        {std::string(wish.topic), std::string(wish.key)});
-    if (at != adoption.evictions.end()) reason = at->second;
+  if (reason == nullptr && evictions_begun_ > adoption.evictions_before) {
+    const auto at =
+        evictions_.find({std::string(wish.topic), std::string(wish.key)});
+    if (at != evictions_.end() &&
+        at->second.number > adoption.evictions_before) {
+      reason = at->second.reason;
+    }
   }
   if (reason == nullptr) return false;
   adoption.evicted.insert_or_assign(

@@ -47,6 +47,7 @@ std::vector<Metric> LinkRows();
 std::vector<Metric> TrafficRows();
 std::vector<Metric> ReplicationRows();
 std::vector<Metric> TransferRows();
+std::vector<Metric> EndingRows();
 std::vector<Metric> WatchRows();
 std::vector<Metric> PubSubRows();
 

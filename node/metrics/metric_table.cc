@@ -43,6 +43,7 @@ std::vector<Metric> BuildTable() {
   add("Links", TrafficRows());
   add("Replication", ReplicationRows());
   add("Replication", TransferRows());
+  add("Sessions", EndingRows());
   add("Watches", WatchRows());
   add("Pub/sub", PubSubRows());
   add("Others",

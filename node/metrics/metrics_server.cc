@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "transport/peer/address.h"
 
@@ -24,10 +25,14 @@ std::string Flag(const Options& options) {
 
 // The endpoint to listen on, if it may be.
 absl::StatusOr<tcp::endpoint> Endpoint(const Options& options) {
+  // Without a host it is every address, as of --listen.
+  const std::string listen = absl::StartsWith(options.listen, ":")
+                                 ? absl::StrCat("0.0.0.0", options.listen)
+                                 : options.listen;
   absl::StatusOr<peer::HostPort> parsed =
-      peer::ParseHostPort(Flag(options), options.listen);
+      peer::ParseHostPort(Flag(options), listen);
   if (!parsed.ok()) return parsed.status();
-  const peer::Resolved resolved = peer::ResolveNow(options.listen);
+  const peer::Resolved resolved = peer::ResolveNow(listen);
   if (!resolved.ok()) {
     return absl::UnavailableError(
         absl::StrCat(Flag(options), ": ", resolved.status().message()));

@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <system_error>
 
@@ -18,10 +17,11 @@ double Seconds(const timeval& time) {
 }
 
 uint64_t FilesIn(const char* folder) {
+  uint64_t files = 0;
   std::error_code error;
   std::filesystem::directory_iterator it(folder, error);
-  if (error) return 0;
-  return static_cast<uint64_t>(std::distance(begin(it), end(it)));
+  for (; !error && it != end(it); it.increment(error)) ++files;
+  return files;
 }
 
 }  // namespace

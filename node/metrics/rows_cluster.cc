@@ -1,4 +1,5 @@
 // Membership, links, replication, watches.
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -25,17 +26,28 @@ std::map<std::string, const core::StreamView*> LastLives(const Loop& loop) {
   return last;
 }
 
+// Likewise: two lives of a name may have links for a moment. The larger value.
+void AddByPeer(const std::map<std::string, double>& values, Samples& out) {
+  for (const auto& [peer, value] : values) out.Add({peer}, value);
+}
+
 void ReadRoundTrips(const Loop& loop, Samples& out) {
+  std::map<std::string, double> longest;
   for (const core::LinkMeasure& link : loop.core.links) {
     if (link.round_trip == absl::ZeroDuration()) continue;
-    out.Add({link.peer}, absl::ToDoubleSeconds(link.round_trip));
+    double& known = longest[link.peer];
+    known = std::max(known, absl::ToDoubleSeconds(link.round_trip));
   }
+  AddByPeer(longest, out);
 }
 
 void ReadUnacked(const Loop& loop, Samples& out) {
+  std::map<std::string, double> most;
   for (const core::LinkMeasure& link : loop.core.links) {
-    out.Add({link.peer}, Number(link.unacked_bytes));
+    double& known = most[link.peer];
+    known = std::max(known, Number(link.unacked_bytes));
   }
+  AddByPeer(most, out);
 }
 
 void ReadPositions(const Loop& loop, Samples& out) {
@@ -90,7 +102,7 @@ std::vector<Metric> MembershipRows() {
               "stalls.")
           .From("downs"),
       Counter("muster_downs_by_refusal_total",
-              "Those of them of which the proof was that its address refuses.",
+              "Downs whose proof was that the node's address refuses.",
               kContext)
           .From("downs_by_refusal"),
       Counter("muster_returns_total",
@@ -103,7 +115,7 @@ std::vector<Metric> MembershipRows() {
               "A steady rate: beats are lost.")
           .From("suspicions"),
       Counter("muster_suspicions_averted_total",
-              "Those of them that a later beat ended.", kContext)
+              "Suspicions that a later beat ended.", kContext)
           .From("suspicions_averted"),
       Counter("muster_stalls_total",
               "Times that this node did not run for over 200 ms.",
@@ -121,7 +133,7 @@ std::vector<Metric> BeatRows() {
               "None while peers are alive: UDP is blocked.")
           .From("datagrams_received"),
       Counter("muster_beats_of_unknown_total",
-              "Those of them of nodes that are no members here.",
+              "Beats of nodes that are no members here.",
               "A steady rate: a node beats here that was refused.")
           .From("datagrams_unknown"),
       Counter("muster_asks_sent_total",
@@ -130,10 +142,11 @@ std::vector<Metric> BeatRows() {
       Counter("muster_asks_answered_total",
               "Answers to such questions of peers.", kContext)
           .From("asks_answered"),
-      Counter("muster_pings_sent_total",
-              "Questions to members, whether a resume of a session whose grace "
-              "is over is on its way.",
-              kContext)
+      Counter(
+          "muster_pings_sent_total",
+          "Pings to members when the grace of a session is over, to know of "
+          "every resume that they have accepted.",
+          kContext)
           .From("pings_sent"),
       Counter("muster_probes_wanted_total",
               "Probes that the core asked for: `connect`, does an address "
@@ -142,8 +155,7 @@ std::vector<Metric> BeatRows() {
           .Labels({"kind"})
           .From("connect_probes", "connect")
           .From("hello_probes", "hello"),
-      Counter("muster_probes_made_total", "Those of them that were begun.",
-              kContext)
+      Counter("muster_probes_made_total", "Probes that were begun.", kContext)
           .Labels({"kind"})
           .From("peer_probes", "connect")
           .From("peer_hello_probes", "hello"),
@@ -152,7 +164,9 @@ std::vector<Metric> BeatRows() {
               kContext)
           .From("members_ended"),
       Counter("muster_members_forgotten_total",
-              "Nodes forgotten after `--forget-ms` of silence.", kContext)
+              "Nodes forgotten, after `--forget-ms` of silence or by `muster "
+              "forget`.",
+              kContext)
           .From("members_forgotten"),
       Counter("muster_member_contradictions_total",
               "Peers that told of a life under two names or incarnations.",
@@ -320,14 +334,14 @@ std::vector<Metric> TransferRows() {
               "Digests of streams compared with a peer's.", kContext)
           .From("checkpoints"),
       Counter("muster_digest_mismatches_total",
-              "Of these, those that differed. The stream is repaired by "
-              "itself.",
+              "Digests that differed from a peer's. The stream is repaired "
+              "by itself.",
               "Any: a bug, please report it with the logs of both nodes.")
           .From("digest_mismatches"),
   };
 }
 
-std::vector<Metric> WatchRows() {
+std::vector<Metric> EndingRows() {
   return {
       Counter("muster_entries_evicted_total",
               "Entries of this node that an administrator had removed.",
@@ -337,6 +351,11 @@ std::vector<Metric> WatchRows() {
               "Records of ended sessions that went before their time.",
               "It grows: raise `--max-ended-sessions`.")
           .From("ended_records_dropped"),
+  };
+}
+
+std::vector<Metric> WatchRows() {
+  return {
       Counter("muster_watch_states_total",
               "Watches that were begun with a state, fresh starts included.",
               "A high rate: clients connect anew without a version.")

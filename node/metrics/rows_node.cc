@@ -213,8 +213,7 @@ std::vector<Metric> MemoryRows() {
             "Recent changes kept for peers that fall behind.", kContext)
           .From("log_bytes"),
       Gauge("muster_log_budget_bytes",
-            "The most that they may take: "
-            "`--log-bytes`.",
+            "The most that these recent changes may take: `--log-bytes`.",
             "Full transfers are frequent while the log is at its budget: "
             "raise `--log-bytes`.")
           .ByLoop([](const Loop& l, Samples& out) {
@@ -229,8 +228,8 @@ std::vector<Metric> MemoryRows() {
           .By([](const Snapshot& s, Samples& out) {
             out.Add(Number(s.process.resident_bytes));
           }),
-      Gauge("process_virtual_memory_bytes", "Memory that it has mapped.",
-            kContext)
+      Gauge("process_virtual_memory_bytes",
+            "Memory that the process has mapped.", kContext)
           .By([](const Snapshot& s, Samples& out) {
             out.Add(Number(s.process.virtual_bytes));
           }),
@@ -245,7 +244,8 @@ std::vector<Metric> MemoryRows() {
           .By([](const Snapshot& s, Samples& out) {
             out.Add(Number(s.process.open_files));
           }),
-      Gauge("process_max_fds", "The most that it may open: `ulimit -n`.",
+      Gauge("process_max_fds",
+            "The most files that the process may open: `ulimit -n`.",
             "Below `--max-connections`: the node warns at its start.")
           .By([](const Snapshot& s, Samples& out) {
             out.Add(Number(s.process.max_files));
@@ -260,7 +260,8 @@ std::vector<Metric> MemoryRows() {
 std::vector<Metric> ConnectionRows() {
   return {
       Counter("muster_connections_accepted_total",
-              "TCP connections accepted, of clients and peers.",
+              "TCP connections that were given a place of clients; a peer's "
+              "moves to a place of its own once it has proved itself.",
               "A high rate: clients connect anew for every call.")
           .From("connections_accepted"),
       Gauge("muster_connections_open",
@@ -297,17 +298,18 @@ std::vector<Metric> ConnectionRows() {
 
 std::vector<Metric> RefusalRows() {
   return {
-      Counter("muster_refusals_total",
-              "What was refused, by reason: `connection_limit` a connection "
-              "past `--max-connections`; `peer_link` a peer of another "
-              "cluster, with a wrong secret or an incompatible version; "
-              "`member_limit` a node past `--max-members`; `guest_call` a "
-              "call on a connection past `--max-connections`; `admin_call` an "
-              "administrative call without the right token; "
-              "`unproved_datagram` a beat without proof of the secret; "
-              "`foreign_datagram` a beat of another cluster.",
-              "`connection_limit`: add a node or raise the limit. Others: see "
-              "the log for who is refused and why.")
+      Counter(
+          "muster_refusals_total",
+          "What was refused, by reason: `connection_limit` a connection that "
+          "was closed at once, as no place was free; `peer_link` a peer of "
+          "another cluster, with a wrong secret or an incompatible version; "
+          "`member_limit` a node past `--max-members`; `guest_call` a call of "
+          "a guest, past `--max-connections`; `admin_call` an administrative "
+          "call without the right token; "
+          "`unproved_datagram` a beat without proof of the secret; "
+          "`foreign_datagram` a beat of another cluster.",
+          "`connection_limit`, `guest_call`: add a node or raise the limit. "
+          "Others: see the log for who is refused and why.")
           .Labels({"reason"})
           .From("connections_refused", "connection_limit")
           .From("peer_links_refused", "peer_link")

@@ -14,6 +14,7 @@ namespace {
 
 // Streams written to by one bulk task: each takes about 10 us.
 constexpr size_t kStreamsPerTask = 32;
+constexpr char kStopping[] = "the node is shutting down";
 
 }  // namespace
 
@@ -27,6 +28,10 @@ core::RequestId Sink::ExpectReply(OnReply on_reply) {
 }
 
 core::RequestId Sink::ExpectOrder(OnOrder on_order) {
+  if (stopping_) {
+    on_order(absl::UnavailableError(kStopping));
+    return ++last_request_;
+  }
   orders_.emplace(++last_request_, std::move(on_order));
   return last_request_;
 }
@@ -178,8 +183,18 @@ void Sink::OnDraining() {
     on_reply(
         absl::UnavailableError("the node is draining; resume at another one"));
   }
+  FailOrders("the node is draining; use another one");
+}
+
+// They wait for peers that are not heard any more.
+void Sink::OnStopping() {
+  stopping_ = true;
+  FailOrders(kStopping);
+}
+
+void Sink::FailOrders(const char* why) {
   for (auto& [id, on_order] : std::exchange(orders_, {})) {
-    on_order(absl::UnavailableError("the node is draining; use another one"));
+    on_order(absl::UnavailableError(why));
   }
 }
 

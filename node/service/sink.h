@@ -64,11 +64,13 @@ class Sink final : public ServiceSink {
   void OnMembersChanged(const core::Replica& replica, core::Now now) override;
   void OnReadyChanged(bool ready) override;
   void OnDraining() override;
+  void OnStopping() override;
 
  private:
   using Streams = std::vector<std::shared_ptr<StreamWriter>>;
   void PumpInChunks(Streams streams);
   void ReportSent(core::Replica& replica, core::Now now);
+  void FailOrders(const char* why);
 
   CorePort* const core_;
   Offload* const offload_;
@@ -77,6 +79,7 @@ class Sink final : public ServiceSink {
 
   // Loop thread only.
   SessionRegistry sessions_;
+  bool stopping_ = false;
   core::RequestId last_request_ = 0;
   absl::flat_hash_map<core::RequestId, OnReply> replies_;
   absl::flat_hash_map<core::RequestId, OnOrder> orders_;

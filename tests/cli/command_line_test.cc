@@ -226,6 +226,12 @@ TEST_F(CommandLineTest, NamesAreTakenAsTheyAreGiven) {
   EXPECT_EQ(Parse({"topics", "[a,b]"}).line->prefix, "[a,b]");
   EXPECT_EQ(Parse({"count", "--key", "[a,b]"}).line->key, "[a,b]");
   EXPECT_EQ(Parse({"watch", "--prefix", "[a]"}).line->prefix, "[a]");
+  const Parsed evict = Parse(
+      {"evict", "[a]", "[u]", "--reason", "[spam]", "--admin-token", "[t]"});
+  ASSERT_TRUE(evict.line.has_value()) << evict.err;
+  EXPECT_EQ(evict.line->reason, "[spam]");
+  EXPECT_EQ(evict.line->admin_token, "[t]");
+  EXPECT_EQ(Parse({"forget", "[a]"}).line->node, "[a]");
   EXPECT_THAT(Parse({"serve", "--cluster-secret", "[a,b]"}).line->config.flags,
               ElementsAre(Pair("cluster-secret", "[a,b]")));
   EXPECT_THAT(Parse({"sim", "[a,b]", "++"}).line->rest,

@@ -47,7 +47,7 @@ bool FakeWorld::Holds(const std::string& ref) const {
 std::string FakeWorld::RefOf(const std::string& key) const {
   absl::MutexLock lock(&mutex_);
   for (const auto& [ref, of] : entries_) {
-    if (of == key) return ref;
+    if (of.first == key) return ref;
   }
   return "";
 }

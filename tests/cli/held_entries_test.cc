@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr HeldEntries::BatchSize kLimit = {500, 1 << 20};
 
@@ -184,8 +185,25 @@ TEST_F(HeldEntriesTest, WhatTheNodeLetGoOfIsNotTrackedAgain) {
   EXPECT_THAT(Resume(&entries_), IsEmpty());
   Begin(&entries_);
   EXPECT_TRUE(entries_.Settled());
-  // Unless it is asked for.
+  // A change of it does not bring it back, only another Track does.
+  EXPECT_TRUE(absl::IsNotFound(entries_.Update("room", "ann", "3")));
+  EXPECT_TRUE(absl::IsNotFound(entries_.Untrack("room", "ann")));
+  EXPECT_TRUE(entries_.Settled());
   EXPECT_TRUE(entries_.Track({"room", "ann", "3"}).ok());
+  EXPECT_THAT(Next(&entries_), ElementsAre("+ann=3"));
+}
+
+TEST_F(HeldEntriesTest, WhatTheNodeLetGoOfWhileItsUpdateWasOnItsWayIsGone) {
+  EXPECT_TRUE(entries_.Update("room", "ann", "2").ok());
+  EXPECT_THAT(Next(&entries_), SizeIs(1));
+  EXPECT_EQ(entries_.GiveUp("r1")->key, "ann");
+  EXPECT_TRUE(entries_.Track({"room", "ann", "3"}).ok());
+  v1::SessionResponse answer;
+  answer.add_updated_refs("");
+  answer.add_update_errors()->set_code(
+      static_cast<int>(absl::StatusCode::kNotFound));
+  EXPECT_THAT(entries_.Acknowledge(answer), SizeIs(1));
+  EXPECT_EQ(entries_.held(), 0u);
   EXPECT_THAT(Next(&entries_), ElementsAre("+ann=3"));
 }
 

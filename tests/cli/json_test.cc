@@ -49,7 +49,7 @@ TEST(JsonTest, ListsAndMessagesNestAndMapsAreInByteOrder) {
   const std::string json = ToJson(status);
   EXPECT_NE(json.find(R"("notes":["alone","insecure"])"), std::string::npos);
   EXPECT_NE(json.find(R"("streams":[{"node":"a",)"), std::string::npos);
-  EXPECT_NE(json.find(R"("counters":{"b":2,"z":1}})"), std::string::npos);
+  EXPECT_NE(json.find(R"("counters":{"b":2,"z":1})"), std::string::npos);
 }
 
 TEST(JsonTest, AnEventComesBeforeTheFields) {

@@ -44,11 +44,14 @@ void ToyNode::Step(LinkId link, const Frame& frame) {
     void operator()(const AckFrame& f) const {
       node.replication.OnAck(link, f);
     }
-    // The membership's: there is none to speak of.
+    // The membership's, and administrators': there are none to speak of.
     void operator()(const MembersFrame&) const {}
     void operator()(const AskFrame&) const {}
     void operator()(const BeatReport&) const {}
     void operator()(const LeavingFrame&) const {}
+    void operator()(const EvictFrame&) const {}
+    void operator()(const ForgetFrame&) const {}
+    void operator()(const OrderAnswerFrame&) const {}
   };
   replication.OnHeard(link);
   std::visit(Visitor{*this, link}, frame.body);

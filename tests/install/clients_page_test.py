@@ -95,8 +95,11 @@ class ClientsPageTest(unittest.TestCase):
     self.assertEqual(len(section.sessions), 1, "one session is shown")
     return section.sessions[0]
 
-  def play(self, session):
-    """Runs the session's command, and checks what is shown of it."""
+  def play(self, session, meanwhile=lambda: None):
+    """Runs the session's command, and checks what is shown of it.
+
+    Calls `meanwhile` before the first Enter; returns what the command says.
+    """
     command, shown = session.split("\n", 1)
     self.assertTrue(command.startswith("$ "), command)
     address = re.compile(r"127\.0\.0\.1:\d+")
@@ -117,6 +120,8 @@ class ClientsPageTest(unittest.TestCase):
       self.addCleanup(end)
     parts = shown.split("\n\n")
     for number, part in enumerate(parts):
+      if number == 1:
+        meanwhile()
       if number > 0:
         process.stdin.write("\n")
         process.stdin.flush()
@@ -126,6 +131,8 @@ class ClientsPageTest(unittest.TestCase):
                       f"shown: {lines}; said: {said}")
     self.assertEqual(process.wait(timeout=PATIENCE), 0, process.stderr.read())
     self.assertEqual(process.stderr.read(), "")
+    reader.join(timeout=PATIENCE)  # It ends with the command's terminal.
+    return said
 
   @staticmethod
   def read(master, said):
@@ -145,6 +152,13 @@ class ClientsPageTest(unittest.TestCase):
 
   def test_python(self):
     self.follow("Python")
+
+  def test_python_goes_on_where_a_message_answers_no_request(self):
+    evict = lambda: self.assertEqual(
+        self.muster("evict", "room:1", "ann", "--reason", "rules").stdout,
+        "evicted 1\n")
+    said = self.play(self.prepare("Python"), meanwhile=evict)
+    self.assertIn("ann was evicted: rules", said)
 
   def test_cpp(self):
     self.follow("C++")

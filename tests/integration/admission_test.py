@@ -85,6 +85,19 @@ class SignalTest(ClusterCase):
     self.assertEqual(node.process.wait(timeout=PATIENCE), 0)
     self.assertIn("SIGHUP: draining", log_of(node))
 
+  def test_a_closed_terminal_that_is_told_twice_cuts_no_drain_short(self):
+    node = self.nodes["a"]
+    node.send(signal.SIGHUP)
+    self.wait(lambda: "SIGHUP: draining" in log_of(node), "the drain")
+    node.send(signal.SIGHUP)
+    self.assertEqual(node.process.wait(timeout=PATIENCE), 0)
+
+  def test_a_hang_up_beside_sigterm_cuts_no_drain_short(self):
+    node = self.nodes["a"]
+    node.send(signal.SIGTERM)
+    node.send(signal.SIGHUP)
+    self.assertEqual(node.process.wait(timeout=PATIENCE), 0)
+
   def test_what_is_started_with_nohup_outlives_its_terminal(self):
     node = self.nodes["a"]
     node.kill()

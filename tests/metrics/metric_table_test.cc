@@ -5,6 +5,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -94,6 +95,25 @@ TEST(MetricTableTest, ACounterWithoutARowIsExportedByItsName) {
         ++rows;
       }
     }
+  }
+  EXPECT_EQ(rows, 2);
+}
+
+// Prometheus takes only one of two lines with the same labels.
+TEST(MetricTableTest, TwoLinksToOneNameAreOneLine) {
+  Runtime::LoopMeasures loop;
+  loop.core.links = {{"b", 1, absl::Milliseconds(20), 70},
+                     {"b", 2, absl::Milliseconds(10), 90}};
+  int rows = 0;
+  for (const Metric& metric : MetricTable()) {
+    const bool round_trip = metric.name == "muster_link_round_trip_seconds";
+    if (!round_trip && metric.name != "muster_link_unacked_bytes") continue;
+    Samples samples;
+    metric.read_loop(loop, samples);
+    const std::vector<Sample> all = samples.Take();
+    ASSERT_EQ(all.size(), 1u) << metric.name;
+    EXPECT_EQ(all[0].value, round_trip ? 0.02 : 90) << metric.name;
+    ++rows;
   }
   EXPECT_EQ(rows, 2);
 }

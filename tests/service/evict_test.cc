@@ -1,5 +1,8 @@
 // Evict and Forget, and what the clients of an evicted entry are told.
+#include <future>
+#include <memory>
 #include <string>
+#include <thread>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -154,6 +157,39 @@ TEST_F(EvictTest, WhatIsMalformedIsRefusedWithTheRule) {
               HasSubstr("reason: 1025 bytes; at most 1024"));
   status = Ask(Evict("room", "ann", "a\nb"), &response);
   EXPECT_THAT(status.error_message(), HasSubstr("control characters"));
+}
+
+// A call that nobody answered would keep the server, and so the node, for ever.
+TEST(OrdersTest, ANodeThatEndsAnswersAnEvictionThatWaitsForAPeer) {
+  auto a = std::make_unique<TestNode>("a");
+  TestNode b("b", {a->address()});
+  ASSERT_TRUE(a->WaitReady());
+  ASSERT_TRUE(b.WaitReady());
+  const auto of_a = a->Presence();
+  const auto of_b = b.Presence();
+  SessionClient here(of_a.get());
+  here.Open();
+  here.Track("room", "ann");
+  SessionClient there(of_b.get());
+  there.Open();
+  there.Track("room", "ann");
+  ASSERT_TRUE(WaitFor([&] { return CountOf(of_a.get(), "room") == 2; }));
+  std::promise<void> go_on;
+  b.runtime().Post(
+      [held = go_on.get_future()](core::Replica&, core::Now) { held.wait(); });
+  grpc::Status status;
+  std::thread evict([&of_a, &status] {
+    Context context;
+    v1::EvictResponse response;
+    status = of_a->Evict(&context, Evict("room", "ann"), &response);
+  });
+  v1::SessionResponse told;
+  EXPECT_TRUE(here.Read(&told));
+  EXPECT_EQ(told.evicted_size(), 1);  // From now on a waits for b.
+  a.reset();
+  go_on.set_value();
+  evict.join();
+  EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE) << status.error_message();
 }
 
 TEST(ForgetTest, OnlyTheDeadAndOnEveryNode) {

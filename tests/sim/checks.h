@@ -16,10 +16,11 @@
 //   C5 nothing leaves before its grace is over (same exception), nor is shown
 //      6 s after that by a node that runs, whatever else is broken: unless the
 //      owner lives out of its reach, or beats or link frames are lost beyond
-//      what the detector allows for. Where nothing has been wrong since 5 s
-//      before the disconnect, windows are as by default, and the session was
-//      nowhere else, it is not shown half a second and six round trips after
-//      its grace.
+//      what the detector allows for. Where nothing has been wrong, and no
+//      rebase was under way, since 5 s before the disconnect, windows are as by
+//      default, the session was nowhere else, and its node hears all streams
+//      from their origins, it is not shown half a second and six round trips
+//      after its grace; three ticks more, where these are longer than a node's.
 // At fixed times after a fault:
 //   C6 a dead or frozen node is down for the others 3 s after it was last
 //      heard; where nothing else is wrong, 2.7 s, or, if its address refuses,
@@ -229,6 +230,7 @@ class Checks : public Observer {
   void CheckOverdue(Process& at, const Model::Entries& shown);
   bool MayBeLate(Process& at, int owner, SimTime since, SimTime late);
   // How long after its grace nobody may show the entry any more.
+  bool HearsAllDirectly(Process& process);
   SimTime LatestAfterGrace(const Model::Session& session, SimTime since);
   // Nothing was done to nodes and network since so long ago, and both are well.
   bool IsCalmSince(SimTime since);
@@ -277,6 +279,7 @@ class Checks : public Observer {
            std::pair<uint64_t, uint64_t>>
       rebases_;
   SimTime changed_at_ = 0;
+  SimTime rebased_at_ = 0;               // The last frame of a rebase was sent.
   std::multiset<SimTime> disturbed_at_;  // In the last seconds.
   bool slowed_ = false;
 };

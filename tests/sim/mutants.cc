@@ -65,8 +65,6 @@ constexpr std::array<Row, static_cast<size_t>(Mutant::kCount)> kRows = {{
      "a refused connect is proof without asking others"},
     {Mutant::kAsksWithoutEnd, "asks-without-end",
      "a question is passed on however lately it was"},
-    {Mutant::kLeavesUnasked, "leaves-unasked",
-     "entries leave with their grace, a resume on its way or not"},
 }};
 
 constexpr uint64_t kMostSeeds = 1000;

@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "crdt/check.h"
-#include "crdt/mutant.h"
 #include "node/core/pubsub/glob.h"
 #include "node/core/rebase_elements.h"
 
@@ -211,7 +210,7 @@ uint64_t InterestState::ShownSum(const InterestSet::Holders& holders) const {
 
 const Stream* InterestState::StreamOf(crdt::LifeId life) const {
   const StreamTable& streams = streams_;
-  return streams.Find({life, crdt::StreamKind::kInterest});
+  return streams.Find({life, kind_});
 }
 
 InterestState::Match InterestState::MatchOf(absl::string_view channel) const {

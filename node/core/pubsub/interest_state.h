@@ -32,7 +32,9 @@ namespace muster::core {
 
 class InterestState final : public StreamState {
  public:
-  explicit InterestState(StreamTable& streams) : streams_(streams) {}
+  // `kind`: that of interest streams in the table.
+  InterestState(StreamTable& streams, crdt::StreamKind kind)
+      : streams_(streams), kind_(kind) {}
 
   // ---- this node's own stream ----
   // Says how many of this node's clients subscribe to a name by now.
@@ -107,6 +109,7 @@ class InterestState final : public StreamState {
   uint64_t ShownSum(const crdt::InterestSet::Holders& holders) const;
 
   StreamTable& streams_;
+  const crdt::StreamKind kind_;
   crdt::InterestSet set_;
   std::vector<Stream*> by_idx_;
   std::vector<StreamIdx> free_;

@@ -36,23 +36,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "node/core/frames.h"
-#include "node/core/options.h"
 #include "node/core/pubsub/confirmations.h"
 #include "node/core/pubsub/fan_out.h"
 #include "node/core/pubsub/interest_state.h"
+#include "node/core/pubsub/mail.h"
 #include "node/core/pubsub/mailbox.h"
 #include "node/core/pubsub/message.h"
+#include "node/core/pubsub/options.h"
 #include "node/core/pubsub/subscriptions.h"
 #include "node/core/time.h"
 
 namespace muster::core {
-
-// What pub/sub has to say to another node, for the router to bring there.
-struct PubSubMail {
-  crdt::LifeId to;
-  RoutedFrame::Body body;
-};
 
 class PubSub {
  public:

@@ -226,7 +226,7 @@ void HeldEntries::TakeTracks(const v1::SessionResponse& response,
   for (Slot* slot : tracks) Landed(slot);
 }
 
-// What has been asked for meanwhile is next. An untrack comes before whatever
+// Requests made meanwhile are next. An untrack comes before whatever
 // waits: it may be the same topic and key.
 void HeldEntries::Landed(Slot* slot) {
   slot->in_flight = false;
@@ -267,9 +267,16 @@ std::optional<HeldEntry> HeldEntries::GiveUp(absl::string_view ref) {
         return !slot.ref.empty() && slot.ref == ref;
       });
   if (found == slots_.end()) return std::nullopt;
-  Refuse(&*found);
-  found->new_meta.reset();
-  return found->entry;
+  Slot* slot = &*found;
+  HeldEntry entry = slot->entry;
+  const auto named = index_.find({entry.topic, entry.key});
+  if (named != index_.end() && named->second == slot) index_.erase(named);
+  if (!slot->gone) --held_;
+  slot->gone = true;
+  slot->ref.clear();
+  slot->new_meta.reset();
+  if (!slot->queued && !slot->in_flight) Erase(slot);
+  return entry;
 }
 
 void HeldEntries::FillResume(v1::ResumeRequest* resume) {

@@ -1,5 +1,5 @@
-// What a held session is to hold, and how far its node has acknowledged it: the
-// state of HeldSession without its streams.
+// The entries of a held session, and which of them its node has acknowledged:
+// the state of HeldSession without its streams.
 //
 //   Track(room, ann)        --> a batch: track room ann
 //   the answer: ref 1       --> ann is held
@@ -14,7 +14,7 @@
 //   2. An entry is untracked before another of its topic and key is tracked.
 //   3. An entry that is refused is not sent again until it is changed.
 //
-// Cost: O(1) an operation, O(entries) a stream; memory for every entry.
+// Cost: O(log n) an operation, O(n) a stream; memory for every entry.
 // Threads: none; one caller at a time.
 #ifndef MUSTER_CLIENT_HELD_ENTRIES_H_
 #define MUSTER_CLIENT_HELD_ENTRIES_H_
@@ -58,7 +58,7 @@ class HeldEntries {
   HeldEntries(const HeldEntries&) = delete;
   HeldEntries& operator=(const HeldEntries&) = delete;
 
-  // What is wanted from now on. ALREADY_EXISTS, NOT_FOUND: by topic and key,
+  // Changes what is wanted. ALREADY_EXISTS, NOT_FOUND: by topic and key,
   // among the entries that are wanted; INVALID_ARGUMENT: a name is not UTF-8.
   absl::Status Track(HeldEntry entry);
   absl::Status Update(absl::string_view topic, absl::string_view key,
@@ -72,11 +72,12 @@ class HeldEntries {
   std::vector<Refusal> Acknowledge(const v1::SessionResponse& response);
   // The batch on its way is one operation, and no message can hold it.
   Refusal RefuseBatch(const absl::Status& status);
-  // The node has let go of the entry: it is not tracked again. Absent if no
-  // entry has this ref.
+  // The node has let go of the entry: it is no longer among those that are
+  // wanted, and only another Track brings it back. Absent if no entry has this
+  // ref. Cost: O(entries).
   std::optional<HeldEntry> GiveUp(absl::string_view ref);
 
-  // What the session should hold, for the start of a stream.
+  // Names the wanted entries, for the start of a stream.
   void FillResume(v1::ResumeRequest* resume);
   // A stream has begun: of what the resume named, `missing` is not there.
   void StreamBegun(const v1::ResumeResponse& resumed);

@@ -14,7 +14,7 @@
 //   1. An entry is held if and only if the node that holds the session has
 //      acknowledged it. An operation whose answer was lost counts as not made:
 //      the resume drops what it may have left behind, and it is made again.
-//      What is asked for while the session has no node is done at the next.
+//      Requests made while the session has no node are done at the next.
 //   2. One batch is on its way at a time; a batch is at most
 //      `operations_per_message` and, unless it is a single operation,
 //      `bytes_per_message`; less at a node that takes only smaller ones.
@@ -23,7 +23,7 @@
 //   4. After Stop the session is closed, at another node if its own does not
 //      answer: its entries leave at once.
 //   5. An entry that an administrator has evicted is given up: no move of the
-//      session brings it back.
+//      session and no Update brings it back, only another Track.
 //
 // Errors: what a node answered to the opening, if trying elsewhere cannot
 // help; UNAVAILABLE if no node could be reached, at the start in one round,
@@ -96,7 +96,7 @@ class HeldSession {
   absl::Status Run(const Observer& observer);
   void Stop() { runner_.Stop(); }
 
-  // What the session is to hold from now on, before Run or while it runs; the
+  // Change what the session holds from now on, before Run or while it runs; the
   // observer hears how it went. An entry is named by its topic and key. Errors:
   // ALREADY_EXISTS, NOT_FOUND: it is, or is not, among them; INVALID_ARGUMENT:
   // a name is not UTF-8; FAILED_PRECONDITION: Run has ended. Track of an entry
@@ -134,7 +134,7 @@ class HeldSession {
   // Sends `request` and reads its answer; false if the stream has ended.
   bool Exchange(Stream* stream, v1::SessionRequest* request,
                 v1::SessionResponse* response, const Observer& observer);
-  // Gives up what the message says was evicted.
+  // Gives up the entries that the message calls evicted.
   void TakeEvicted(const v1::SessionResponse& response,
                    const Observer& observer);
   // Closes the session, wherever it lives.
