@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "bench/base.h"
-#include "node/core/replica.h"
+#include "node/core/replica/replica.h"
 
 namespace muster::bench {
 

@@ -10,8 +10,8 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "node/core/replica.h"
-#include "node/loop.h"
+#include "node/core/replica/replica.h"
+#include "node/runtime/loop.h"
 
 namespace muster::bench {
 namespace {

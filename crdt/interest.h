@@ -81,7 +81,7 @@ class InterestSet {
     std::string name;
     bool pattern = false;
     uint64_t subscribers = 0;
-    uint16_t round = 0;  // Of a rebase; see node/core/rebase.h.
+    uint16_t round = 0;  // Of a rebase; see node/core/stream/rebase.h.
   };
   // Of one stream, in the order of their last seqs.
   using Elements = absl::btree_map<Seq, Element>;

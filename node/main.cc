@@ -8,7 +8,7 @@
 #include "node/cli/client_command.h"
 #include "node/cli/command_line.h"
 #include "node/cli/sim_command.h"
-#include "node/config.h"
+#include "node/config/config.h"
 #include "node/metrics/metric_table.h"
 #include "node/serve.h"
 

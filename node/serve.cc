@@ -9,10 +9,10 @@
 #include <memory>
 #include <string>
 
-#include "node/file_limit.h"
+#include "node/listener/file_limit.h"
 #include "node/metrics/collector.h"
 #include "node/metrics/metrics_server.h"
-#include "node/runtime.h"
+#include "node/runtime/runtime.h"
 #include "node/service/client_services.h"
 
 namespace muster {

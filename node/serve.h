@@ -5,7 +5,7 @@
 #include <ostream>
 
 #include "node/cli/exit_code.h"
-#include "node/config.h"
+#include "node/config/config.h"
 
 namespace muster {
 

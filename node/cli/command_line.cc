@@ -17,8 +17,8 @@
 #include "absl/strings/str_split.h"
 #include "muster/client/address.h"
 #include "node/cli/words.h"
-#include "node/config_table.h"
-#include "node/suggestion.h"
+#include "node/config/config_table.h"
+#include "node/config/suggestion.h"
 
 namespace muster::cli {
 namespace {

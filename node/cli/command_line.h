@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "node/cli/exit_code.h"
-#include "node/config.h"
+#include "node/config/config.h"
 
 namespace muster::cli {
 

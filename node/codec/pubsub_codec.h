@@ -1,5 +1,5 @@
 // What publishers and subscribers say and hear: muster.v1 PubSub messages to
-// and from the core values of node/core/pubsub/message.h.
+// and from the core values of node/core/message.h.
 //
 // Publish requests and message deliveries are read and written by hand, since
 // they come by the hundred thousand a second; the rest goes through the
@@ -17,7 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "muster/v1/pubsub.pb.h"
-#include "node/core/pubsub/message.h"
+#include "node/core/message.h"
 
 namespace muster::codec {
 

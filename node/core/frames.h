@@ -15,7 +15,7 @@
 
 #include "absl/time/time.h"
 #include "crdt/types.h"
-#include "node/core/pubsub/mail.h"
+#include "node/core/mail.h"
 
 namespace muster::core {
 
@@ -135,7 +135,7 @@ struct AskFrame {
 };
 struct LeavingFrame {};
 // Orders of an administrator, passed on by the node that was asked; see
-// node/core/orders.h.
+// node/core/replica/orders.h.
 struct EvictFrame {
   uint64_t number = 0;
   std::string topic;
@@ -158,7 +158,7 @@ inline constexpr uint32_t kMaxHops = 4;
 struct RoutedFrame {
   crdt::LifeId to;
   crdt::LifeId from;
-  uint32_t hops = 0;  // Links that it has come over.
+  uint32_t hops = 0;      // Links that it has come over.
   using Body = MailBody;  // Today pub/sub alone has any.
   Body body;
 };

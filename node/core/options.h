@@ -1,5 +1,5 @@
 // What a replica is told at its start. Every field has a default that suits a
-// local network; node/config sets them from flags and the config file.
+// local network; node/config/config sets them from flags and the config file.
 #ifndef MUSTER_NODE_CORE_OPTIONS_H_
 #define MUSTER_NODE_CORE_OPTIONS_H_
 
@@ -9,11 +9,10 @@
 
 #include "absl/time/time.h"
 #include "node/core/frames.h"
-#include "node/core/pubsub/options.h"
 
 namespace muster::core {
 
-// Failure detection; see node/core/failure_detector.h.
+// Failure detection; see node/core/membership/failure_detector.h.
 struct DetectorOptions {
   absl::Duration beat_interval = absl::Milliseconds(250);
   double phi_threshold = 8;
@@ -31,7 +30,8 @@ struct DetectorOptions {
   bool refused_is_proof = true;
   absl::Duration refused_wait = absl::Milliseconds(350);
   // A link that has acknowledged nothing for this long while beats arrive is
-  // redialled on a fresh socket. At least; see node/core/peer_links.h.
+  // redialled on a fresh socket. At least; see
+  // node/core/membership/peer_links.h.
   absl::Duration link_stall = absl::Seconds(1);
   // A silent member and its stream are forgotten after this.
   absl::Duration forget = absl::Minutes(20);
@@ -55,8 +55,8 @@ struct ReplicationOptions {
 
 struct SessionOptions {
   // How long past its grace a session's entries stay at most, while other nodes
-  // may have accepted a resume of it; see node/core/leave_gate.h. Copies of
-  // nodes that are gone stay for so long.
+  // may have accepted a resume of it; see node/core/replica/leave_gate.h.
+  // Copies of nodes that are gone stay for so long.
   absl::Duration leave_delay = absl::Seconds(3);
   // How long a moved or ended session's record is kept.
   absl::Duration record_keep = absl::Minutes(11);
@@ -73,6 +73,23 @@ struct WatchOptions {
   size_t history = 16'384;
   // Batches on their way to one watcher before it is moved to a fresh state.
   size_t max_queued = 64;
+};
+
+// Messages to one other node; see node/core/pubsub/mailbox.h.
+struct MailOptions {
+  size_t window_bytes = 1 << 20;  // Sent and not acknowledged.
+  size_t max_bytes = 16 << 20;    // Queued; past it a message is dropped.
+  size_t frame_bytes = kBulkFrameBytes;
+};
+
+struct PubSubOptions {
+  size_t max_subscribers = 20'000;  // Subscribe streams of this node.
+  // Channels and patterns of one of them.
+  size_t max_names_per_subscriber = 100'000;
+  // Messages that wait for their subscribers here.
+  size_t max_undelivered_bytes = 64 << 20;
+  size_t log_bytes = 4 << 20;  // The ring of encoded changes of interest.
+  MailOptions mail;
 };
 
 struct Options {

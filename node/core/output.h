@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "node/core/client.h"
 #include "node/core/frames.h"
-#include "node/core/pubsub/message.h"
+#include "node/core/message.h"
 
 namespace muster::core {
 

@@ -21,7 +21,7 @@
 #include <vector>
 
 #include "node/metrics/snapshot.h"
-#include "node/runtime.h"
+#include "node/runtime/runtime.h"
 #include "node/service/client_services.h"
 
 namespace muster::metrics {

@@ -9,8 +9,8 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "node/core_port.h"
-#include "node/runtime.h"
+#include "node/runtime/core_port.h"
+#include "node/runtime/runtime.h"
 #include "node/service/client_services.h"
 
 namespace muster::metrics {

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "node/core_port.h"
+#include "node/runtime/core_port.h"
 #include "node/service/limits.h"
 
 namespace grpc {

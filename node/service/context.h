@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "node/core_port.h"
+#include "node/runtime/core_port.h"
 #include "node/service/admin.h"
 #include "node/service/limits.h"
 #include "node/service/offload.h"

@@ -1,7 +1,7 @@
 // What a client may ask for at most. Each value is a flag and a key of the
 // config file; an error that comes of one names it. What the core bounds
 // itself (sessions, entries a session, watches) is in node/core/options.h, and
-// connections in node/runtime.h.
+// connections in node/runtime/runtime.h.
 #ifndef MUSTER_NODE_SERVICE_LIMITS_H_
 #define MUSTER_NODE_SERVICE_LIMITS_H_
 

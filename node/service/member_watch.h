@@ -15,7 +15,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
-#include "node/core_port.h"
+#include "node/runtime/core_port.h"
 #include "node/service/stream_writer.h"
 
 namespace muster::service {

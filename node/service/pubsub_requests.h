@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "node/core/pubsub/message.h"
+#include "node/core/message.h"
 #include "node/service/limits.h"
 
 namespace muster::service {

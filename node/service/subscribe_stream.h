@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "node/core/pubsub/message.h"
+#include "node/core/message.h"
 #include "node/service/context.h"
 #include "node/service/pubsub_requests.h"
 #include "node/service/stream_writer.h"

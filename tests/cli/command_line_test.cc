@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "node/config_table.h"
+#include "node/config/config_table.h"
 
 namespace muster::cli {
 namespace {

@@ -1,5 +1,5 @@
 // Every option of the table, and everything that can be wrong in a file.
-#include "node/config.h"
+#include "node/config/config.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,8 +14,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "node/config_file.h"
-#include "node/config_table.h"
+#include "node/config/config_file.h"
+#include "node/config/config_table.h"
 
 namespace muster {
 namespace {

@@ -1,4 +1,4 @@
-#include "node/suggestion.h"
+#include "node/config/suggestion.h"
 
 #include <gtest/gtest.h>
 

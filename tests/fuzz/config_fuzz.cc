@@ -5,9 +5,9 @@
 
 #include "absl/strings/match.h"
 #include "crdt/check.h"
-#include "node/config_file.h"
-#include "node/config_option.h"
-#include "node/config_table.h"
+#include "node/config/config_file.h"
+#include "node/config/config_option.h"
+#include "node/config/config_table.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace muster;

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "node/core/replica.h"
+#include "node/core/replica/replica.h"
 #include "tests/fuzz/byte_source.h"
 
 namespace muster::fuzz {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "node/core/replica.h"
-#include "node/core_port.h"
+#include "node/core/replica/replica.h"
 #include "node/mutex.h"
+#include "node/runtime/core_port.h"
 
 namespace muster::service {
 

@@ -16,7 +16,7 @@
 #include "gtest/gtest.h"
 #include "muster/v1/cluster.grpc.pb.h"
 #include "muster/v1/presence.grpc.pb.h"
-#include "node/runtime.h"
+#include "node/runtime/runtime.h"
 #include "node/service/client_services.h"
 
 namespace muster::service {

@@ -26,7 +26,7 @@
 #include <tuple>
 #include <vector>
 
-#include "node/core/replica.h"
+#include "node/core/replica/replica.h"
 #include "tests/sim/rng.h"
 #include "tests/sim/trace.h"
 

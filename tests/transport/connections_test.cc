@@ -1,4 +1,4 @@
-#include "node/connections.h"
+#include "node/listener/connections.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <limits>
 #include <list>
 
-#include "node/file_limit.h"
+#include "node/listener/file_limit.h"
 
 namespace muster {
 namespace {

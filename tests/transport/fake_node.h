@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 #include "transport/peer/events.h"
 #include "transport/peer/peer_transport.h"
 

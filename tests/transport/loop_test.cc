@@ -1,4 +1,4 @@
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <future>
 
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 
 int main() {
   muster::Loop loop;

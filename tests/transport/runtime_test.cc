@@ -1,5 +1,5 @@
 // Whole nodes, without client services, in one process.
-#include "node/runtime.h"
+#include "node/runtime/runtime.h"
 
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
@@ -14,7 +14,7 @@
 #include <chrono>
 #include <future>
 
-#include "node/connections.h"
+#include "node/listener/connections.h"
 #include "tests/transport/fake_node.h"
 #include "transport/peer/address.h"
 

@@ -13,7 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 
 namespace muster::peer {
 

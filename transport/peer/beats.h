@@ -26,7 +26,7 @@
 
 #include "absl/strings/string_view.h"
 #include "node/core/frames.h"
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 #include "transport/peer/counters.h"
 #include "transport/peer/handshake.h"
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 #include "transport/peer/events.h"
 
 namespace muster::peer {

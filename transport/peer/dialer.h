@@ -55,7 +55,7 @@
 #include <vector>
 
 #include "crdt/types.h"
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 #include "transport/peer/address.h"
 
 namespace muster::peer {

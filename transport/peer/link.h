@@ -22,7 +22,7 @@
 #include "node/codec/peer_codec.h"
 #include "node/codec/peer_proof.h"
 #include "node/core/frames.h"
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 #include "transport/peer/counters.h"
 #include "transport/peer/handshake.h"
 #include "transport/peer/pipe.h"

@@ -38,7 +38,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "node/core/frames.h"
-#include "node/loop.h"
+#include "node/runtime/loop.h"
 #include "transport/peer/beats.h"
 #include "transport/peer/counters.h"
 #include "transport/peer/dialer.h"

@@ -29,8 +29,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "node/codec/peer_codec.h"
-#include "node/loop.h"
 #include "node/mutex.h"
+#include "node/runtime/loop.h"
 #include "transport/peer/frame_stream.h"
 #include "transport/peer/send_queue.h"
 

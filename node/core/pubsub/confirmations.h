@@ -21,7 +21,7 @@
 
 #include "absl/time/time.h"
 #include "crdt/types.h"
-#include "node/core/pubsub/message.h"
+#include "node/core/message.h"
 #include "node/core/time.h"
 
 namespace muster::core {

@@ -19,7 +19,7 @@
 #include <memory>
 #include <vector>
 
-#include "node/core/pubsub/message.h"
+#include "node/core/message.h"
 #include "node/core/pubsub/subscriptions.h"
 
 namespace muster::core {

@@ -5,7 +5,7 @@
 
 #include "crdt/check.h"
 #include "node/core/pubsub/glob.h"
-#include "node/core/rebase_elements.h"
+#include "node/core/stream/rebase_elements.h"
 
 namespace muster::core {
 

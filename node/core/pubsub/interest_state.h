@@ -1,6 +1,6 @@
 // The interest streams of all nodes: what their clients subscribe to. See
-// crdt/interest.h for the elements, node/core/stream_state.h for how a kind is
-// replicated.
+// crdt/interest.h for the elements, node/core/stream/stream_state.h for how a
+// kind is replicated.
 //
 //   publish("news") --> Match --> nodes b and c hold "news" or a pattern of it
 //
@@ -24,9 +24,9 @@
 #include "absl/container/btree_map.h"
 #include "absl/strings/string_view.h"
 #include "crdt/interest.h"
-#include "node/core/pubsub/message.h"
-#include "node/core/stream_state.h"
-#include "node/core/stream_table.h"
+#include "node/core/message.h"
+#include "node/core/stream/stream_state.h"
+#include "node/core/stream/stream_table.h"
 
 namespace muster::core {
 

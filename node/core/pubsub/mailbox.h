@@ -35,8 +35,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "crdt/types.h"
-#include "node/core/pubsub/mail.h"
-#include "node/core/pubsub/options.h"
+#include "node/core/mail.h"
+#include "node/core/options.h"
 #include "node/core/time.h"
 
 namespace muster::core {

@@ -35,7 +35,7 @@
 #include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
-#include "node/core/pubsub/message.h"
+#include "node/core/message.h"
 
 namespace muster::core {
 

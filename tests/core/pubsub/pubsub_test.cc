@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "crdt/interest.h"
-#include "tests/core/toy_kind.h"
+#include "tests/core/stream/toy_kind.h"
 
 namespace muster::core {
 namespace {

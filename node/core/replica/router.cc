@@ -1,0 +1,55 @@
+#include "node/core/replica/router.h"
+
+namespace muster::core {
+
+uint32_t Router::LevelOf(LinkId link) const {
+  const auto level = levels_.find(link);
+  return level == levels_.end() ? 0 : level->second;
+}
+
+LinkId Router::WayTo(crdt::LifeId life) const {
+  const LinkId direct = membership_.LinkTo(life);
+  if (direct != 0) return LevelOf(direct) >= kRoutedLevel ? direct : 0;
+  const Stream* stream = streams_.Find({life, crdt::StreamKind::kInterest});
+  if (stream == nullptr) return 0;
+  const LinkId source = replication_.SourceLinkOf(*stream);
+  return LevelOf(source) >= kRoutedLevel ? source : 0;
+}
+
+bool Router::Forward(RoutedFrame frame, Output& out) {
+  const LinkId way = WayTo(frame.to);
+  if (way == 0) {
+    ++counters_.lost;
+    return false;
+  }
+  out.frames.push_back({way, {membership_.beat(), std::move(frame)}});
+  return true;
+}
+
+void Router::Send(crdt::LifeId to, RoutedFrame::Body body, Output& out) {
+  RoutedFrame frame{to, membership_.self().life, 1, std::move(body)};
+  if (Forward(std::move(frame), out)) ++counters_.sent;
+}
+
+bool Router::Receive(RoutedFrame& frame, Output& out) {
+  if (frame.to == membership_.self().life) {
+    ++counters_.received;
+    return true;
+  }
+  if (frame.hops >= kMaxHops) {
+    ++counters_.lost;
+    return false;
+  }
+  ++frame.hops;
+  if (Forward(std::move(frame), out)) ++counters_.relayed;
+  return false;
+}
+
+std::vector<std::pair<std::string, uint64_t>> Router::Counters() const {
+  return {{"routed_sent", counters_.sent},
+          {"routed_relayed", counters_.relayed},
+          {"routed_received", counters_.received},
+          {"routed_lost", counters_.lost}};
+}
+
+}  // namespace muster::core

@@ -1,0 +1,68 @@
+// The router: brings what is no stream (messages, acknowledgements, questions)
+// from one life of a node to another, by whatever links there are.
+//
+//   a --- b --- c     a has no link to c, and c's streams come to a from b: so
+//                     what a sends to c goes to b, and b passes it on.
+//
+// Best effort: what finds no way, or has come over kMaxHops links, is dropped.
+// Nothing is kept, nothing is sent again; order holds while the way stays the
+// same. A peer whose feature level is below kRoutedLevel is never given a
+// routed frame.
+//
+// Cost: O(log streams) a frame. Threads: the core's.
+#ifndef MUSTER_NODE_CORE_REPLICA_ROUTER_H_
+#define MUSTER_NODE_CORE_REPLICA_ROUTER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "crdt/types.h"
+#include "node/core/frames.h"
+#include "node/core/membership/membership.h"
+#include "node/core/output.h"
+#include "node/core/stream/replication.h"
+#include "node/core/stream/stream_table.h"
+
+namespace muster::core {
+
+class Router {
+ public:
+  Router(const StreamTable& streams, const Membership& membership,
+         const Replication& replication)
+      : streams_(streams), membership_(membership), replication_(replication) {}
+
+  // What the peer at the other end of a link can read.
+  void OnLinkUp(LinkId link, uint32_t feature_level) {
+    levels_[link] = feature_level;
+  }
+  void OnLinkDown(LinkId link) { levels_.erase(link); }
+  uint32_t LevelOf(LinkId link) const;
+
+  // Whether routed frames can be brought there by now.
+  bool Reaches(crdt::LifeId life) const { return WayTo(life) != 0; }
+  void Send(crdt::LifeId to, RoutedFrame::Body body, Output& out);
+  // A routed frame that came. True: it is for this node.
+  bool Receive(RoutedFrame& frame, Output& out);
+
+  std::vector<std::pair<std::string, uint64_t>> Counters() const;
+
+ private:
+  // The link that leads there, or 0.
+  LinkId WayTo(crdt::LifeId life) const;
+  bool Forward(RoutedFrame frame, Output& out);
+
+  const StreamTable& streams_;
+  const Membership& membership_;
+  const Replication& replication_;
+  std::map<LinkId, uint32_t> levels_;
+  struct {
+    uint64_t sent = 0, relayed = 0, received = 0, lost = 0;
+  } counters_;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_REPLICA_ROUTER_H_

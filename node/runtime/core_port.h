@@ -1,0 +1,92 @@
+// The two sides of the event loop, as interfaces: what the services may ask of
+// the loop that owns the core (CorePort), and what the loop tells the services
+// (ServiceSink). The runtime implements the first, node/service the second;
+// tests put something simpler on either side.
+//
+//   gRPC thread --CorePort::Post--> loop thread: task(replica, now)
+//   loop thread --ServiceSink::On...--> services (copy, queue, return at once)
+//
+// Threads. CorePort may be used from any thread. Every call of ServiceSink but
+// OnStarted comes on the loop thread, one at a time, after the step that made
+// the events; it must not block, must not call a changing method of the
+// replica, and may Post.
+#ifndef MUSTER_NODE_RUNTIME_CORE_PORT_H_
+#define MUSTER_NODE_RUNTIME_CORE_PORT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "node/core/output.h"
+#include "node/core/replica/replica.h"
+#include "node/core/time.h"
+
+namespace grpc {
+class Server;
+}
+
+namespace muster {
+
+// A step of the core. Runs once, on the loop thread; what the replica wants
+// done is carried out right after it. Must take less than 1 ms.
+using CoreTask = absl::AnyInvocable<void(core::Replica&, core::Now)>;
+
+// What the runtime measures of itself.
+struct RuntimeStats {
+  absl::Duration uptime;
+  // Longest time that one step held the loop: of the last ten seconds, and of
+  // all time.
+  absl::Duration loop_lag;
+  absl::Duration loop_lag_max;
+  // Tasks that wait for the loop: peers' frames, clients' reads, all others.
+  size_t queued_frames = 0;
+  size_t queued_reads = 0;
+  size_t queued_tasks = 0;
+  // Counters of the runtime and the peer transport, by name, in byte order.
+  std::vector<std::pair<std::string, uint64_t>> counters;
+};
+
+class CorePort {
+ public:
+  virtual ~CorePort() = default;
+  // Tasks of one thread run in the order posted. After the loop has stopped a
+  // task is destroyed without being run: nobody may wait for one for ever.
+  virtual void Post(CoreTask task) = 0;
+  // For a step that changes nothing and is short: it waits for the step that
+  // runs and for other reads, not for all that was posted before.
+  virtual void PostRead(CoreTask task) = 0;
+  virtual RuntimeStats Stats() const = 0;
+};
+
+class ServiceSink {
+ public:
+  virtual ~ServiceSink() = default;
+  // Once, on the thread that starts the runtime: the server is built and no
+  // other call has been made yet.
+  virtual void OnStarted(grpc::Server& server) = 0;
+  virtual void OnReplies(std::vector<core::AsyncReply> replies) = 0;
+  virtual void OnSessionsEnded(std::vector<core::SessionEnded> ended) = 0;
+  virtual void OnEvicted(std::vector<core::EntryEvicted> evicted) = 0;
+  virtual void OnOrders(std::vector<core::OrderDone> orders) = 0;
+  virtual void OnWatchEvents(std::vector<core::WatchEvent> events) = 0;
+  virtual void OnSubscribed(std::vector<core::SubscribeHeld> held) = 0;
+  virtual void OnMessages(std::vector<core::MessageDelivery> deliveries) = 0;
+  // Replica::Members() has news.
+  virtual void OnMembersChanged(const core::Replica& replica,
+                                core::Now now) = 0;
+  // `ready` is Replica::ready(): for health.
+  virtual void OnReadyChanged(bool ready) = 0;
+  // Once: the node has begun to drain. Clients are to be told to move.
+  virtual void OnDraining() = 0;
+  // Once: the loop is about to stop, and before it the server, which waits for
+  // all calls. Who waits for an answer of the core is to be given one.
+  virtual void OnStopping() {}
+};
+
+}  // namespace muster
+
+#endif  // MUSTER_NODE_RUNTIME_CORE_PORT_H_
