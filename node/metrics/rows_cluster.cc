@@ -21,7 +21,7 @@ std::map<StreamName, const core::StreamView*> LastLives(const Loop& loop) {
   std::map<StreamName, const core::StreamView*> last;
   for (const core::StreamView& stream : loop.core.status.streams) {
     const core::StreamView*& known =
-        last[{stream.origin.node, std::string(NameOf(stream.kind))}];
+        last[{stream.origin.node, std::string(core::NameOf(stream.kind))}];
     if (known == nullptr ||
         known->origin.incarnation < stream.origin.incarnation) {
       known = &stream;

@@ -83,7 +83,7 @@ TEST(CollectorTest, MembersLinksAndStreamsAreNamed) {
   EXPECT_EQ(a.Value("muster_stream_entries", {"b", "presence"}), 1);
   EXPECT_EQ(a.Value("muster_stream_position", {"b", "presence"}),
             b->Value("muster_stream_position", {"b", "presence"}));
-  // Of two nodes, presence and interest.
+  // Two nodes, and of each presence and interest.
   EXPECT_EQ(a.Value("muster_streams", {"shown"}), 4);
   // a has acknowledged what b sent.
   EXPECT_TRUE(WaitFor([&] {
