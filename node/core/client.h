@@ -212,6 +212,7 @@ struct MemberView {
 };
 struct StreamView {
   crdt::Origin origin;
+  crdt::StreamKind kind = crdt::StreamKind::kPresence;
   crdt::Seq seq;
   crdt::Seq log_start;
   uint64_t digest = 0;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "crdt/message_bytes.h"
+#include "crdt/mutant.h"
 
 namespace muster::core {
 namespace {
@@ -173,6 +174,7 @@ bool PubSub::MayAdmit(crdt::LifeId life, const Waiting& waiting) {
   if (fan_out_.waiting_bytes() > options_.max_undelivered_bytes / 2) {
     return false;
   }
+  if (crdt::Mutated(crdt::Mutant::kMailOvertakes)) return true;
   const Stream* stream = interest_.StreamOf(life);
   if (stream != nullptr && stream->vv >= waiting.interest) return true;
   if (now_ - waiting.since < kOrderPatience) return false;
