@@ -22,7 +22,7 @@ bool Router::Forward(RoutedFrame frame, Output& out) {
     ++counters_.lost;
     return false;
   }
-  out.frames.push_back({way, {membership_.beat(), std::move(frame)}});
+  out.frames.push_back({way, {membership_.BeatOn(way), std::move(frame)}});
   return true;
 }
 
