@@ -63,7 +63,7 @@ void ReplicaPair::CarryFrames(int side, core::Output& output) {
   }
   for (const core::SendBeat& beat : output.beats) {
     if (link_ == 0) continue;
-    Step(1 - side, [&](core::Replica& r) { r.OnDatagram(beat.beat, now_); });
+    Step(1 - side, [&](core::Replica& r) { r.OnDatagram(*beat.beat, now_); });
   }
   for (const core::CloseLink& close : output.closes) {
     if (close.link == link_) Die(absl::StrCat("link closed: ", close.reason));

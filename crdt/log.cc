@@ -1,6 +1,8 @@
 #include "crdt/log.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "crdt/check.h"
 #include "crdt/mutant.h"
@@ -12,6 +14,17 @@ void MutationLog::Reset(StreamIdx stream, Seq position) {
   Drop(stream);
   streams_[stream].before_first = position;
   streams_[stream].last = position;
+  Change(stream);
+}
+
+void MutationLog::Change(StreamIdx stream) {
+  if (std::exchange(streams_[stream].changed, true)) return;
+  changed_.push_back(stream);
+}
+
+std::vector<MutationLog::StreamIdx> MutationLog::TakeChanged() {
+  for (const StreamIdx stream : changed_) streams_[stream].changed = false;
+  return std::exchange(changed_, {});
 }
 
 void MutationLog::Drop(StreamIdx stream) {
@@ -48,19 +61,36 @@ void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
   bytes_ += chunk.bytes.capacity();
   chunk.count += count;
   s.last = Seq(s.last.value + count);
+  Change(stream);
   Evict();
 }
 
 void MutationLog::Evict() {
   while (bytes_ > budget_ && !by_age_.empty()) {
-    Stream& s = streams_[by_age_.front()];
+    const StreamIdx stream = by_age_.front();
+    Stream& s = streams_[stream];
     by_age_.pop_front();
     bytes_ -= s.chunks.front().bytes.capacity();
     s.before_first =
         Seq(s.chunks.front().first.value + s.chunks.front().count - 1);
     if (Mutated(Mutant::kLogStartOffByOne)) --s.before_first.value;
     s.chunks.pop_front();
+    Change(stream);
   }
+}
+
+bool MutationLog::MayLose(StreamIdx stream, Seq seq, size_t more) const {
+  size_t bytes = bytes_ + more;
+  std::map<StreamIdx, size_t> passed;
+  for (const StreamIdx oldest : by_age_) {
+    if (bytes <= budget_) return false;
+    const Chunk& chunk = streams_[oldest].chunks[passed[oldest]++];
+    if (oldest == stream && chunk.first.value + chunk.count - 1 > seq.value) {
+      return true;
+    }
+    bytes -= chunk.bytes.capacity();
+  }
+  return false;
 }
 
 std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,

@@ -42,6 +42,11 @@ class MutationLog {
     const Stream& s = streams_[stream];
     return seq >= s.before_first && seq <= s.last;
   }
+  // The streams whose start or last has moved since this was asked last, in no
+  // order; one that was dropped since may be among them.
+  std::vector<StreamIdx> TakeChanged();
+  // Whether `more` bytes may push out mutations of `stream` that follow `seq`.
+  bool MayLose(StreamIdx stream, Seq seq, size_t more) const;
   Seq last(StreamIdx stream) const { return streams_[stream].last; }
   // Everything after this seq can be read.
   Seq start(StreamIdx stream) const { return streams_[stream].before_first; }
@@ -66,6 +71,7 @@ class MutationLog {
                           size_t max_bytes) const;
 
   size_t bytes() const { return bytes_; }
+  size_t budget() const { return budget_; }
   size_t chunk_count() const { return by_age_.size(); }
 
  private:
@@ -81,7 +87,9 @@ class MutationLog {
     Seq before_first;
     Seq last;
     std::deque<Chunk> chunks;
+    bool changed = false;  // And in changed_.
   };
+  void Change(StreamIdx stream);
 
   void Evict();
 
@@ -92,6 +100,7 @@ class MutationLog {
   std::vector<Stream> streams_;
   // The stream of each chunk, the oldest first.
   std::deque<StreamIdx> by_age_;
+  std::vector<StreamIdx> changed_;
 };
 
 }  // namespace muster::crdt

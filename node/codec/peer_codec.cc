@@ -108,6 +108,7 @@ core::PositionsFrame Take(const v1::Positions& from, FieldCheck& check) {
                core::kMaxStreams);
   if (!check.ok()) return to;
   to.full = from.full();
+  to.more = from.full() && from.more();
   to.streams.reserve(from.streams_size());
   for (int i = 0; i < from.streams_size(); ++i) {
     const v1::StreamPosition& stream = from.streams(i);

@@ -45,6 +45,7 @@ void Fill(const core::BeatReport& report, v1::BeatReport& out) {
 void FillBody(const core::PositionsFrame& from, v1::PeerFrame& out) {
   v1::Positions& to = *out.mutable_positions();
   to.set_full(from.full);
+  to.set_more(from.more);
   to.mutable_streams()->Reserve(static_cast<int>(from.streams.size()));
   for (const core::StreamPosition& stream : from.streams) {
     v1::StreamPosition& position = *to.add_streams();

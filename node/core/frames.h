@@ -60,6 +60,7 @@ struct StreamPosition {
 struct PositionsFrame {
   std::vector<StreamPosition> streams;
   bool full = false;
+  bool more = false;  // Of full ones: they go on in the next frame.
 };
 struct PullFrame {
   crdt::StreamId stream;

@@ -23,7 +23,8 @@ struct SendFrame {
 };
 struct SendBeat {
   std::string address;  // HOST:PORT, the UDP side of a peer's address.
-  BeatDatagram beat;
+  // Shared by all it is sent to, so that it is encoded and signed once.
+  std::shared_ptr<const BeatDatagram> beat;
 };
 // Ends a link. The peer is told `reason` first; `permanent`: and is told not
 // to dial again.
@@ -97,6 +98,8 @@ struct Output {
   // The node must exit: its name is in use, it lost against a later life of
   // its name, or its drain is over (`ok`).
   std::optional<absl::Status> exit;
+  // Whom Replica::MayWrite has held back may ask again.
+  bool may_write = false;
   // There are jobs to run: call Replica::RunJobs before waiting.
   bool more_work = false;
 };

@@ -75,6 +75,8 @@ class ServiceSink {
   virtual void OnWatchEvents(std::vector<core::WatchEvent> events) = 0;
   virtual void OnSubscribed(std::vector<core::SubscribeHeld> held) = 0;
   virtual void OnMessages(std::vector<core::MessageDelivery> deliveries) = 0;
+  // Whom Replica::MayWrite has held back may ask again.
+  virtual void OnMayWrite() {}
   // Replica::Members() has news.
   virtual void OnMembersChanged(const core::Replica& replica,
                                 core::Now now) = 0;

@@ -57,6 +57,14 @@ constexpr size_t kOpsPerStep = 128;
 
 void ApplySome(Context& context, std::unique_ptr<UnaryBatch> unary,
                core::Replica& replica, core::Now now) {
+  if (!replica.MayWrite(now)) {
+    context.sink.WhenMayWrite(
+        [&context, unary = std::move(unary)](core::Replica& replica,
+                                             core::Now now) mutable {
+          ApplySome(context, std::move(unary), replica, now);
+        });
+    return;
+  }
   size_t budget = kOpsPerStep;
   OpBatch& ops = unary->batch.ops;
   const absl::StatusOr<bool> done =

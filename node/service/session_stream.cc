@@ -146,6 +146,13 @@ void SessionStream::TakeIncoming() {
 }
 
 void SessionStream::Run(core::Replica& replica, core::Now now) {
+  if (!over_ && !replica.MayWrite(now)) {
+    context_.sink.WhenMayWrite(
+        [self = Self()](core::Replica& replica, core::Now now) {
+          self->Run(replica, now);
+        });
+    return;
+  }
   TakeIncoming();
   size_t budget = kStepBudget;
   bool done = RunResumed(replica, now, budget);

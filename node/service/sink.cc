@@ -165,6 +165,18 @@ void Sink::OnMembersChanged(const core::Replica& replica, core::Now now) {
   members_->OnChanged(replica, now);
 }
 
+void Sink::WhenMayWrite(CoreTask task) {
+  if (stopping_) return core_->Post(std::move(task));
+  writers_.push_back(std::move(task));
+}
+
+// In turns: one that is held back again waits behind the others.
+void Sink::OnMayWrite() {
+  for (CoreTask& task : std::exchange(writers_, {})) {
+    core_->Post(std::move(task));
+  }
+}
+
 void Sink::OnReadyChanged(bool ready) { health_->SetReady(ready); }
 
 void Sink::OnDraining() {
@@ -189,6 +201,7 @@ void Sink::OnDraining() {
 // They wait for peers that are not heard any more.
 void Sink::OnStopping() {
   stopping_ = true;
+  OnMayWrite();
   FailOrders(kStopping);
 }
 

@@ -41,6 +41,8 @@ class Sink final : public ServiceSink {
   using OnOrder = absl::AnyInvocable<void(absl::StatusOr<core::OrderReply>)>;
   // The answer to an Evict or a Forget that is about to be asked for.
   core::RequestId ExpectOrder(OnOrder on_order);
+  // A step that Replica::MayWrite has held back: posted when it may go on.
+  void WhenMayWrite(CoreTask task);
   void AddWatch(core::WatchId id, std::shared_ptr<WatchStream> stream);
   void RemoveWatch(core::WatchId id);
 
@@ -61,6 +63,7 @@ class Sink final : public ServiceSink {
   void OnWatchEvents(std::vector<core::WatchEvent> events) override;
   void OnSubscribed(std::vector<core::SubscribeHeld> held) override;
   void OnMessages(std::vector<core::MessageDelivery> deliveries) override;
+  void OnMayWrite() override;
   void OnMembersChanged(const core::Replica& replica, core::Now now) override;
   void OnReadyChanged(bool ready) override;
   void OnDraining() override;
@@ -81,6 +84,7 @@ class Sink final : public ServiceSink {
   SessionRegistry sessions_;
   bool stopping_ = false;
   core::RequestId last_request_ = 0;
+  std::vector<CoreTask> writers_;  // Held back.
   absl::flat_hash_map<core::RequestId, OnReply> replies_;
   absl::flat_hash_map<core::RequestId, OnOrder> orders_;
   absl::flat_hash_map<core::WatchId, std::shared_ptr<WatchStream>> watches_;

@@ -245,6 +245,18 @@ TEST(FieldCheckTest, ANameOrAddressThatIsNoneIsNamedWithTheRule) {
   }
 }
 
+TEST(PeerCodecTest, OnlyFullPositionsGoOnInTheNextFrame) {
+  core::PositionsFrame positions = SamplePositions();
+  positions.more = true;
+  auto back = std::get<core::PositionsFrame>(RoundTrip({1, positions}).body);
+  EXPECT_TRUE(back.more);
+  positions.full = false;
+  back = std::get<core::PositionsFrame>(
+      std::get<core::Frame>(*DecodeMessage(Flat(EncodeFrame({1, positions}))))
+          .body);
+  EXPECT_FALSE(back.more);
+}
+
 TEST(PeerCodecTest, AnUnknownAgeIsSentAsTheHighest) {
   core::PositionsFrame positions = SamplePositions();
   positions.streams[0].age = absl::InfiniteDuration();

@@ -58,7 +58,8 @@ inline core::RebaseFrame SampleKeep() {
 inline core::PositionsFrame SamplePositions() {
   return {{{kOrigin, crdt::StreamKind::kPresence, crdt::Seq(12),
             absl::Milliseconds(250), 40, true, false}},
-          true};
+          true,
+          false};
 }
 
 inline core::MembersFrame SampleMembers() {

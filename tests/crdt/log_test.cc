@@ -246,5 +246,40 @@ TEST_F(LogTest, TenThousandLivesOfAStreamLeaveNoTrace) {
   EXPECT_EQ(log.chunk_count(), 2u);
 }
 
+TEST_F(LogTest, NamesTheStreamsThatMovedSinceItWasAsked) {
+  MutationLog log(PresenceGrammar(), 100 << 10);
+  log.Reset(kA, Seq(0));
+  log.Reset(kB, Seq(0));
+  EXPECT_EQ(log.TakeChanged().size(), 2u);
+  EXPECT_TRUE(log.TakeChanged().empty());
+  Fill(log, kA, 10, 100);
+  EXPECT_EQ(log.TakeChanged(), std::vector<MutationLog::StreamIdx>{kA});
+  // Whose chunk goes has moved, too.
+  Fill(log, kB, 2'000, 100);
+  auto moved = log.TakeChanged();
+  std::sort(moved.begin(), moved.end());
+  EXPECT_EQ(moved, (std::vector<MutationLog::StreamIdx>{kA, kB}));
+}
+
+TEST_F(LogTest, KnowsWhetherSoManyBytesMorePushOutWhatIsNeeded) {
+  constexpr size_t kBudget = 100 << 10;
+  MutationLog log(PresenceGrammar(), kBudget);
+  log.Reset(kA, Seq(0));
+  log.Reset(kB, Seq(0));
+  Fill(log, kB, 100, 100);
+  Fill(log, kA, 100, 100);
+  EXPECT_FALSE(log.MayLose(kA, Seq(0), kBudget / 4));
+  EXPECT_TRUE(log.MayLose(kA, Seq(0), kBudget));
+  EXPECT_FALSE(log.MayLose(kA, Seq(100), kBudget));
+  // What it foretells comes true, and not before.
+  while (!log.MayLose(kA, Seq(50), kBudget / 4)) {
+    ASSERT_TRUE(log.Reaches(kA, Seq(50)));
+    Fill(log, kA, 1, 100);
+  }
+  EXPECT_TRUE(log.Reaches(kA, Seq(50)));
+  Fill(log, kA, kBudget / 2 / 100, 100);
+  EXPECT_FALSE(log.Reaches(kA, Seq(50)));
+}
+
 }  // namespace
 }  // namespace muster::crdt

@@ -296,7 +296,7 @@ void ReplicaDriver::TakeOutput() {
     frames_.push_back(std::move(send));
   }
   for (const core::SendBeat& beat : output.beats) {
-    codec::EncodeDatagram(beat.beat, kCluster, "");
+    codec::EncodeDatagram(*beat.beat, kCluster, "");
   }
   for (const core::ConnectProbe& probe : output.probes) {
     probes_.push_back(probe.token);

@@ -76,7 +76,7 @@ class Recording {
     }
     for (const core::SendBeat& beat : output.beats) {
       Say(Input::kDatagram, WithLength(codec::EncodeDatagram(
-                                beat.beat, ReplicaDriver::kCluster, "")));
+                                *beat.beat, ReplicaDriver::kCluster, "")));
     }
     Say(Input::kJobs, "");
     for (core::SendFrame& send : driver_.TakeFrames()) {

@@ -29,6 +29,7 @@ struct MailText {
 struct BodyText {
   std::string operator()(const core::PositionsFrame& f) const {
     std::string text = f.full ? "positions full" : "positions";
+    if (f.more) text += " more";
     for (const core::StreamPosition& p : f.streams) {
       absl::StrAppend(&text, " ", p.origin.node, ":", Life(p.origin.life), "@",
                       p.seq.value, p.wanted ? "w" : "", p.rebasing ? "r" : "",
@@ -236,9 +237,9 @@ void MixOutput(const core::Output& output, Trace& trace) {
   }
   for (const core::SendBeat& send : output.beats) {
     trace.Mix(send.address);
-    trace.Mix(send.beat.number);
-    trace.Mix(send.beat.presence_seq.value);
-    for (const core::BeatReport& r : send.beat.others) {
+    trace.Mix(send.beat->number);
+    trace.Mix(send.beat->presence_seq.value);
+    for (const core::BeatReport& r : send.beat->others) {
       trace.Mix(r.life.hi);
       trace.Mix(r.number);
       trace.Mix(static_cast<uint64_t>(absl::ToInt64Microseconds(r.age)));

@@ -133,7 +133,7 @@ void Network::SendBeat(Process& from, const core::SendBeat& beat) {
       if (to->frozen() && to->waiting() > kSocketDatagrams) return;
       to->Post(
           [this, source, to, datagram](core::Replica& replica, core::Now now) {
-            replica.OnDatagram(datagram, now);
+            replica.OnDatagram(*datagram, now);
             OnBeatFrom(*to, source);
           });
     });

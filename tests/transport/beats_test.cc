@@ -64,7 +64,7 @@ TEST_F(BeatsTest, ABeatArrives) {
     policy.secret = secret;
     Node a = Make("a", policy);
     Node b = Make("b", policy);
-    a.fake->Do([&](PeerTransport& t) { t.SendBeat(b.address(), Beat(41)); });
+    a.fake->Do([&](PeerTransport& t) { t.SendBeat(b.address(), Shared(41)); });
     ASSERT_TRUE(Await([&] { return BeatsAt(b) == 1; }));
     b.fake->See([](const Events& e) {
       EXPECT_EQ(e.beats[0].number, 41u);
@@ -84,14 +84,14 @@ TEST_F(BeatsTest, ABeatIsProvedByTheSecretThatItsReceiverKnows) {
     one.secret = known;
     Node b = Make("b", one);
     // Nothing is known of b, and what it cannot check would be an alarm there.
-    a.fake->Do([&](PeerTransport& t) { t.SendBeat(b.address(), Beat(1)); });
+    a.fake->Do([&](PeerTransport& t) { t.SendBeat(b.address(), Shared(1)); });
     a.fake->Do([&](PeerTransport& t) { t.Dial({b.address()}); });
     ASSERT_TRUE(Await([&] { return a.fake->links_up() == 1; }));
-    a.fake->Do([&](PeerTransport& t) { t.SendBeat(b.address(), Beat(2)); });
+    a.fake->Do([&](PeerTransport& t) { t.SendBeat(b.address(), Shared(2)); });
     ASSERT_TRUE(Await([&] { return BeatsAt(b) == 1; }));
     EXPECT_EQ(b.fake->counter(Counter::kUnprovedDatagrams), 0u);
     // And the other way, whichever it is.
-    b.fake->Do([&](PeerTransport& t) { t.SendBeat(a.address(), Beat(3)); });
+    b.fake->Do([&](PeerTransport& t) { t.SendBeat(a.address(), Shared(3)); });
     ASSERT_TRUE(Await([&] { return BeatsAt(a) == 1; }));
     EXPECT_EQ(a.fake->counter(Counter::kUnprovedDatagrams), 0u);
     uint64_t cluster = codec::ClusterHash("muster");
@@ -107,7 +107,7 @@ TEST_F(BeatsTest, ANameIsResolvedForBeats) {
   std::string name = "localhost:" + std::to_string(b.at.port());
   // The first ones are lost while the name is resolved.
   EXPECT_TRUE(Await([&] {
-    a.fake->Do([&](PeerTransport& t) { t.SendBeat(name, Beat(41)); });
+    a.fake->Do([&](PeerTransport& t) { t.SendBeat(name, Shared(41)); });
     return BeatsAt(b) > 0;
   }));
 }
@@ -135,7 +135,7 @@ TEST_F(BeatsTest, MoreBeatsThanOneBatchAllArrive) {
   Node b = Make("b", {});
   constexpr size_t kBeats = 3 * Beats::kReceiveBatch;
   a.fake->Do([&](PeerTransport& t) {
-    for (size_t i = 1; i <= kBeats; ++i) t.SendBeat(b.address(), Beat(i));
+    for (size_t i = 1; i <= kBeats; ++i) t.SendBeat(b.address(), Shared(i));
   });
   EXPECT_TRUE(Await([&] { return BeatsAt(b) == kBeats; }));
 }

@@ -121,12 +121,25 @@ void Beats::SayOnce(const std::string& what, const std::string& detail) {
                detail);
 }
 
-void Beats::Send(const std::string& address, const core::BeatDatagram& beat,
-                 absl::string_view secret) {
+const std::string& Beats::Signed(std::shared_ptr<const core::BeatDatagram> beat,
+                                 Secret secret) {
+  auto& last = signed_[static_cast<size_t>(secret)];
+  if (last.beat != beat) {
+    last.bytes = codec::EncodeDatagram(
+        *beat, cluster_,
+        secret == Secret::kAlso ? policy_.secret_also : policy_.secret);
+    last.beat = std::move(beat);
+  }
+  return last.bytes;
+}
+
+void Beats::Send(const std::string& address,
+                 std::shared_ptr<const core::BeatDatagram> beat,
+                 Secret secret) {
   if (!socket_) return;
   std::optional<udp::endpoint> to = Find(address);
   if (!to) return;
-  std::string bytes = codec::EncodeDatagram(beat, cluster_, secret);
+  const std::string& bytes = Signed(std::move(beat), secret);
   std::error_code error;
   socket_->send_to(asio::buffer(bytes), *to, 0, error);
   counters_.Add(error ? Counter::kBeatSendErrors : Counter::kBeatsSent);

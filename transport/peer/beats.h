@@ -34,7 +34,7 @@ namespace muster::peer {
 
 class Beats {
  public:
-  static constexpr size_t kReceiveBatch = 64;
+  static constexpr size_t kReceiveBatch = 32;
   static constexpr size_t kMaxNames = 4096;
 
   // A beat and the TCP endpoint of the same address and port.
@@ -46,9 +46,11 @@ class Beats {
 
   // Begins to receive on a bound socket. Before it, nothing is sent.
   void Open(asio::ip::udp::socket socket);
-  // `secret`: the one of the policy's that the peer knows.
-  void Send(const std::string& address, const core::BeatDatagram& beat,
-            absl::string_view secret);
+  // The one of the policy's two that the peer knows.
+  enum class Secret : uint8_t { kFirst, kAlso };
+  // A beat that was also the last one is encoded and signed already.
+  void Send(const std::string& address,
+            std::shared_ptr<const core::BeatDatagram> beat, Secret secret);
   // Handles what has arrived, without waiting.
   void Poll();
   void Close();
@@ -61,6 +63,8 @@ class Beats {
     std::optional<asio::ip::udp::endpoint> endpoint;
   };
 
+  const std::string& Signed(std::shared_ptr<const core::BeatDatagram> beat,
+                            Secret secret);
   void Wait();
   // False once nothing waits.
   bool ReceiveOne();
@@ -82,6 +86,11 @@ class Beats {
   std::optional<asio::ip::udp::socket> socket_;
   bool dual_stack_ = false;
   std::map<std::string, Name> names_;
+  // The last beat that was sent, by secret.
+  struct {
+    std::shared_ptr<const core::BeatDatagram> beat;
+    std::string bytes;
+  } signed_[2];
   std::set<std::string> said_;
   std::array<char, core::kMaxDatagramBytes + 1> buffer_;
 };

@@ -319,14 +319,15 @@ void PeerTransport::UseUdp(asio::ip::udp::socket socket) {
 }
 
 void PeerTransport::SendBeat(const std::string& address,
-                             const core::BeatDatagram& beat) {
+                             std::shared_ptr<const core::BeatDatagram> beat) {
   const LinkPolicy& policy = options_.policy;
   if (policy.secret_also.empty()) {
-    return beats_.Send(address, beat, policy.secret);
+    return beats_.Send(address, std::move(beat), Beats::Secret::kFirst);
   }
   const auto also = proved_also_.find(address);
   if (also == proved_also_.end()) return;
-  beats_.Send(address, beat, also->second ? policy.secret_also : policy.secret);
+  beats_.Send(address, std::move(beat),
+              also->second ? Beats::Secret::kAlso : Beats::Secret::kFirst);
 }
 
 void PeerTransport::PollBeats() { beats_.Poll(); }

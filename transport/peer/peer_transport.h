@@ -75,7 +75,8 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   void UseUdp(asio::ip::udp::socket socket);
 
   void Send(core::LinkId link, const core::Frame& frame);
-  void SendBeat(const std::string& address, const core::BeatDatagram& beat);
+  void SendBeat(const std::string& address,
+                std::shared_ptr<const core::BeatDatagram> beat);
   // The peer is told `reason`; OnLinkDown follows later.
   void CloseLink(core::LinkId link, const std::string& reason, bool permanent);
   // The whole set of addresses to keep dialling.

@@ -37,6 +37,9 @@ std::vector<BeatReport> BeatSample::Next(const MemberTable& table,
   if (fixed >= kMaxDatagramBytes) return sample;
   size_t room = (kMaxDatagramBytes - fixed) / kReportBytes;
   const auto& rows = table.rows();
+  if (rows.size() > kWhole) {
+    room = std::min(room, std::max(kFewest, room * kWhole / rows.size()));
+  }
   auto it = rows.upper_bound(after_);
   for (size_t i = 0; i < rows.size() && sample.size() < room; ++i, ++it) {
     if (it == rows.end()) it = rows.begin();

@@ -39,9 +39,13 @@ class BeatClock {
 };
 
 // What a beat says of others: a few at a time, in turns, so that a datagram
-// stays within kMaxDatagramBytes.
+// stays within kMaxDatagramBytes. Past kWhole members, fewer the more members
+// there are, down to kFewest: as many others tell of each then, and what a
+// node is told in a second grows with their number alone.
 class BeatSample {
  public:
+  static constexpr size_t kWhole = 64;
+  static constexpr size_t kFewest = 8;
   // Older news is nobody's evidence.
   static constexpr absl::Duration kOldest = absl::Seconds(10);
 

@@ -160,6 +160,12 @@ std::optional<std::vector<std::string>> Dialing::Wanted(
     const MemberTable& table, const PeerLinks& links, const crdt::Origin& self,
     Instant now) {
   if (now < due_) return std::nullopt;
+  const size_t members = table.rows().size();
+  if (members > kFew && !stopped_ &&
+      now - computed_ < static_cast<int64_t>(members) * kPerMember) {
+    return std::nullopt;
+  }
+  computed_ = now;
   due_ = kNever;
   std::set<std::string> wanted;
   if (!stopped_) wanted = Compute(table, links, self, now);

@@ -10,7 +10,9 @@
 // `dial_wait` by the higher one. Those who left or ended are not dialled.
 //
 // Limits: 64 addresses are remembered as this node's own.
-// Internal to membership. Cost: O(members log members) a Wanted.
+// Internal to membership. Cost: O(members log members) a Wanted that is due;
+// past kFew members it is, after a change, only kPerMember for each of them
+// since the last one.
 #ifndef MUSTER_NODE_CORE_MEMBERSHIP_DIALING_H_
 #define MUSTER_NODE_CORE_MEMBERSHIP_DIALING_H_
 
@@ -82,12 +84,16 @@ class Dialing {
   bool WantsMember(const Member& member, const crdt::Origin& self, Instant now);
   void AddOwn(const std::string& address);
 
+  static constexpr size_t kFew = 64;
+  static constexpr absl::Duration kPerMember = absl::Microseconds(50);
+
   const absl::Duration dial_wait_;
   std::vector<Join> joins_;
   std::set<std::string> own_;
   std::set<std::string> afresh_;
   std::map<std::string, Instant> dialled_;  // Since when.
   Instant due_ = kLongAgo;  // When the set may change by itself.
+  Instant computed_ = kLongAgo;
   bool stopped_ = false;
 };
 

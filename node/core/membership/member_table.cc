@@ -109,6 +109,25 @@ const Member* MemberTable::Find(crdt::LifeId life) const {
   return it == rows_.end() ? nullptr : &it->second;
 }
 
+void MemberTable::Touch(Member& member) {
+  by_version_.erase(member.version);
+  member.version = ++version_;
+  by_version_.emplace(member.version, &member);
+}
+
+std::vector<const Member*> MemberTable::ChangedSince(uint64_t version) const {
+  std::vector<const Member*> changed;
+  for (auto it = by_version_.upper_bound(version); it != by_version_.end();
+       ++it) {
+    changed.push_back(it->second);
+  }
+  std::sort(changed.begin(), changed.end(),
+            [](const Member* a, const Member* b) {
+              return a->origin.life < b->origin.life;
+            });
+  return changed;
+}
+
 void MemberTable::Remove(crdt::LifeId life) {
   auto row = rows_.find(life);
   if (row == rows_.end()) return;
@@ -116,6 +135,7 @@ void MemberTable::Remove(crdt::LifeId life) {
   std::vector<crdt::LifeId>& lives = name->second.lives;
   lives.erase(std::find(lives.begin(), lives.end(), life));
   if (lives.empty()) names_.erase(name);
+  by_version_.erase(row->second.version);
   rows_.erase(row);
 }
 

@@ -126,8 +126,10 @@ class MemberTable {
   crdt::Incarnation Highest(const std::string& name) const;
   // Gives the row the next version (2, 3, …): others are told of rows above
   // the version that they know.
-  void Touch(Member& member) { member.version = ++version_; }
+  void Touch(Member& member);
   uint64_t version() const { return version_; }
+  // The rows above a version, in the order of their lives.
+  std::vector<const Member*> ChangedSince(uint64_t version) const;
 
   std::map<crdt::LifeId, Member>& rows() { return rows_; }
   const std::map<crdt::LifeId, Member>& rows() const { return rows_; }
@@ -148,6 +150,8 @@ class MemberTable {
   const size_t limit_;
   std::map<crdt::LifeId, Member> rows_;
   std::map<std::string, Name> names_;
+  // Every row, by the version that it has.
+  std::map<uint64_t, const Member*> by_version_;
   uint64_t version_ = 1;
 };
 

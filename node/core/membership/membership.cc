@@ -75,6 +75,7 @@ void Membership::Impl::End(Step& step) {
 void Membership::Impl::Tick(Step& step) {
   stall_.Tick(step.now.mono);
   if (clock_.Advance(step.now.mono)) SendBeats(step);
+  ContinueBeats(BeatSlice(), step);
   names_.Tick(step.now.mono);
   asks_.Tick(step.now.mono);
   AskAboutRivals(step);

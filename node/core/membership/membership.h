@@ -21,7 +21,8 @@
 // clamp of the silence to [min_silence, max_silence].
 //
 // Limits: Options::max_members (a further one is refused, counted, logged).
-// Cost: O(1) an event; O(members) a Tick. Single-threaded.
+// Cost: O(log members) an event; a Tick looks at a slice of the members and
+// links, so that each has its turn within 100 ms or so. Single-threaded.
 #ifndef MUSTER_NODE_CORE_MEMBERSHIP_MEMBERSHIP_H_
 #define MUSTER_NODE_CORE_MEMBERSHIP_MEMBERSHIP_H_
 
@@ -128,7 +129,8 @@ class Membership {
 
   // ---- state ----
   const crdt::Origin& self() const;  // Incarnation 0 until admitted.
-  uint64_t beat() const;             // Own beat number, for frames.
+  // Own beat number, for a frame on that link.
+  uint64_t BeatOn(LinkId link) const;
   // The open link to a life, or 0.
   LinkId LinkTo(crdt::LifeId life) const;
   // The origin at the other end, or null if the link is unknown, refused, or

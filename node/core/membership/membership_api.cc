@@ -135,7 +135,7 @@ std::vector<MembershipEvent> Membership::TakeEvents() {
 }
 
 const crdt::Origin& Membership::self() const { return impl_->self(); }
-uint64_t Membership::beat() const { return impl_->beat(); }
+uint64_t Membership::BeatOn(LinkId link) const { return impl_->BeatOn(link); }
 LinkId Membership::LinkTo(crdt::LifeId life) const {
   return impl_->LinkTo(life);
 }

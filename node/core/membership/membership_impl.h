@@ -21,13 +21,16 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "node/core/membership/beats.h"
 #include "node/core/membership/dialing.h"
 #include "node/core/membership/failure_detector.h"
@@ -35,6 +38,7 @@
 #include "node/core/membership/membership.h"
 #include "node/core/membership/name_check.h"
 #include "node/core/membership/peer_links.h"
+#include "node/core/slice.h"
 
 namespace muster::core {
 
@@ -110,7 +114,7 @@ class Membership::Impl {
 
   // ---- state ----
   const crdt::Origin& self() const { return self_; }
-  uint64_t beat() const { return clock_.number(); }
+  uint64_t BeatOn(LinkId id) const;
   LinkId LinkTo(crdt::LifeId life) const;
   const crdt::Origin* OriginOf(LinkId id) const;
   bool IsAlive(crdt::LifeId life) const;
@@ -201,7 +205,15 @@ class Membership::Impl {
   // Asks about it, if that has not been done within `period`.
   void AskFurther(Member& member, absl::Duration period, LinkId asker,
                   Step& step);
+  // Begins to tell all of a new beat.
   void SendBeats(Step& step);
+  // A slice of it: the links, and the addresses.
+  void ContinueBeats(size_t slice, Step& step);
+  void BeatOnLinks(size_t slice, Step& step);
+  void BeatByDatagram(size_t slice, Step& step);
+  void SendDatagram(const Member& member, Step& step);
+  // How many links, and addresses, a tick: all are told in half an interval.
+  size_t BeatSlice() const;
   BeatDatagram OwnBeat() const;
   BeatDatagram BeatWithSample(Instant now);
   void AnswerEnded(const Member& member, Step& step);
@@ -243,6 +255,25 @@ class Membership::Impl {
   BeatSample sample_;
   AskBook asks_;
   StallWatch stall_;
+
+  // The beat that is being told, and whom it has reached.
+  struct {
+    bool on_links = false;     // Some links wait for it,
+    bool by_datagram = false;  // or addresses.
+    BeatReport report;
+    std::shared_ptr<const BeatDatagram> beat;
+    SliceCursor<LinkId> link;
+    SliceCursor<crdt::LifeId> row;
+    bool rows_done = false;
+    std::deque<crdt::LifeId> down;  // They come last.
+    absl::flat_hash_set<std::string> sent;
+  } round_;
+  SliceCursor<crdt::LifeId> judge_next_;
+  SliceCursor<LinkId> stall_next_;
+  SliceCursor<crdt::LifeId> who_next_;
+  SliceCursor<LinkId> members_next_;
+  uint64_t members_told_ = 0;  // All links have been told this version.
+  uint64_t members_telling_ = 0;
 
   Instant start_;
   // The highest incarnation of our name that a peer remembers.

@@ -1,6 +1,7 @@
 // Links in use, members told and learnt, leaving.
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "node/core/membership/membership_impl.h"
@@ -8,6 +9,14 @@
 namespace muster::core {
 
 using Kind = MembershipEvent::Kind;
+
+namespace {
+
+// Members in one frame, and links that one tick tells of changes.
+constexpr size_t kMembersInFrame = 128;
+constexpr size_t kToldLinks = 64;
+
+}  // namespace
 
 void Membership::Impl::LinkUp(LinkId id, const PeerHello& hello, Step& step) {
   if (hello.origin.life == self_.life) {
@@ -20,6 +29,7 @@ void Membership::Impl::LinkUp(LinkId id, const PeerHello& hello, Step& step) {
   }
   Link* link = links_.Add(id, hello, step.now.mono);
   if (link == nullptr) return;
+  link->announced = clock_.number();
   dialing_.Reached(hello);
   bool admitted_peer = hello.origin.incarnation.value != 0;
   if (hello.origin.node == self_.node) {
@@ -303,7 +313,8 @@ void Membership::Impl::Leave(Step& step) {
   dialing_.Changed();
   // Graces count from its last beat that was heard: that is this one.
   clock_.AdvanceAtOnce(step.now.mono);
-  for (const auto& [id, link] : links_.all()) {
+  for (auto& [id, link] : links_.all()) {
+    link.announced = clock_.number();
     step.out.frames.push_back({id, {clock_.number(), LeavingFrame{}}});
   }
   step.out.members_changed = true;
@@ -313,36 +324,48 @@ void Membership::Impl::SendMembers(Link& link, uint64_t since, Step& step) {
   MembersFrame frame;
   const crdt::Origin& peer = link.hello.origin;
   Instant now = step.now.mono;
+  const auto send = [&](MembersFrame&& part) {
+    part.your_highest = peer.node == self_.node
+                            ? std::max(highest_, self_.incarnation)
+                            : table_.Highest(peer.node);
+    step.out.frames.push_back({link.id, {BeatOn(link.id), std::move(part)}});
+  };
   if (since == 0 && admitted()) {
     frame.members.push_back({.origin = self_,
                              .address = options_.address,
                              .beat = clock_.number(),
                              .age = now - clock_.advanced()});
   }
-  for (const auto& [life, member] : table_.rows()) {
-    if (member.version <= since || member.ended || life == peer.life) continue;
-    if (frame.members.size() == kMaxMembers) break;
+  size_t told = 0;
+  for (const Member* member : table_.ChangedSince(since)) {
+    if (member->ended || member->origin.life == peer.life) continue;
+    if (++told > kMaxMembers) break;
+    // To take in many at once would be a long step of the peer's.
+    if (frame.members.size() >= kMembersInFrame) {
+      send(std::exchange(frame, {}));
+    }
     // Of a number that came late a better age may come by another way.
-    const uint64_t beat = member.beat - (member.late ? 1 : 0);
-    frame.members.push_back({member.origin, member.address, member.state, beat,
-                             now - member.advanced});
+    const uint64_t beat = member->beat - (member->late ? 1 : 0);
+    frame.members.push_back({member->origin, member->address, member->state,
+                             beat, now - member->advanced});
   }
   link.sent_version = table_.version();
   if (since != 0 && frame.members.empty()) return;
-  frame.your_highest = table_.Highest(peer.node);
-  if (peer.node == self_.node) {
-    frame.your_highest = std::max(highest_, self_.incarnation);
-  }
-  step.out.frames.push_back({link.id, {clock_.number(), std::move(frame)}});
+  send(std::move(frame));
 }
 
+// In slices; a link that is not in use is told when it is.
 void Membership::Impl::SendChangedMembers(Step& step) {
-  for (auto& [id, link] : links_.all()) {
-    if (link.sent_version == table_.version() || !links_.IsUsed(link)) {
-      continue;
+  if (members_told_ == table_.version()) return;
+  if (members_telling_ == 0) members_telling_ = table_.version();
+  const bool all = members_next_.Run(links_.all(), kToldLinks, [&](auto& item) {
+    Link& link = item.second;
+    if (link.sent_version != table_.version() && links_.IsUsed(link)) {
+      SendMembers(link, link.sent_version, step);
     }
-    SendMembers(link, link.sent_version, step);
-  }
+    return true;
+  });
+  if (all) members_told_ = std::exchange(members_telling_, 0);
 }
 
 }  // namespace muster::core

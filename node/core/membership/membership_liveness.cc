@@ -1,6 +1,7 @@
 // Evidence and beats.
 #include <algorithm>
-#include <set>
+#include <limits>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,9 @@ constexpr absl::Duration kLongestAge = absl::Hours(24 * 365);
 constexpr int kReturnBeats = 2;
 // A silence of a few lost beats is no rhythm.
 constexpr int kMissedBeats = 3;
+// Links, and addresses, that a beat goes to in one tick, at least.
+constexpr size_t kBeatSlice = 64;
+constexpr absl::Duration kTick = absl::Milliseconds(10);
 
 }  // namespace
 
@@ -162,12 +166,14 @@ void Membership::Impl::PassOn(const Member& member, Step& step) {
     const Link* link = links_.Find(id);
     if (link == nullptr) continue;
     Add(Count::kAsksAnswered);
-    step.out.frames.push_back({id, {clock_.number(), report}});
+    step.out.frames.push_back({id, {BeatOn(id), report}});
     if (!admitted() || !link->linked) continue;
     BeatDatagram datagram = OwnBeat();
     datagram.others.push_back(report);
     Add(Count::kDatagramsSent);
-    step.out.beats.push_back({link->hello.address, std::move(datagram)});
+    step.out.beats.push_back(
+        {link->hello.address,
+         std::make_shared<const BeatDatagram>(std::move(datagram))});
   }
 }
 
@@ -225,7 +231,7 @@ void Membership::Impl::Ask(LinkId id, const AskFrame& frame, Step& step) {
   }
   if (report.number <= frame.number) return;
   Add(Count::kAsksAnswered);
-  step.out.frames.push_back({id, {clock_.number(), report}});
+  step.out.frames.push_back({id, {BeatOn(id), report}});
 }
 
 bool Membership::Impl::IsHearsay(const Member& member, Instant now) const {
@@ -245,7 +251,8 @@ void Membership::Impl::Ping(absl::Duration period, Step& step) {
     if (!PeerLinks::MayPing(*link, period, step.now.mono)) continue;
     link->pinged = step.now.mono;
     Add(Count::kPingsSent);
-    step.out.frames.push_back({link->id, {clock_.number(), AskFrame{life, 0}}});
+    step.out.frames.push_back(
+        {link->id, {BeatOn(link->id), AskFrame{life, 0}}});
   }
 }
 
@@ -294,29 +301,86 @@ BeatDatagram Membership::Impl::BeatWithSample(Instant now) {
 void Membership::Impl::AnswerEnded(const Member& member, Step& step) {
   if (!admitted() || member.state == MemberState::kLeft) return;
   Add(Count::kDatagramsSent);
-  step.out.beats.push_back({member.address, BeatWithSample(step.now.mono)});
+  step.out.beats.push_back(
+      {member.address,
+       std::make_shared<const BeatDatagram>(BeatWithSample(step.now.mono))});
+}
+
+uint64_t Membership::Impl::BeatOn(LinkId id) const {
+  const Link* link = round_.on_links ? links_.Find(id) : nullptr;
+  return link == nullptr ? clock_.number() : link->announced;
+}
+
+size_t Membership::Impl::BeatSlice() const {
+  const auto all = static_cast<double>(
+      std::max<size_t>(table_.rows().size(), links_.all().size()));
+  const double ticks = absl::FDivDuration(times_.beat_interval / 2, kTick);
+  return std::max(kBeatSlice, static_cast<size_t>(all / ticks) + 1);
 }
 
 void Membership::Impl::SendBeats(Step& step) {
-  const BeatReport report{self_.life, clock_.number(), {}, links_.LongestRtt()};
-  for (const auto& [id, link] : links_.all()) {
-    if (!links_.IsUsed(link)) continue;
-    step.out.frames.push_back({id, {clock_.number(), report}});
-  }
+  // Ticks may come late: nobody's turn is skipped for that.
+  ContinueBeats(std::numeric_limits<size_t>::max(), step);
+  round_.on_links = true;
+  round_.by_datagram = admitted();
+  round_.rows_done = false;
+  round_.report = {self_.life, clock_.number(), {}, links_.LongestRtt()};
   if (!admitted()) return;
-  const BeatDatagram beat = BeatWithSample(step.now.mono);
-  std::set<absl::string_view> sent = {options_.address};
-  for (bool down : {false, true}) {
-    for (const auto& [life, member] : table_.rows()) {
-      if (member.ended || member.state == MemberState::kLeft) continue;
-      if (down != (member.state == MemberState::kDown)) continue;
+  // For those whose turn comes last the ages are as old as they may be.
+  const size_t slices = table_.rows().size() / BeatSlice();
+  round_.beat = std::make_shared<const BeatDatagram>(
+      BeatWithSample(step.now.mono + static_cast<int64_t>(slices) * kTick));
+  round_.down.clear();
+  round_.sent = {options_.address};
+}
+
+void Membership::Impl::ContinueBeats(size_t slice, Step& step) {
+  if (round_.on_links) BeatOnLinks(slice, step);
+  if (round_.by_datagram) BeatByDatagram(slice, step);
+}
+
+void Membership::Impl::BeatOnLinks(size_t slice, Step& step) {
+  const uint64_t number = round_.report.number;
+  round_.on_links = !round_.link.Run(links_.all(), slice, [&](auto& item) {
+    auto& [id, link] = item;
+    if (std::exchange(link.announced, number) == number) return true;
+    if (!links_.IsUsed(link)) return true;
+    step.out.frames.push_back({id, {number, round_.report}});
+    return true;
+  });
+}
+
+void Membership::Impl::BeatByDatagram(size_t slice, Step& step) {
+  size_t left = slice;
+  const auto tell = [&](const auto& item) {
+    --left;
+    const auto& [life, member] = item;
+    if (member.ended || member.state == MemberState::kLeft) return true;
+    if (member.state == MemberState::kDown) {
       // Every other beat is enough to notice that a cut has healed.
-      if (down && (clock_.number() ^ life.lo) % 2 != 0) continue;
-      if (!sent.insert(member.address).second) continue;
-      step.out.beats.push_back({member.address, beat});
+      if ((round_.report.number ^ life.lo) % 2 == 0)
+        round_.down.push_back(life);
+    } else {
+      SendDatagram(member, step);
     }
+    return true;
+  };
+  if (!round_.rows_done) {
+    round_.rows_done = round_.row.Run(table_.rows(), slice, tell);
   }
-  Add(Count::kDatagramsSent, sent.size() - 1);
+  if (!round_.rows_done) return;
+  for (; !round_.down.empty() && left > 0; --left) {
+    const Member* member = table_.Find(round_.down.front());
+    round_.down.pop_front();
+    if (member != nullptr) SendDatagram(*member, step);
+  }
+  round_.by_datagram = !round_.down.empty();
+}
+
+void Membership::Impl::SendDatagram(const Member& member, Step& step) {
+  if (!round_.sent.insert(member.address).second) return;
+  Add(Count::kDatagramsSent);
+  step.out.beats.push_back({member.address, round_.beat});
 }
 
 void Membership::Impl::AddStall(absl::Duration stall, Instant now) {

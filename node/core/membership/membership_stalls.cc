@@ -63,16 +63,18 @@ bool Membership::Impl::IsStalled(const Link& link, Now now) const {
 // a silent one was, and know nothing of this node; or the way is free again,
 // and a fresh link is there sooner.
 void Membership::Impl::AskWhoIsThere(Step& step) {
-  for (auto& [life, member] : table_.rows()) {
-    const Link* link = links_.Used(life);
-    if (link == nullptr || IsAlive(life)) continue;
+  who_next_.Run(table_.rows(), SliceOf(table_.rows().size()), [&](auto& item) {
+    auto& [life, member] = item;
+    const Link* link = IsAlive(life) ? nullptr : links_.Used(life);
+    if (link == nullptr) return true;
     const Instant last = std::max(link->received, member.who_asked);
-    if (step.now.mono - last < kWhoPeriod) continue;
+    if (step.now.mono - last < kWhoPeriod) return true;
     member.who_asked = step.now.mono;
     member.who_token = ++token_;
     Add(Count::kHelloProbes);
     step.out.hello_probes.push_back({member.who_token, member.address});
-  }
+    return true;
+  });
 }
 
 void Membership::Impl::WhoIsThere(uint64_t token, crdt::LifeId answered,
@@ -96,18 +98,21 @@ void Membership::Impl::WhoIsThere(uint64_t token, crdt::LifeId answered,
 void Membership::Impl::CloseStalledLinks(Step& step) {
   std::vector<LinkId> stalled;
   std::vector<LinkId> unheard;
-  for (const auto& [id, link] : links_.all()) {
-    if (IsStalled(link, step.now)) {
-      stalled.push_back(id);
-      continue;
-    }
-    // Of a newcomer nothing else tells that it lives, nor that TCP waits.
-    const bool newcomer = link.hello.origin.incarnation.value == 0;
-    const bool unused = !links_.IsUsed(link) && !link.heard;
-    if ((newcomer || unused) && PeerLinks::IsSilent(link, step.now.mono)) {
-      unheard.push_back(id);
-    }
-  }
+  stall_next_.Run(
+      links_.all(), SliceOf(links_.all().size()), [&](const auto& item) {
+        const auto& [id, link] = item;
+        if (IsStalled(link, step.now)) {
+          stalled.push_back(id);
+          return true;
+        }
+        // Of a newcomer nothing else tells that it lives, nor that TCP waits.
+        const bool newcomer = link.hello.origin.incarnation.value == 0;
+        const bool unused = !link.heard && !links_.IsUsed(link);
+        if ((newcomer || unused) && PeerLinks::IsSilent(link, step.now.mono)) {
+          unheard.push_back(id);
+        }
+        return true;
+      });
   for (LinkId id : unheard) Close(id, "nothing has come on it", step);
   AskWhoIsThere(step);
   for (LinkId id : stalled) {

@@ -20,16 +20,22 @@ constexpr absl::Duration kProbeAgain = absl::Milliseconds(40);
 // A probe that is not answered by then never will be.
 constexpr absl::Duration kProbeLimit = absl::Seconds(1);
 constexpr absl::Duration kForgetPeriod = absl::Seconds(1);
+// Where many are silent at once, many are asked about each: after so many
+// frames the others are judged in the next tick.
+constexpr size_t kJudgedFrames = 512;
 
 }  // namespace
 
 // ---------------------------------------------------------------- verdicts
 
 void Membership::Impl::Judge(Step& step) {
-  for (auto it = judged_.begin(); it != judged_.end();) {
-    if (IsAlive(*it)) JudgeOne(*table_.Find(*it), step);
-    it = IsAlive(*it) ? std::next(it) : judged_.erase(it);
-  }
+  const size_t frames = step.out.frames.size();
+  judge_next_.Run(judged_, SliceOf(judged_.size()),
+                  [&](const crdt::LifeId life) {
+                    if (IsAlive(life)) JudgeOne(*table_.Find(life), step);
+                    if (!IsAlive(life)) judged_.erase(life);
+                    return step.out.frames.size() - frames < kJudgedFrames;
+                  });
   if (step.now.mono - forgot_ < kForgetPeriod) return;
   forgot_ = step.now.mono;
   DropForgotten(step.now.mono);
@@ -188,7 +194,7 @@ void Membership::Impl::AskAll(crdt::LifeId life, uint64_t number, LinkId asker,
     ++asked;
     Add(Count::kAsksSent);
     step.out.frames.push_back(
-        {link.id, {clock_.number(), AskFrame{life, number}}});
+        {link.id, {BeatOn(link.id), AskFrame{life, number}}});
   }
 }
 

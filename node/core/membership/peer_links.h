@@ -56,6 +56,9 @@ struct Link {
   absl::Duration rtt;
   // The same of its peer's slowest link, as the peer says.
   absl::Duration peer_rtt;
+  // Our beat number as this link has been told it, or was when it came up:
+  // frames on it carry no later one, since the report of a beat goes first.
+  uint64_t announced = 0;
   bool heard = false;          // A frame has come.
   bool heard_members = false;  // A MembersFrame has come.
   bool linked = false;         // kLinked has been told of it.

@@ -156,14 +156,14 @@ void Evictions::Send(const Job& job, LinkId link, Output& out) const {
   const EvictRequest& what = job.what;
   out.frames.push_back(
       {link,
-       {membership_.beat(),
+       {membership_.BeatOn(link),
         EvictFrame{job.order, what.topic, what.key, what.reason}}});
 }
 
 void Evictions::Answer(LinkId link, const OrderAnswerFrame& answer,
                        Output& out) const {
   if (membership_.OriginOf(link) == nullptr) return;  // It broke meanwhile.
-  out.frames.push_back({link, {membership_.beat(), answer}});
+  out.frames.push_back({link, {membership_.BeatOn(link), answer}});
 }
 
 }  // namespace muster::core

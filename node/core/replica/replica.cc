@@ -139,6 +139,10 @@ absl::StatusOr<bool> Replica::ApplySome(const ApplyRequest& request, Now now,
   return done;
 }
 
+bool Replica::MayWrite(Now now) {
+  return !impl_->Serving().ok() || impl_->MayWrite(now);
+}
+
 absl::StatusOr<ApplyReply> Replica::Apply(const ApplyRequest& request,
                                           Now now) {
   ApplyReply reply;

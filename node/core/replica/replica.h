@@ -89,6 +89,11 @@ class Replica {
   // session is not here, any more; what was done goes with it.
   absl::StatusOr<bool> ApplySome(const ApplyRequest& request, Now now,
                                  ApplyReply& reply, size_t& budget);
+  // Back-pressure, to be asked before ApplySome: false while the log would else
+  // pass a peer's rebase of this node's sessions again and again. Then one call
+  // a tick may go on; output().may_write says when to ask again. Who does not
+  // ask is not held back.
+  bool MayWrite(Now now);
   // All of it, in one step: for a few hundred operations.
   absl::StatusOr<ApplyReply> Apply(const ApplyRequest& request, Now now);
 

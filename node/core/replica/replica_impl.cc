@@ -91,6 +91,7 @@ void Replica::Impl::HandleEvents() {
 void Replica::Impl::HandleEvent(const MembershipEvent& event) {
   using Kind = MembershipEvent::Kind;
   out.members_changed = true;
+  up_is_known_ = false;
   if (event.kind != Kind::kAdmitted && event.kind != Kind::kJoined) {
     gate.Disturbed();
   }
@@ -189,10 +190,13 @@ void Replica::Impl::ShowIfCaughtUp(Stream& stream) {
 void Replica::Impl::Tick(Now now) {
   Begin(now);
   last_tick_ = now.mono;
+  up_is_known_ = false;
   membership.Tick(now, out);
   HandleEvents();
   RefreshAges();
   replication.Tick(out);
+  writer_went_ = false;
+  out.may_write |= std::exchange(writers_wait_, false);
   hub.Tick(now, out);
   pubsub.Tick();
   gate.Tick(sessions.has_value() && sessions->has_lapsed(), out);
@@ -217,7 +221,7 @@ bool Replica::Impl::RunDeadlines() {
 }
 
 void Replica::Impl::RefreshAges() {
-  streams.ForEach([this](Stream& stream) {
+  streams.ForSome(ages_next_, SliceOf(streams.size()), [this](Stream& stream) {
     // What a cut held back may come long after its sender has ended: no
     // advance.
     if (stream.own || stream.visibility.ended()) return;
@@ -269,6 +273,7 @@ void Replica::Impl::CheckReady() {
   if (ready || draining || !joined_ || !own.has_value()) return;
   if (!alone_ && !replication.CaughtUp()) return;
   if (!roll.idle()) return;
+  replication.StopCatchingUp();
   ready = true;
   out.ready_changed = true;
 }
@@ -302,6 +307,7 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
     Now now;
     void operator()(const PositionsFrame& f) {
       self.replication.OnPositions(link, f, self.out);
+      self.up_is_known_ = false;
     }
     void operator()(const PullFrame& f) {
       self.replication.OnPull(link, f, self.out);
@@ -336,6 +342,14 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
     }
   };
   std::visit(Visitor{*this, link, now}, frame.body);
+}
+
+bool Replica::Impl::MayWrite(Now now) {
+  SetTime(now, absl::ZeroDuration());
+  if (!replication.HoldsWriter(own->stream())) return true;
+  if (!std::exchange(writer_went_, true)) return true;
+  writers_wait_ = true;
+  return false;
 }
 
 void Replica::Impl::Drain() {

@@ -17,6 +17,7 @@
 #include "node/core/replica/orders.h"
 #include "node/core/replica/replica.h"
 #include "node/core/replica/router.h"
+#include "node/core/slice.h"
 #include "node/core/stream/replication.h"
 #include "node/core/stream/stream_table.h"
 #include "node/core/watch/watch_hub.h"
@@ -46,6 +47,8 @@ class Replica::Impl {
   void OnEvict(LinkId link, const EvictFrame& frame);
 
   absl::Status Serving() const;
+  // REQUIRES: Serving. One writer a tick may go on while they are held back.
+  bool MayWrite(Now now);
   std::string Where(crdt::LifeId life) const;
   std::string HiddenBecause(crdt::RowIdx row) const;
   // Whether a row of this one's topic and key, from it on, is visible.
@@ -92,6 +95,10 @@ class Replica::Impl {
   void TellOfDroppedRecords();
   void CheckReady();
 
+  SliceCursor<crdt::StreamId> ages_next_;
+  bool writers_wait_ = false;  // They are to be told that they may go on,
+  bool writer_went_ = false;   // and one of them has, since the last tick.
+  bool up_is_known_ = false;   // To pub/sub.
   bool joined_ = false;
   bool alone_ = false;
   Instant last_tick_;

@@ -38,7 +38,8 @@ void Replica::Impl::OnForget(LinkId link, const ForgetFrame& frame) {
     refusal = std::string(status.message());
   }
   out.frames.push_back(
-      {link, {membership.beat(), OrderAnswerFrame{frame.number, 0, refusal}}});
+      {link,
+       {membership.BeatOn(link), OrderAnswerFrame{frame.number, 0, refusal}}});
 }
 
 void Replica::Impl::ForgetEverywhere(RequestId id, const std::string& name) {
@@ -58,7 +59,8 @@ void Replica::Impl::ForgetEverywhere(RequestId id, const std::string& name) {
       orders.Unreached(order, who, "no direct link");
       continue;
     }
-    out.frames.push_back({link, {membership.beat(), ForgetFrame{order, name}}});
+    out.frames.push_back(
+        {link, {membership.BeatOn(link), ForgetFrame{order, name}}});
     orders.Await(order, link, who);
   }
   orders.Seal(order, roll.now().mono, out);

@@ -57,24 +57,24 @@ uint64_t Replica::PatternCount() const {
 // to have one is of a version that knows none.
 std::vector<Confirmations::Up> Replica::Impl::UpWithInterest() const {
   std::vector<Confirmations::Up> up;
-  for (const MemberView& member : membership.View(streams.now())) {
-    const bool alive = member.state == MemberState::kAlive;
-    if (member.self || (!alive && member.state != MemberState::kSuspect)) {
-      continue;
-    }
-    const crdt::LifeId life = member.origin.life;
-    const LinkId link = membership.LinkTo(life);
+  for (const LivePeer& peer : membership.LivePeers()) {
     const bool knows =
-        link != 0
-            ? router.LevelOf(link) >= kRoutedLevel
-            : streams.Find({life, crdt::StreamKind::kInterest}) != nullptr;
-    if (knows) up.push_back({life, !alive});
+        peer.link != 0
+            ? router.LevelOf(peer.link) >= kRoutedLevel
+            : streams.Find({peer.life, crdt::StreamKind::kInterest}) != nullptr;
+    if (knows) up.push_back({peer.life, peer.suspect});
   }
   return up;
 }
 
 void Replica::Impl::FlushPubSub() {
-  if (pubsub.confirming()) pubsub.SetUp(UpWithInterest());
+  // Who is up is found out when a subscribe begins to wait, and again once
+  // that may have changed: at an event of the membership, and a tick.
+  if (!pubsub.confirming()) {
+    up_is_known_ = false;
+  } else if (!std::exchange(up_is_known_, true)) {
+    pubsub.SetUp(UpWithInterest());
+  }
   std::vector<PubSubMail> mail;
   pubsub.Flush(mail, out.subscribed);
   for (PubSubMail& item : mail) {

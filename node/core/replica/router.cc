@@ -26,7 +26,7 @@ bool Router::Forward(RoutedFrame frame, LinkId from, Output& out) {
     ++counters_.lost;
     return false;
   }
-  out.frames.push_back({way, {membership_.beat(), std::move(frame)}});
+  out.frames.push_back({way, {membership_.BeatOn(way), std::move(frame)}});
   return true;
 }
 

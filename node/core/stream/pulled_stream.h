@@ -96,6 +96,9 @@ class PulledStream {
   // The link to the origin came up while a rebase of another was coming in: the
   // origin is asked when this takes long.
   bool origin_waits = false;
+  // When the source last told of the stream for its own sake, which it does
+  // of streams that it does not send to this node.
+  Instant unserved{0};
   crdt::Seq told;        // The furthest that any peer ever was.
   bool force = false;    // The digest did not match: rebase from 0.
   bool rebased = false;  // Once, at least, and to its end.

@@ -39,6 +39,7 @@ RebaseFrame RebaseSender::Make(Kind kind, std::string payload, uint32_t count) {
 
 RebaseFrame RebaseSender::Begin() {
   upto_ = stream_.vv;
+  ++rounds_;
   elements_->Restart();
   phase_ = Phase::kElements;
   return Make(Kind::kBegin, {}, 0);

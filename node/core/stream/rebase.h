@@ -10,10 +10,12 @@
 //     *named* (gaps of their seqs), the later ones sent whole (up to upto: what
 //     is later comes by the log, whole)
 // Then the mutations made meanwhile, (upto, now], from the log; if the log has
-// passed on, another round with have = upto. Then END(vv, digest), and the
-// receiver removes what was not named in the last round, and only then moves
-// its VV. Example: 1,000,000 equal entries and ten that differ cost about a
-// byte each, and ten puts.
+// passed on, another round with have = upto, in which the writer is held back
+// (Replication::HoldsWriter): rounds used to follow each other without end
+// while it wrote faster than they went. Then END(vv, digest), and the receiver
+// removes what was not named in the last round, and only then moves its VV.
+// Example: 1,000,000 equal entries and ten that differ cost about a byte each,
+// and ten puts.
 //
 // Everything the receiver applies is moved to the end of its seq order. What a
 // broken rebase leaves is neither the state at the VV nor a later one: the
@@ -50,6 +52,13 @@ class RebaseSender {
   // The next frame; nothing once END has been returned.
   std::optional<RebaseFrame> Next();
   bool done() const { return phase_ == Phase::kDone; }
+  // The log has passed on before a round was over: it is the second one now, or
+  // a later one.
+  bool again() const { return rounds_ > 1; }
+  // What follows this seq will be read from the log.
+  crdt::Seq needs_after() const {
+    return phase_ == Phase::kLog ? log_cursor_.at : upto_;
+  }
 
  private:
   // Begin -> Elements -> Log -> Done; Log -> Elements for another round.
@@ -64,6 +73,7 @@ class RebaseSender {
   const uint64_t id_;
   const size_t frame_bytes_;
   uint64_t number_ = 0;
+  uint64_t rounds_ = 0;
   crdt::Seq have_;
   crdt::Seq upto_;
   Phase phase_ = Phase::kBegin;

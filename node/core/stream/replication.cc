@@ -35,7 +35,7 @@ Replication::Link* Replication::FindLink(LinkId link) {
 }
 
 void Replication::Send(Link& link, Output& out, Frame frame) const {
-  frame.beat = membership_.beat();
+  frame.beat = membership_.BeatOn(link.id);
   out.frames.push_back({link.id, std::move(frame)});
 }
 
@@ -48,11 +48,22 @@ void Replication::OnLinked(LinkId id, const crdt::Origin& origin,
   link.feature_level = feature_level;
   link.window = FlowWindow(options_.window_bytes);
   link.hearing = LinkHearing(streams_.now().mono);
-  SendPositions(link, /*full=*/true, out);
+  if (!catching_up_) link.positions.StopCatchingUp();
+  SendFull(link, out);
+  if (link.full_news.has_value()) new_links_.insert(id);
 }
 
 void Replication::OnUnlinked(LinkId id, Output& out) {
-  if (links_.erase(id) == 0) return;
+  const auto gone = links_.find(id);
+  if (gone == links_.end()) return;
+  for (const auto& [stream_id, serving] : gone->second.serving) {
+    queue_.Unserve(stream_id, id);
+  }
+  queue_.Remove(id);
+  in_flight_.erase(id);
+  again_.erase(id);
+  new_links_.erase(id);
+  links_.erase(gone);
   for (auto& [stream_id, pulling] : pulling_) {
     if (pulling.source() != id) continue;
     Stream* stream = streams_.Find(stream_id);
@@ -67,9 +78,13 @@ void Replication::OnUnlinked(LinkId id, Output& out) {
 void Replication::OnStreamGone(const StreamId& id) {
   StopServing(id);
   pulling_.erase(id);
+  rebasing_.erase(id);
+  const Stream* stream = streams_.Find(id);
+  if (stream == nullptr) return;
+  news_.erase(stream->news_number);
   for (auto& [link_id, link] : links_) {
-    link.positions.erase(id);
-    link.told.erase(id);
+    link.positions.Forget(*stream);
+    link.untold.erase(id);
   }
 }
 
@@ -80,6 +95,7 @@ void Replication::OnStreamLapsed(const Stream& stream) {
 
 void Replication::StopServing(const StreamId& id) {
   for (auto& [link_id, link] : links_) link.serving.erase(id);
+  queue_.Drop(id);
 }
 
 bool Replication::IsHalf(const Stream& stream) {
@@ -122,6 +138,7 @@ bool Replication::ApplyRun(Stream& stream, absl::string_view bytes, Seq first,
 
 void Replication::CountBulk(Link& link, size_t bytes) {
   link.receipts.Received(bytes);
+  queue_.Ready(link.id);
   link.brought = streams_.now().mono;
   counters_.bulk_bytes_in += bytes;
 }
@@ -180,6 +197,7 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
     }
     pulling.Begin(
         std::make_unique<RebaseReceiver>(streams_, *stream, frame.rebase_id));
+    rebasing_.insert(frame.stream);
     stream->rebasing = true;
     stream->applied = std::max(stream->applied, stream->vv);
     if (IsHalf(*stream)) StopServing(frame.stream);
@@ -209,15 +227,15 @@ void Replication::OnRebaseStep(Stream& stream, PulledStream& pulling,
 
 bool Replication::has_work() const {
   return more_to_send_ ||
-         std::any_of(pulling_.begin(), pulling_.end(), [](const auto& p) {
-           const RebaseReceiver* rebase = p.second.rebase();
-           return rebase != nullptr && rebase->has_work();
+         std::any_of(rebasing_.begin(), rebasing_.end(), [this](StreamId id) {
+           return pulling_.at(id).rebase()->has_work();
          });
 }
 
 bool Replication::RunJob(Output& out) {
-  for (auto& [id, pulling] : pulling_) {
-    if (pulling.rebase() == nullptr || !pulling.rebase()->has_work()) continue;
+  for (const StreamId id : rebasing_) {
+    PulledStream& pulling = pulling_.at(id);
+    if (!pulling.rebase()->has_work()) continue;
     Stream* stream = streams_.Find(id);
     if (stream == nullptr) continue;
     pulling.Check(*stream);
@@ -234,17 +252,16 @@ bool Replication::RunJob(Output& out) {
 
 // What waits to be applied is not acknowledged: the window bounds it.
 bool Replication::Waits(LinkId link) const {
-  return std::any_of(pulling_.begin(), pulling_.end(),
-                     [link](const auto& pulling) {
-                       const auto& [id, p] = pulling;
-                       return p.source() == link && p.rebase() != nullptr &&
-                              p.rebase()->waits();
-                     });
+  return std::any_of(rebasing_.begin(), rebasing_.end(), [&](StreamId id) {
+    const PulledStream& pulling = pulling_.at(id);
+    return pulling.source() == link && pulling.rebase()->waits();
+  });
 }
 
 void Replication::FinishRebase(Stream& stream, PulledStream& pulling,
                                Output& out) {
   std::unique_ptr<RebaseReceiver> rebase = pulling.Finish();
+  rebasing_.erase(stream.id());
   const uint64_t digest = rebase->final_digest();
   stream.vv = rebase->final_seq();
   stream.applied = stream.vv;
@@ -278,6 +295,7 @@ void Replication::OnCheckpoint(LinkId id, const CheckpointFrame& frame,
   PulledStream& pulling = pulling_[frame.stream];
   if (pulling.source() != id || stream->vv != frame.seq) return;
   pulling.checkpoint = frame;
+  queue_.WakeAll(frame.stream);
   Compare(*stream, frame, out);
 }
 
@@ -301,13 +319,15 @@ void Replication::Compare(Stream& stream, const CheckpointFrame& frame,
 void Replication::Tick(Output& out) {
   Instant now = streams_.now().mono;
   std::vector<Stream*> streams;
-  streams_.ForEach([&](Stream& stream) {
+  streams_.ForSome(check_next_, SliceOf(streams_.size()), [&](Stream& stream) {
     if (!stream.own) streams.push_back(&stream);
   });
   for (Stream* stream : streams) CheckProgress(*stream, out);
   TellPositions(now, out);
-  for (auto& [id, link] : links_) {
-    membership_.OnLinkProgress(id, link.window.Progressed(), streams_.now());
+  for (auto at = in_flight_.begin(); at != in_flight_.end();) {
+    FlowWindow& window = links_.at(*at).window;
+    membership_.OnLinkProgress(*at, window.Progressed(), streams_.now());
+    at = window.idle() ? in_flight_.erase(at) : std::next(at);
   }
 }
 

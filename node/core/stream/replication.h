@@ -22,13 +22,17 @@
 //   2. A stream in the middle of a rebase is served to nobody, and changed by
 //      no other link than the rebase's.
 //   3. Bytes in flight on a link <= window_bytes + one frame.
-// Cost: a delta costs its mutations; a tick costs links x streams that changed.
+// Cost: a delta costs its mutations, and the links that wait for them; a tick
+// costs what has changed since the last one, for each link that is to be told,
+// and a slice of the streams. Where links are many, frames are fewer and
+// larger, and rounds of positions longer: see kFewLinks.
 #ifndef MUSTER_NODE_CORE_STREAM_REPLICATION_H_
 #define MUSTER_NODE_CORE_STREAM_REPLICATION_H_
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +43,9 @@
 #include "node/core/output.h"
 #include "node/core/stream/flow_window.h"
 #include "node/core/stream/link_hearing.h"
+#include "node/core/stream/peer_positions.h"
 #include "node/core/stream/pulled_stream.h"
+#include "node/core/stream/pump_queue.h"
 #include "node/core/stream/rebase.h"
 #include "node/core/stream/served_stream.h"
 #include "node/core/stream/stream_table.h"
@@ -80,9 +86,17 @@ class Replication {
   bool RunJob(Output& out);
   bool has_work() const;
 
+  // Back-pressure: a rebase of a stream of this node, which the log has passed
+  // once already, would be passed again if much more were written now. Its
+  // writer is to wait, or to write little. Silent links hold nobody.
+  bool HoldsWriter(const Stream& own) const;
+
   // Every wanted stream that a linked peer first told of is here as far as it
   // then was, and every link has told.
-  bool CaughtUp() const;
+  // Where there is much to look at it takes several calls: call at each tick.
+  bool CaughtUp();
+  // What that needs is forgotten: it is not asked for again.
+  void StopCatchingUp();
   size_t links() const { return links_.size(); }
   // The stream comes whole and over the link to its origin.
   bool IsDirect(const Stream& stream) const;
@@ -100,34 +114,33 @@ class Replication {
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
 
  private:
-  struct PeerPosition {
-    crdt::Seq seq;
-    crdt::Seq first_seq;  // As the peer first told.
-    bool wanted = false;
-    bool rebasing = false;
-    absl::Duration age;  // Since its origin was heard of, as it last told.
-    // When it last told of it for its own sake, which it does of streams that
-    // it does not send to this node.
-    Instant unserved{0};
-  };
   // A peer, as one link brings it.
   struct Link {
     LinkId id = 0;
     crdt::Origin origin;
     uint32_t feature_level = 1;
     LinkHearing hearing;
-    std::map<crdt::StreamId, PeerPosition> positions;
+    PeerPositions positions;  // The peer's.
     std::map<crdt::StreamId, ServedStream> serving;
-    std::map<crdt::StreamId, crdt::Seq> told;  // Positions last sent.
-    FlowWindow window;                         // Of what is sent on it.
-    BulkReceipts receipts;                     // Of what comes on it.
-    Instant brought{0};                        // The last of that came.
+    bool full_is_news = false;  // Those that come in parts.
+    // News up to this number was told, but of the streams in `untold`: those
+    // it was served then, or that were too old.
+    uint64_t told = 0;
+    std::set<crdt::StreamId> untold;
+    // Full positions are on their way, in parts:
+    SliceCursor<crdt::StreamId> full_next;  // the next begins here,
+    std::optional<uint64_t> full_news;      // they began after this news.
+    FlowWindow window;                      // Of what is sent on it.
+    BulkReceipts receipts;                  // Of what comes on it.
+    Instant brought{0};                     // The last of that came.
     Instant last_send{0};
   };
 
   Link* FindLink(LinkId link);
-  bool LearnStream(const StreamPosition& position, absl::Duration delay);
-  void ForgetUnnamed(Link& link, const PositionsFrame& full);
+  Stream* LearnStream(const StreamPosition& position, absl::Duration delay);
+  // One position that a peer has told of a stream that this node keeps.
+  void TakePosition(Link& link, Stream& stream, const StreamPosition& position,
+                    bool news, bool full, Output& out);
   // In the middle of its rebase.
   static bool IsHalf(const Stream& stream);
   bool MayServe(const Stream& stream) const;
@@ -169,9 +182,29 @@ class Replication {
 
   // Sending.
   void Send(Link& link, Output& out, Frame frame) const;
-  void SendPositions(Link& link, bool full, Output& out);
+  // Numbers the changes of position since it was called last.
+  void NoteNews();
+  // Whether a peer is to be told of a stream at all.
+  bool Tells(const Link& link, const Stream& stream) const;
+  // REQUIRES: Tells. False: not now, it is too old.
+  bool AddPosition(const Stream& stream, PositionsFrame& frame) const;
+  // The next part of full positions; how many streams that took. The last
+  // part ends them.
+  size_t SendFull(Link& link, Output& out);
+  size_t SendNews(Link& link, Output& out);
+  void BeginRound(Instant now);
+  // Full positions to one link after the other, in parts.
+  void TellAll(size_t room, Output& out);
   void TellPositions(Instant now, Output& out);
+  absl::Duration NewsInterval() const;
+  absl::Duration FullInterval() const;
+  // More than one slice holds.
+  bool Many() const;
   void PumpLink(Link& link, Output& out);
+  void WakeLinks();
+  // How few mutations wait for more, and for how long.
+  uint64_t WorthSending() const;
+  absl::Duration MaxWait(const Link& link) const;
   void StartRebase(Stream& stream, ServedStream& serving, crdt::Seq have);
   bool PumpStream(Link& link, Stream& stream, ServedStream& serving,
                   Output& out);
@@ -184,7 +217,17 @@ class Replication {
   StreamTable& streams_;
   Membership& membership_;
   std::map<LinkId, Link> links_;
+  PumpQueue queue_;
+  // Those with bulk in flight, or that had some since the last tick.
+  std::set<LinkId> in_flight_;
+  // Those that serve a rebase which has begun another round, or did.
+  std::set<LinkId> again_;
   std::map<crdt::StreamId, PulledStream> pulling_;
+  // Those of them with a rebase that is coming in, or being swept.
+  std::set<crdt::StreamId> rebasing_;
+  SliceCursor<crdt::StreamId> check_next_;
+  SliceCursor<LinkId> caught_up_next_;
+  bool catching_up_ = true;
   struct Lapsed {
     crdt::Seq vv;
     Instant advanced{0};  // Of its origin, the last time.
@@ -204,8 +247,15 @@ class Replication {
   bool more_to_send_ = false;  // It could not send them all.
   Instant next_positions_{0};
   Instant next_full_positions_{0};
-  LinkId next_told_ = 0;   // Where the round goes on; 0: none is under way.
-  bool tell_all_ = false;  // In this round.
+  // Streams by the number of their last news.
+  std::map<uint64_t, crdt::StreamId> news_;
+  uint64_t last_news_ = 0;
+  bool telling_news_ = false;  // A round is under way,
+  SliceCursor<LinkId> news_next_;
+  bool telling_all_ = false;    // and one of full positions.
+  Instant next_part_{0};        // Where there are many.
+  LinkId full_link_ = 0;        // It goes on with this link, or the next one.
+  std::set<LinkId> new_links_;  // Their full positions go first.
   struct {
     uint64_t deltas_in = 0, mutations_in = 0, duplicates = 0, gaps = 0;
     uint64_t deltas_out = 0, bulk_bytes_out = 0, bulk_bytes_in = 0;

@@ -17,6 +17,13 @@ namespace {
 // with it, for at most kMaxWait.
 constexpr uint64_t kWorthSending = 128;
 constexpr absl::Duration kMaxWait = absl::Milliseconds(3);
+// With more links than kFewLinks they wait on idle links, too, for kPerLink of
+// each: a mutation is a frame to each of them then, and a frame costs about as
+// much as ten mutations.
+constexpr size_t kFewLinks = 16;
+constexpr absl::Duration kPerLink = absl::Microseconds(50);
+// Links that one step sends to.
+constexpr size_t kPumped = 64;
 // Elements of rebases that one step walks over.
 constexpr size_t kRebaseElements = 4096;
 
@@ -26,6 +33,8 @@ void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
   Link* link = FindLink(id);
   if (link == nullptr) return;
   link->serving.erase(frame.stream);
+  queue_.Unserve(frame.stream, id);
+  queue_.Ready(id);
   if (frame.cancel) return;
   Stream* stream = streams_.Find(frame.stream);
   if (stream == nullptr || !MayServe(*stream) || frame.after > stream->vv) {
@@ -49,14 +58,43 @@ void Replication::StartRebase(Stream& stream, ServedStream& serving, Seq have) {
 
 void Replication::OnAck(LinkId id, const AckFrame& frame) {
   Link* link = FindLink(id);
-  if (link != nullptr) link->window.Acked(frame.bulk_bytes);
+  if (link == nullptr) return;
+  link->window.Acked(frame.bulk_bytes);
+  queue_.Ready(id);
+}
+
+uint64_t Replication::WorthSending() const {
+  return links_.size() > kFewLinks ? crdt::MutationLog::kRunCount
+                                   : kWorthSending;
+}
+
+absl::Duration Replication::MaxWait(const Link& link) const {
+  absl::Duration wait;
+  if (links_.size() > kFewLinks) {
+    wait = static_cast<int64_t>(links_.size()) * kPerLink;
+  }
+  return link.window.idle() ? wait : std::max(wait, kMaxWait);
+}
+
+void Replication::WakeLinks() {
+  streams_.TakeMoved([this](const Stream& stream) {
+    const crdt::MutationLog& log = streams_.log(stream.kind);
+    queue_.OnLog(stream.id(), log.start(stream.idx), log.last(stream.idx));
+  });
+  queue_.MakeDue(streams_.now().mono);
 }
 
 void Replication::Pump(Output& out) {
   rebase_left_ = kRebaseElements;
-  more_to_send_ = false;
-  for (auto& [id, link] : links_) {
-    if (link.receipts.due() && !Waits(id)) {
+  WakeLinks();
+  const std::vector<LinkId> turn = queue_.Take(kPumped);
+  more_to_send_ = !queue_.empty();
+  for (const LinkId id : turn) {
+    Link& link = links_.at(id);
+    const bool waits = link.receipts.due() && Waits(id);
+    if (waits) {
+      queue_.Ready(id);
+    } else if (link.receipts.due()) {
       Send(link, out, {0, AckFrame{link.receipts.Acknowledge()}});
     }
     PumpLink(link, out);
@@ -75,6 +113,7 @@ void Replication::PumpLink(Link& link, Output& out) {
         auto at = it++;
         Stream* stream = streams_.Find(at->first);
         if (stream == nullptr || !MayServe(*stream)) {
+          queue_.Unserve(at->first, link.id);
           link.serving.erase(at);
           continue;
         }
@@ -82,6 +121,7 @@ void Replication::PumpLink(Link& link, Output& out) {
         if (serving.state() != wanted) continue;
         if (rebases && rebase_left_ == 0) {
           more_to_send_ = true;
+          queue_.Ready(link.id);
           return;
         }
         more |= rebases ? PumpRebase(link, serving, out)
@@ -104,10 +144,14 @@ bool Replication::PumpStream(Link& link, Stream& stream, ServedStream& serving,
   uint64_t pending = log.last(stream.idx).value - at.value;
   if (pending == 0) {
     SendCheckpoint(link, stream, serving, out);
+    queue_.WakeAt(stream, link.id, at, at.Next());
+    if (stream.own) queue_.At(link.id, serving.next_checkpoint);
     return false;
   }
-  if (!link.window.idle() && pending < kWorthSending &&
-      streams_.now().mono - link.last_send < kMaxWait) {
+  const absl::Duration wait = MaxWait(link);
+  if (pending < WorthSending() && streams_.now().mono - link.last_send < wait) {
+    queue_.WakeAt(stream, link.id, at, Seq(at.value + WorthSending()));
+    queue_.At(link.id, link.last_send + wait);
     return false;
   }
   if (last_run_.stream != stream.id() || last_run_.first != at.Next() ||
@@ -126,6 +170,7 @@ bool Replication::PumpStream(Link& link, Stream& stream, ServedStream& serving,
   DeltaFrame frame{stream.id(), last_run_.first, last_run_.count,
                    last_run_.bytes};
   link.window.Sent(frame.mutations->size());
+  in_flight_.insert(link.id);
   link.last_send = streams_.now().mono;
   ++counters_.deltas_out;
   counters_.bulk_bytes_out += frame.mutations->size();
@@ -135,15 +180,29 @@ bool Replication::PumpStream(Link& link, Stream& stream, ServedStream& serving,
 
 bool Replication::PumpRebase(Link& link, ServedStream& serving, Output& out) {
   std::optional<RebaseFrame> frame = serving.rebase().Next();
+  if (serving.rebase().again()) again_.insert(link.id);
   // The receiver sweeps, then pulls what follows.
   if (serving.rebase().done()) serving.RebaseSent();
   if (!frame.has_value()) return false;
   rebase_left_ -= std::min<size_t>(rebase_left_, frame->count + 1);
   link.window.Sent(frame->payload->size());
+  in_flight_.insert(link.id);
   link.last_send = streams_.now().mono;
   counters_.bulk_bytes_out += frame->payload->size();
   Send(link, out, {0, *std::move(frame)});
   return true;
+}
+
+bool Replication::HoldsWriter(const Stream& own) const {
+  const crdt::MutationLog& log = streams_.log(own.kind);
+  return std::any_of(again_.begin(), again_.end(), [&](LinkId id) {
+    const Link& link = links_.at(id);
+    const auto serving = link.serving.find(own.id());
+    if (serving == link.serving.end() || Silent(link)) return false;
+    const RebaseSender* rebase = serving->second.rebase_or_null();
+    return rebase != nullptr && rebase->again() &&
+           log.MayLose(own.idx, rebase->needs_after(), log.budget() / 4);
+  });
 }
 
 // The owner's word on what its stream should look like here, at least every

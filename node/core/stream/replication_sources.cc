@@ -40,10 +40,8 @@ bool Replication::Silent(const Link& link) const {
 Seq Replication::Furthest(const Stream& stream) const {
   Seq furthest;
   for (const auto& [id, link] : links_) {
-    auto it = link.positions.find(stream.id());
-    if (it != link.positions.end()) {
-      furthest = std::max(furthest, it->second.seq);
-    }
+    const auto told = link.positions.Find(stream);
+    if (told.has_value()) furthest = std::max(furthest, told->seq);
   }
   return furthest;
 }
@@ -67,12 +65,12 @@ LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
   LinkId best = 0;
   Seq furthest;
   for (const auto& [id, link] : links_) {
-    auto it = link.positions.find(stream.id());
-    if (it == link.positions.end() || id == not_this || Silent(link)) continue;
-    if (it->second.rebasing || it->second.seq < least) continue;
-    if (best == 0 || it->second.seq > furthest) {
+    const auto told = link.positions.Find(stream);
+    if (!told.has_value() || id == not_this || Silent(link)) continue;
+    if (told->rebasing || told->seq < least) continue;
+    if (best == 0 || told->seq > furthest) {
       best = id;
-      furthest = it->second.seq;
+      furthest = told->seq;
     }
   }
   return best;
@@ -88,8 +86,8 @@ void Replication::ChooseSource(Stream& stream, Output& out) {
 // Whether the peer has less than what a broken rebase has left here.
 bool Replication::GoesBack(const Stream& stream, const Link& link) const {
   if (!stream.rebasing || DirectLink(stream) == link.id) return false;
-  auto it = link.positions.find(stream.id());
-  return it != link.positions.end() && it->second.seq < stream.applied;
+  const auto told = link.positions.Find(stream);
+  return told.has_value() && told->seq < stream.applied;
 }
 
 void Replication::SendPull(Stream& stream, PulledStream& pulling, LinkId to,
@@ -116,7 +114,7 @@ void Replication::SendPull(Stream& stream, PulledStream& pulling, LinkId to,
   const bool anew =
       stream.vv == Seq() &&
       (Furthest(stream) > Seq() ||
-       (!pulling.rebased && !links_.at(to).positions.contains(stream.id())));
+       (!pulling.rebased && !links_.at(to).positions.Has(stream)));
   pull.force_rebase = pulling.force || stream.rebasing || anew;
   ++counters_.pulls;
   Send(links_.at(to), out, {0, pull});
@@ -125,6 +123,7 @@ void Replication::SendPull(Stream& stream, PulledStream& pulling, LinkId to,
 void Replication::AbandonRebase(Stream& stream, PulledStream& pulling) {
   if (!pulling.rebasing()) return;
   // What was put is kept: the next rebase names or puts it again.
+  rebasing_.erase(stream.id());
   const bool reorders = pulling.Abandon()->reorders();
   ++counters_.rebase_restarts;
   const bool half = stream.applied > stream.vv || reorders;
@@ -134,8 +133,7 @@ void Replication::AbandonRebase(Stream& stream, PulledStream& pulling) {
 }
 
 bool Replication::Holds(LinkId link, const Stream& stream) const {
-  return DirectLink(stream) == link ||
-         links_.at(link).positions.contains(stream.id());
+  return DirectLink(stream) == link || links_.at(link).positions.Has(stream);
 }
 
 // Whether a source that brings nothing may be left for it. Of two that have
@@ -146,7 +144,7 @@ bool Replication::Helps(const Stream& stream, const PulledStream& pulling,
   // What a broken rebase has left is to be mended by whoever has it all.
   const bool half = stream.rebasing && pulling.rebase() == nullptr;
   if (half || stream.applied > stream.vv) return true;
-  return links_.at(link).positions.at(stream.id()).seq > stream.vv;
+  return links_.at(link).positions.Find(stream)->seq > stream.vv;
 }
 
 // A source that does not bring what another peer has is given up.
@@ -214,11 +212,9 @@ bool Replication::IsQueued(const PulledStream& pulling,
 
 bool Replication::Unserved(const PulledStream& pulling,
                            const Stream& stream) const {
-  const Link& link = links_.at(pulling.source());
-  const auto position = link.positions.find(stream.id());
-  return position != link.positions.end() &&
-         (position->second.rebasing ||
-          position->second.unserved > pulling.since());
+  const auto told = links_.at(pulling.source()).positions.Find(stream);
+  return told.has_value() &&
+         (told->rebasing || pulling.unserved > pulling.since());
 }
 
 bool Replication::IsHeard(LinkId id) const {
@@ -230,13 +226,11 @@ LinkId Replication::NearestTo(const Stream& stream, LinkId not_this) const {
   LinkId nearest = 0;
   absl::Duration least;
   for (const auto& [id, link] : links_) {
-    const auto position = link.positions.find(stream.id());
-    if (position == link.positions.end() || id == not_this || Silent(link)) {
-      continue;
-    }
-    if (nearest == 0 || position->second.age < least) {
+    const std::optional<PeerPosition> position = link.positions.Find(stream);
+    if (!position.has_value() || id == not_this || Silent(link)) continue;
+    if (nearest == 0 || position->age < least) {
       nearest = id;
-      least = position->second.age;
+      least = position->age;
     }
   }
   return nearest;

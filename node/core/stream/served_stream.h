@@ -43,6 +43,9 @@ class ServedStream {
     return *rebase_;
   }
 
+  // Null but in kRebase.
+  const RebaseSender* rebase_or_null() const { return rebase_.get(); }
+
   // kLog -> kRebase.
   void StartRebase(std::unique_ptr<RebaseSender> rebase) {
     Check(State::kLog);

@@ -39,6 +39,12 @@ struct Stream {
   uint64_t beat = 0;
   Instant advanced{0};
 
+  // ---- told ----
+  // Where it stood when its last change was noticed, and which one of all
+  // streams that was: see Replication::NoteNews.
+  crdt::Seq news;
+  uint64_t news_number = 0;
+
   // ---- shown or not ----
   StreamVisibility visibility;
 

@@ -21,7 +21,7 @@ void StreamTable::AddKind(StreamKind kind, const crdt::Grammar& grammar,
   const auto at = static_cast<size_t>(kind);
   if (rooms_.size() <= at) rooms_.resize(at + 1);
   rooms_[at] = std::make_unique<Room>(
-      Room{&state, grammar, crdt::MutationLog(grammar, log_bytes)});
+      Room{&state, grammar, crdt::MutationLog(grammar, log_bytes), {}});
 }
 
 bool StreamTable::Knows(StreamKind kind) const {
@@ -61,6 +61,9 @@ Stream& StreamTable::Add(const crdt::Origin& origin, StreamKind kind, bool own,
   stream.learnt = now_.mono;
   MUSTER_CHECK(streams_.emplace(stream.id(), std::move(added)).second);
   stream.idx = state(kind).Added(stream);
+  std::vector<Stream*>& by_idx = room(kind).by_idx;
+  if (by_idx.size() <= stream.idx) by_idx.resize(stream.idx + 1);
+  by_idx[stream.idx] = &stream;
   log(kind).Reset(stream.idx, crdt::Seq());
   return stream;
 }
@@ -71,6 +74,31 @@ void StreamTable::ForEach(absl::FunctionRef<void(Stream&)> visit) {
 
 void StreamTable::ForEach(absl::FunctionRef<void(const Stream&)> visit) const {
   for (const auto& [id, stream] : streams_) visit(*stream);
+}
+
+bool StreamTable::ForSome(SliceCursor<StreamId>& cursor, size_t count,
+                          absl::FunctionRef<void(Stream&)> visit) {
+  return cursor.Run(streams_, count, [&](auto& item) {
+    visit(*item.second);
+    return true;
+  });
+}
+
+void StreamTable::TakeMoved(absl::FunctionRef<void(Stream&)> visit) {
+  for (const auto& room : rooms_) {
+    if (room == nullptr) continue;
+    for (const StreamIdx idx : room->log.TakeChanged()) {
+      Stream* stream = idx < room->by_idx.size() ? room->by_idx[idx] : nullptr;
+      if (stream != nullptr) visit(*stream);
+    }
+  }
+}
+
+crdt::Seq StreamTable::PositionOf(StreamKind kind, StreamIdx idx) const {
+  if (!Knows(kind)) return {};
+  const std::vector<Stream*>& by_idx = room(kind).by_idx;
+  const Stream* stream = idx < by_idx.size() ? by_idx[idx] : nullptr;
+  return stream == nullptr ? crdt::Seq() : stream->vv;
 }
 
 void StreamTable::ForEachOf(crdt::LifeId life,
@@ -87,6 +115,7 @@ void StreamTable::Drop(Stream& stream) {
   MUSTER_CHECK(it != streams_.end() && it->second.get() == &stream);
   dropping_.push_back(std::move(it->second));
   streams_.erase(it);
+  room(stream.kind).by_idx[stream.idx] = nullptr;
   stream.visibility.OnDropped();
   state(stream.kind).Dropped(stream);
 }

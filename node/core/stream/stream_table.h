@@ -28,6 +28,7 @@
 #include "absl/time/time.h"
 #include "crdt/log.h"
 #include "crdt/types.h"
+#include "node/core/slice.h"
 #include "node/core/stream/stream.h"
 #include "node/core/stream/stream_state.h"
 #include "node/core/time.h"
@@ -68,9 +69,16 @@ class StreamTable {
   // In the order of their ids. None may be added or dropped meanwhile.
   void ForEach(absl::FunctionRef<void(Stream&)> visit);
   void ForEach(absl::FunctionRef<void(const Stream&)> visit) const;
+  // A slice of them. True: it ended with the last one.
+  bool ForSome(SliceCursor<crdt::StreamId>& cursor, size_t count,
+               absl::FunctionRef<void(Stream&)> visit);
   // Those of one life, of whatever kind.
   void ForEachOf(crdt::LifeId life, absl::FunctionRef<void(Stream&)> visit);
   size_t size() const { return streams_.size(); }
+  // Those whose logs have moved since this was asked last.
+  void TakeMoved(absl::FunctionRef<void(Stream&)> visit);
+  // Of the stream with that index among those of its kind; 0 if there is none.
+  crdt::Seq PositionOf(crdt::StreamKind kind, StreamIdx idx) const;
   // What is shown of it has changed: see StreamState::Settle.
   void Settle(Stream& stream) { state(stream.kind).Settle(stream); }
   // Takes it out of the table; its state forgets it, as a job.
@@ -92,6 +100,7 @@ class StreamTable {
     StreamState* state;
     const crdt::Grammar& grammar;
     crdt::MutationLog log;
+    std::vector<Stream*> by_idx;  // Null: none in the table.
   };
   Room& room(crdt::StreamKind kind) const {
     return *rooms_[static_cast<size_t>(kind)];

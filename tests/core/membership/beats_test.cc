@@ -74,7 +74,17 @@ TEST_F(BeatSampleTest, TakesAllInTurnsWithinADatagram) {
     for (const BeatReport& report : sample) told.insert(report.number);
   }
   EXPECT_EQ(200u, told.size());
-  EXPECT_LE(beats, 7u);
+  EXPECT_LE(beats, 20u);
+}
+
+TEST_F(BeatSampleTest, SaysLessTheMoreMembersThereAre) {
+  for (uint64_t life = 1; life <= 64; ++life) Add(life, Milliseconds(10));
+  const size_t whole = sample_.Next(table_, 128, kNow).size();
+  EXPECT_EQ(32u, whole);
+  for (uint64_t life = 65; life <= 128; ++life) Add(life, Milliseconds(10));
+  EXPECT_EQ(whole / 2, sample_.Next(table_, 128, kNow).size());
+  for (uint64_t life = 129; life <= 1000; ++life) Add(life, Milliseconds(10));
+  EXPECT_EQ(BeatSample::kFewest, sample_.Next(table_, 128, kNow).size());
 }
 
 TEST_F(BeatSampleTest, TellsEachOnceIfThereIsRoom) {

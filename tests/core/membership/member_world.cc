@@ -92,7 +92,7 @@ void World::TakeEvents(Process& process) {
     if (event.kind != Kind::kLinked) continue;
     process.linked.insert(event.link);
     process.marked.erase(event.link);
-    SendFrame marker{event.link, {process.membership->beat(), {}}};
+    SendFrame marker{event.link, {process.membership->BeatOn(event.link), {}}};
     // Behind what this step of the membership sends.
     At(now_, [this, &process, marker] { SendFrameOn(process, marker); });
   }
@@ -198,7 +198,7 @@ void World::SendDatagram(Process& from, const SendBeat& beat) {
     if (to == nullptr) return;
     auto read = [this, to, datagram] {
       Do(*to, [&](Output& out) {
-        to->membership->OnDatagram(datagram, now(), out);
+        to->membership->OnDatagram(*datagram, now(), out);
       });
     };
     Deliver(*to, read, /*loss=*/true);

@@ -131,7 +131,7 @@ TEST_F(MembershipEvidenceTest,
   EXPECT_EQ(11u, std::get<BeatReport>(out_.frames[0].frame.body).number);
   ASSERT_EQ(1u, out_.beats.size());
   EXPECT_EQ("b:1", out_.beats[0].address);
-  EXPECT_EQ(11u, out_.beats[0].beat.others.at(0).number);
+  EXPECT_EQ(11u, out_.beats[0].beat->others.at(0).number);
   // Not after 350 ms.
   Run(Milliseconds(260));
   out_ = {};

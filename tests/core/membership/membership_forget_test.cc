@@ -241,7 +241,7 @@ TEST_F(MembershipForgetTest, LeavingTellsAllAndStopsDialling) {
   a_.OnMembers(1, Members("c", 3, 70, {}), now(), out_);
   EXPECT_THAT(*out_.dial, Contains("c:1"));
   out_ = {};
-  const uint64_t beat = a_.beat();
+  const uint64_t beat = a_.BeatOn(1);
   a_.Leave(now(), out_);
   ASSERT_TRUE(out_.dial.has_value());
   EXPECT_THAT(*out_.dial, IsEmpty());

@@ -45,6 +45,12 @@ class ReplicationTest : public testing::Test {
       node_.state.Put(*node_.own, std::string(20, 'x'));
     }
   }
+  // One element, over and over.
+  void WriteOver(int mutations) {
+    for (int i = 0; i < mutations; ++i) {
+      node_.state.Update(*node_.own, crdt::ElementId(1), std::string(20, 'y'));
+    }
+  }
   // What the node has sent since, of one type.
   template <typename Body>
   std::vector<Body> Take() {
@@ -152,6 +158,48 @@ TEST_F(ReplicationTest, ACancelledPullIsServedNoFurther) {
   node_.Tick(at_ + absl::Milliseconds(10));
   EXPECT_TRUE(Take<DeltaFrame>().empty());
   EXPECT_TRUE(Take<RebaseFrame>().empty());
+}
+
+// A peer that acknowledges at once pulls 8,000 elements while 300 mutations a
+// step are written: in a round more than the log holds. Steps until the rebase
+// is over.
+TEST_F(ReplicationTest, ARebaseThatTheLogPassesOnHoldsItsWriterBack) {
+  for (const bool heeds : {false, true}) {
+    SCOPED_TRACE(heeds);
+    Write(8'000);
+    Pull(0, heeds ? 2 : 1, /*force=*/true);
+    int steps = 0;
+    int rounds = 0;
+    int held = 0;
+    bool over = false;
+    for (; !over && steps < 1'000; ++steps) {
+      for (const RebaseFrame& frame : Take<RebaseFrame>()) {
+        if (frame.kind == RebaseFrame::Kind::kBegin) ++rounds;
+        over |= frame.kind == RebaseFrame::Kind::kEnd;
+      }
+      const bool holds = node_.replication.HoldsWriter(*node_.own);
+      if (holds) ++held;
+      if (!heeds || !holds) WriteOver(300);
+      Ack(bulk_);
+    }
+    EXPECT_GT(rounds, 1);
+    EXPECT_GT(held, 0);
+    EXPECT_EQ(over, heeds);
+    if (heeds) EXPECT_LT(rounds, 5);
+    if (heeds) EXPECT_FALSE(node_.replication.HoldsWriter(*node_.own));
+  }
+}
+
+TEST_F(ReplicationTest, ASilentPeerHoldsNobodyBack) {
+  Write(8'000);
+  Pull(0, 1, /*force=*/true);
+  while (!node_.replication.HoldsWriter(*node_.own)) {
+    Take<RebaseFrame>();
+    WriteOver(300);
+    Ack(bulk_);
+  }
+  node_.SetTime(at_ + LinkHearing::kSilent + absl::Milliseconds(1));
+  EXPECT_FALSE(node_.replication.HoldsWriter(*node_.own));
 }
 
 TEST_F(ReplicationTest, AStreamOfAKindThatIsNotKnownIsNotLearnt) {

@@ -1,0 +1,75 @@
+// Where a peer stands in each stream, as it told on one link.
+//
+// There is one for every link and stream, 2,000,000 in a cluster of 1,000: so
+// they are kept in vectors by Stream::idx, 11 bytes each, and 8 more until
+// this node has caught up.
+//
+// Full positions name all streams that the peer has; they may come in parts.
+// What they do not name it has dropped.
+//
+// Invariant: nothing is known of a stream that was never told of, was dropped
+// by Forget, or was not named by the last full positions.
+// Cost: O(1) a call, O(streams) for BeginFull and EndFull. Threads: one.
+#ifndef MUSTER_NODE_CORE_STREAM_PEER_POSITIONS_H_
+#define MUSTER_NODE_CORE_STREAM_PEER_POSITIONS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/time/time.h"
+#include "crdt/types.h"
+#include "node/core/stream/stream.h"
+
+namespace muster::core {
+
+struct PeerPosition {
+  crdt::Seq seq;
+  bool wanted = false;
+  bool rebasing = false;
+  // Since the stream's origin was heard of, as the peer told: to 10 ms, and
+  // 655 s at most.
+  absl::Duration age;
+};
+
+class PeerPositions {
+ public:
+  bool Has(const Stream& stream) const { return Find(stream).has_value(); }
+  std::optional<PeerPosition> Find(const Stream& stream) const;
+  // True: nothing was known of the stream before.
+  bool Set(const Stream& stream, const PeerPosition& position);
+  void Forget(const Stream& stream);
+
+  // All that are Set between the two are named; the others are forgotten.
+  void BeginFull();
+  void EndFull();
+  bool in_full() const { return in_full_; }
+
+  // The lowest that the peer ever told of a stream of which it wants that this
+  // node has it: what it gave up since, as it could not be made whole, is not
+  // waited for. Nothing after StopCatchingUp.
+  // Whether `here(kind, idx)` is as far as that, for all streams.
+  using Here = absl::FunctionRef<crdt::Seq(crdt::StreamKind, StreamIdx)>;
+  bool CaughtUp(Here here) const;
+  void StopCatchingUp();
+
+ private:
+  enum Flag : uint8_t { kKnown = 1, kWanted = 2, kRebasing = 4, kNamed = 8 };
+  struct Kind {
+    std::vector<uint8_t> flags;
+    std::vector<crdt::Seq> seqs;
+    std::vector<uint16_t> ages;  // In units of 10 ms.
+    std::vector<crdt::Seq> first;
+  };
+
+  std::array<Kind, 4> kinds_;  // By crdt::StreamKind.
+  bool in_full_ = false;
+  bool catching_up_ = true;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_STREAM_PEER_POSITIONS_H_
