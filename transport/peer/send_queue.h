@@ -1,6 +1,7 @@
-// What waits to be written to one link, in four classes: control frames go
-// before deltas, deltas before messages of pub/sub, these before rebase frames;
-// within a class first in, first out. A checkpoint is a delta: it must not
+// The frames queued for one link, in four classes: control frames go before
+// deltas, deltas before messages of pub/sub, messages before rebase frames;
+// within a class first in, first out. So a control frame does not wait behind
+// a queued rebase (head-of-line blocking). A checkpoint is a delta: it must not
 // overtake the deltas it is about.
 //
 // Limit: kMaxBytes; the core's windows keep it far below that.
