@@ -20,9 +20,9 @@ enum class RefusalReason {
   kByPeer,     // The other side refused, and said why in words.
   kClosing,    // This node is going away.
   kCluster,    // Of another --cluster.
-  kInsecure,   // Not on loopback, and no secret is set.
+  kInsecure,   // Not on loopback, and nobody asks for a proof.
   kLimit,      // Too many links.
-  kMalformed,  // A message that is malformed, or comes out of turn.
+  kMalformed,  // A message that makes no sense, or comes out of turn.
   kProtocol,   // No protocol version in common.
   kSecret,     // Another --cluster-secret, or none.
   kCount,

@@ -49,7 +49,7 @@ class HeldEntries {
     size_t bytes = 0;  // Of names and metas.
   };
   struct Refusal {
-    HeldEntry entry;  // It has the meta that was refused.
+    HeldEntry entry;  // With the meta that was refused.
     absl::Status status;
   };
 
