@@ -31,6 +31,16 @@ enum class Mutant {
   kUpdateLeavesAndJoins,
   kRefusalAloneIsProof,
   kAsksWithoutEnd,
+  // Of pub/sub.
+  kMailTwice,
+  kMailOutOfOrder,
+  kUnsubscribedStays,
+  kAnswersUnconfirmed,
+  kDownStillCounts,
+  kOldEpochMail,
+  kRouterLoops,
+  kGapUntold,
+  kMailOvertakes,
   kCount,
 };
 

@@ -210,8 +210,21 @@ struct MemberView {
   crdt::Seq presence_seq;
   uint64_t entries = 0;
 };
+inline absl::string_view NameOf(crdt::StreamKind kind) {
+  switch (kind) {
+    case crdt::StreamKind::kPresence:
+      return "presence";
+    case crdt::StreamKind::kKeyValue:
+      return "key-value";
+    case crdt::StreamKind::kInterest:
+      return "interest";
+  }
+  return "?";
+}
+
 struct StreamView {
   crdt::Origin origin;
+  crdt::StreamKind kind = crdt::StreamKind::kPresence;
   crdt::Seq seq;
   crdt::Seq log_start;
   uint64_t digest = 0;

@@ -42,7 +42,8 @@ def make_stubs():
       ["protoc", "-I", str(ROOT / "proto"), f"--python_out={folder.name}",
        f"--grpc_out={folder.name}",
        "--plugin=protoc-gen-grpc=/usr/bin/grpc_python_plugin",
-       "muster/v1/presence.proto", "muster/v1/cluster.proto"],
+       "muster/v1/presence.proto", "muster/v1/cluster.proto",
+       "muster/v1/pubsub.proto"],
       check=True, cwd=ROOT)
   sys.path.insert(0, folder.name)
   return folder
@@ -54,6 +55,9 @@ def arguments():
       formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("files", nargs="*", metavar="FILE")
   parser.add_argument("--binary", required=True, help=argparse.SUPPRESS)
+  parser.add_argument("--old-binary", metavar="PATH",
+                      help="the program of nodes that are started `old` "
+                      "(default: the same as of all others)")
   parser.add_argument("--all", action="store_true",
                       help="every scenario of tests/partition/scenarios")
   parser.add_argument("--runs", type=int, default=0, metavar="N")
@@ -84,11 +88,12 @@ def arguments():
     parser.error(f"--runs {options.runs} --steps {options.steps} "
                  f"--loss-minutes {options.loss_minutes:g}: at least 0, 1 and "
                  "0")
-  if not (os.path.isfile(options.binary) and
-          os.access(options.binary, os.X_OK)):
-    print(f"partition: {options.binary}: no such program; MUSTER_BINARY names "
-          "another one", file=sys.stderr)
-    sys.exit(2)
+  for binary, rule in ((options.binary, "MUSTER_BINARY names another one"),
+                       (options.old_binary, "--old-binary must name one")):
+    if binary is not None and not (os.path.isfile(binary) and
+                                   os.access(binary, os.X_OK)):
+      print(f"partition: {binary}: no such program; {rule}", file=sys.stderr)
+      sys.exit(2)
   options.flags = (FAST if options.fast else []) + [
       part for flag in options.serve_flag for part in shlex.split(flag)]
   return options
@@ -148,7 +153,7 @@ def run_scenario(name, steps, net, options, tell):
   import world as worlds
 
   tell(f"== {os.path.basename(name)}")
-  world = worlds.World(options.binary, net, options.flags)
+  world = worlds.World(options.binary, net, options.flags, options.old_binary)
   try:
     runner.Runner(world, tell).run(steps)
     world.remove_logs()

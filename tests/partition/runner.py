@@ -13,7 +13,7 @@ from world import wait_until
 
 # Where a parsed expectation holds what it wants.
 WANTED = {"list": "keys", "count": "count", "members": "members",
-          "sees": "state"}
+          "sees": "state", "subscribers": "count"}
 COMPARE = {"=": operator.eq, "<": operator.lt, ">": operator.gt}
 # How often a condition that must hold on is looked at, in seconds.
 LOOK_EVERY = 0.25
@@ -70,8 +70,8 @@ class Runner:
 
   # --------------------------------------------------------------- verbs
 
-  def _start(self, nodes):
-    self.world.start(nodes)
+  def _start(self, nodes, old):
+    self.world.start(nodes, old)
 
   def _track(self, **what):
     self.world.track(**what)
@@ -161,6 +161,16 @@ class Runner:
   def _watch(self, node, topic):
     self.world.watch(node, topic)
 
+  def _subscribe(self, **what):
+    self.world.subscribe(**what)
+
+  def _unsubscribe(self, name):
+    self.world.unsubscribe(name)
+
+  def _publish(self, node, channel, payloads):
+    for payload in payloads:
+      self.world.publish(node, channel, payload)
+
   def _mark(self):
     self.world.mark()
 
@@ -217,6 +227,10 @@ class Runner:
                      for _, shown, wanted in self.world.shown())
     if kind == "saw":
       return self.saw(what)
+    if kind == "heard":
+      return self.world.subscriber(what["name"]).heard(what["messages"])
+    if kind == "subscribed":
+      return self.world.subscriber(what["name"]).held
     if kind == "blameless":
       return self.blameless()
     if kind in ("counter", "gained"):
@@ -230,6 +244,8 @@ class Runner:
     world = self.world
     if kind == "list":
       return world.keys(node, what["topic"])
+    if kind == "subscribers":
+      return world.subscribers_of(node, what["channel"])
     if kind == "count":
       return world.status(world.node(node)).entries
     if kind in ("counter", "gained"):
@@ -283,7 +299,7 @@ class Runner:
     statuses = [self.world.status(node) for node in nodes]
     # What ended lives left behind is forgotten by each node in its own time.
     lives = {status.life_id for status in statuses}
-    digests = [sorted((s.node, s.seq, s.digest) for s in status.streams
+    digests = [sorted((s.node, s.kind, s.seq, s.digest) for s in status.streams
                       if s.life_id in lives) for status in statuses]
     return all(x == lists[0] for x in lists) and all(
         x == digests[0] for x in digests)
@@ -295,6 +311,11 @@ class Runner:
       if kind == "saw":
         watch = self.world.watches[what["node"], what["topic"]]
         return f"it saw {' '.join(watch.events) or 'nothing'}"
+      if kind == "heard":
+        return f"it heard {self.world.subscriber(what['name']).shown()}"
+      if kind == "subscribed":
+        said = self.world.subscriber(what["name"]).said
+        return f"it said {'; '.join(said) or 'nothing'}"
       if kind == "blameless":
         return "; ".join(self.world.baseless())
       if kind in ("equal", "held"):

@@ -81,6 +81,20 @@ class NoWorld:
     return dict.fromkeys(self.nodes, "alive")
 
 
+def subscriber(*messages):
+  """One that runs and has been given these."""
+  given = list(messages)
+
+  def heard(wanted):
+    held = given == wanted
+    if held:
+      given.clear()
+    return held
+  return types.SimpleNamespace(
+      heard=heard, held=False, said=["moved"],
+      shown=lambda: " ".join(given) or "nothing")
+
+
 def watched(events=(), faults=(), ended=False):
   return types.SimpleNamespace(events=list(events), faults=list(faults),
                                ended=ended)
@@ -130,6 +144,33 @@ class RunnerTest(unittest.TestCase):
     self.run_in(world, "expect held")
     world.shown = lambda: [("the watch of t at a", [], world.model())]
     self.breaks(world, "expect held", "the watch of t at a: []")
+
+  def test_what_was_heard_is_over_once_it_held(self):
+    world = NoWorld("a")
+    world.subscriber = {"s1": subscriber("news/one", "news/two")}.get
+    self.breaks(world, "expect heard s1 = news/two news/one",
+                "it heard news/one news/two")
+    self.run_in(world, "expect heard s1 = news/one news/two\n"
+                "expect heard s1 =")
+
+  def test_a_subscriber_that_does_not_hold_is_quoted(self):
+    world = NoWorld("a")
+    world.subscriber = {"s1": subscriber()}.get
+    self.breaks(world, "expect s1 subscribed", "it said moved")
+
+  def test_subscribers_are_counted_where_it_is_asked(self):
+    world = NoWorld("ab")
+    world.subscribers_of = lambda node, channel: (
+        2 if (node, channel) == ("a", "news") else 0)
+    self.run_in(world, "expect a subscribers news = 2")
+    self.breaks(world, "expect all subscribers news = 2", "a: 2; b: 0")
+
+  def test_each_payload_is_published_by_itself(self):
+    world = NoWorld("a")
+    published = []
+    world.publish = lambda *what: published.append(what)
+    self.run_in(world, "publish a news one two")
+    self.assertEqual(published, [("a", "news", "one"), ("a", "news", "two")])
 
   def test_a_gain_is_since_the_mark_of_the_same_life(self):
     world = NoWorld("a")

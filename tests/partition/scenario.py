@@ -2,7 +2,8 @@
 between them; a `#` at the start of a word starts a comment.
 
   start 3                       nodes a, b and c; `start d` adds one, or starts
-                                one again that was killed or stopped
+                                one again that was killed or stopped; `old`
+                                after it: of the binary of --old-binary
   track b room:1 u1             a client of b; `grace 10s` and `meta TEXT` may
                                 follow
   untrack room:1 u1             it says so; `update room:1 u1 TEXT` changes it
@@ -29,6 +30,11 @@ between them; a `#` at the start of a word starts a comment.
                                 must refuse to, and say where the name is in use
   watch b room:1                follows a topic at b; see `saw`; `room:*`: all
                                 that begin so
+  subscribe b s1 news chat      s1 is a `muster subscribe` of these channels at
+                                b, or elsewhere once b is gone; `subscribe b s1
+                                pattern chat.*`: patterns
+  unsubscribe s1                it ends
+  publish b news hello again    each payload by a `muster publish` at b
   mark                          keeps what all count now; see `gained`
   expect WHAT                   holds now
   eventually 2s WHAT            holds at some moment within that time
@@ -47,6 +53,10 @@ WHAT is one of
                                 nothing; `~*`: any updates, so with + and -
   held                          all that run list just what the clients that are
                                 there hold, and so do the watches at them
+  heard s1 = news/hello         what s1 was given since `subscribe`, or since
+                                the last `heard` that held, in this order
+  s1 subscribed                 its subscriptions hold, as it was told last
+  a subscribers news = 2        those of the channel, as a counts them
   a counter pulls = 5           a counter of `muster status`; also < and >
   a gained pulls = 1            what it has grown by since `mark`; also < and >
   blameless                     nobody was seen as down for no reason since the
@@ -60,6 +70,8 @@ import dataclasses
 import re
 
 NODES = "abcdefg"
+# Names of subscribers, which no node has.
+SUBSCRIBER = re.compile(r"[a-z][a-z0-9_]{1,30}")
 MAX_LOAD = 200
 MAX_COUNT = 10**9
 COMMENT = re.compile(r"(^|\s)#")
@@ -153,10 +165,15 @@ def _start(words):
   if re.fullmatch("[0-9]+", word):
     if word.lstrip("0") not in list("1234567"):
       words.fail(word, f"must be 1 to {len(NODES)} nodes")
-    return {"nodes": list(NODES[:int(word)])}
-  if word not in list(NODES):
+    nodes = list(NODES[:int(word)])
+  elif word not in list(NODES):
     words.fail(word, f"must be a number, or one of {' '.join(NODES)}")
-  return {"nodes": [word]}
+  else:
+    nodes = [word]
+  old = words.peek() == "old"
+  if old:
+    words.take("`old`")
+  return {"nodes": nodes, "old": old}
 
 
 def _track(words):
@@ -274,6 +291,42 @@ def _watch(words):
   return {"node": words.node(), "topic": words.take("a topic")}
 
 
+def _subscriber(words):
+  word = words.take("the name of a subscriber")
+  if not SUBSCRIBER.fullmatch(word) or word in RESERVED:
+    words.fail(word, "must be the name of a subscriber: 2 to 31 of a-z, 0-9 "
+               "and _, a letter first, and no word of the language")
+  return word
+
+
+def _subscribe(words):
+  step = {"node": words.node(), "name": _subscriber(words),
+          "pattern": words.peek() == "pattern"}
+  if step["pattern"]:
+    words.take("`pattern`")
+  return {**step, "names": [words.take("a channel or a pattern"),
+                            *words.rest()]}
+
+
+def _unsubscribe(words):
+  return {"name": _subscriber(words)}
+
+
+def _publish(words):
+  return {"node": words.node(), "channel": words.take("a channel"),
+          "payloads": [words.take("a payload"), *words.rest()]}
+
+
+def _heard(words):
+  what = {"name": _subscriber(words)}
+  words.expect("=")
+  what["messages"] = words.rest()
+  for message in what["messages"]:
+    if "/" not in message:
+      words.fail(message, "must be CHANNEL/PAYLOAD")
+  return what
+
+
 def _one_node(words):
   return {"node": words.node()}
 
@@ -303,6 +356,12 @@ def _count(words):
   return {"count": _number(words, 0, MAX_COUNT, "a number")}
 
 
+def _subscribers(words):
+  what = {"channel": words.take("a channel")}
+  words.expect("=")
+  return {**what, "count": _number(words, 0, MAX_COUNT, "a number")}
+
+
 def _counter(words):
   what = {"name": words.take("the name of a counter")}
   what["than"] = words.take("`=`, `<` or `>`")
@@ -327,8 +386,11 @@ def _sees(words):
 
 
 KINDS = {"list": _list, "count": _count, "counter": _counter,
-         "gained": _counter, "members": _members, "sees": _sees}
+         "gained": _counter, "members": _members, "sees": _sees,
+         "subscribers": _subscribers}
 ALONE = ("equal", "held", "blameless")
+# What stands where a subscriber's name may.
+RESERVED = (*ALONE, "all", "saw", "heard")
 
 
 def _what(words):
@@ -338,10 +400,17 @@ def _what(words):
     return {"kind": word}
   if word == "saw":
     return {"kind": "saw", **_saw(words)}
+  if word == "heard":
+    return {"kind": "heard", **_heard(words)}
+  if words.peek() == "subscribed" and SUBSCRIBER.fullmatch(word) and (
+      word not in RESERVED):
+    words.take("`subscribed`")
+    return {"kind": "subscribed", "name": word}
   if word != "all" and word not in list(NODES):
-    words.fail(word, "must be a node, `all`, `saw`, `equal`, `held` or "
-               "`blameless`")
-  rule = "`list`, `count`, `counter`, `gained`, `members` or `sees`"
+    words.fail(word, "must be a node, `all`, `saw`, `heard`, `equal`, `held`, "
+               "`blameless` or a subscriber that is `subscribed`")
+  rule = ("`list`, `count`, `counter`, `gained`, `members`, `sees` or "
+          "`subscribers`")
   kind = words.take(rule)
   if kind not in KINDS:
     words.fail(kind, f"must be {rule}")
@@ -371,6 +440,8 @@ VERBS = {
     "lose": _lose, "slow": _slow,
     "delay": _delay, "freeze": _one_node, "thaw": _one_node, "kill": _one_node,
     "stop": _one_node, "off": _one_node, "twin": _one_node, "watch": _watch,
+    "subscribe": _subscribe, "unsubscribe": _unsubscribe,
+    "publish": _publish,
     "mark": lambda _: {}, "expect": _expect, "eventually": _timed,
     "for": _for,
     "wait": lambda words: {"seconds": words.duration()},

@@ -15,7 +15,8 @@ class ScenarioTest(unittest.TestCase):
     steps = parse("# hello\nstart 3\n\n  heal  # all of it\n")
     self.assertEqual([(s.line, s.verb) for s in steps],
                      [(2, "start"), (4, "heal")])
-    self.assertEqual(steps[0].arguments, {"nodes": ["a", "b", "c"]})
+    self.assertEqual(steps[0].arguments,
+                     {"nodes": ["a", "b", "c"], "old": False})
 
   def test_a_comment_begins_where_a_word_does(self):
     track, say = parse("track a room#1 u#1 #c\nsay what # c\n#say no")
@@ -84,6 +85,36 @@ expect blameless""")
     self.assertEqual(begin.arguments, {"count": 20, "topic": "room:1"})
     self.assertEqual(end.arguments["count"], 0)
 
+  def test_a_start_may_be_of_the_old_binary(self):
+    all_of_them, one = parse("start 2 old\nstart c")
+    self.assertEqual(all_of_them.arguments, {"nodes": ["a", "b"], "old": True})
+    self.assertEqual(one.arguments, {"nodes": ["c"], "old": False})
+
+  def test_subscribers_have_channels_or_patterns(self):
+    channels, patterns, end, publish = parse(
+        "subscribe b s1 news chat\nsubscribe b s2 pattern chat.*\n"
+        "unsubscribe s1\npublish a news one two")
+    self.assertEqual(channels.arguments, {
+        "node": "b", "name": "s1", "pattern": False,
+        "names": ["news", "chat"]})
+    self.assertEqual((patterns.arguments["pattern"],
+                      patterns.arguments["names"]), (True, ["chat.*"]))
+    self.assertEqual(end.arguments, {"name": "s1"})
+    self.assertEqual(publish.arguments, {
+        "node": "a", "channel": "news", "payloads": ["one", "two"]})
+
+  def test_what_is_expected_of_subscribers(self):
+    heard, nothing, held, count = [
+        step.arguments["what"] for step in parse(
+            "expect heard s1 = news/one a/b/c\nexpect heard s1 =\n"
+            "expect s1 subscribed\nexpect all subscribers news = 2")]
+    self.assertEqual(heard, {"kind": "heard", "name": "s1",
+                             "messages": ["news/one", "a/b/c"]})
+    self.assertEqual(nothing["messages"], [])
+    self.assertEqual(held, {"kind": "subscribed", "name": "s1"})
+    self.assertEqual(count, {"kind": "subscribers", "node": "all",
+                             "channel": "news", "count": 2})
+
   def test_whatever_is_written_is_a_scenario_or_names_the_line_and_the_word(
       self):
     texts, words = sources()
@@ -139,7 +170,23 @@ expect blameless""")
         ("expect a sees b gone", 1, "gone"),
         ("expect saw a t = u1", 1, "u1"),
         ("expect equal b", 1, "b"),
-        ("heal all", 1, "all")):
+        ("heal all", 1, "all"),
+        ("start 3 new", 1, "new"),
+        ("start a old b", 1, "b"),
+        ("subscribe b s1", 1, "s1"),
+        ("subscribe b s1 pattern", 1, "pattern"),
+        ("subscribe s1 news", 1, "s1"),
+        ("subscribe b a news", 1, "a"),
+        ("subscribe b all news", 1, "all"),
+        ("subscribe b Loud news", 1, "Loud"),
+        ("unsubscribe s1 news", 1, "news"),
+        ("publish a news", 1, "news"),
+        ("publish all news x", 1, "all"),
+        ("expect heard s1 news/x", 1, "news/x"),
+        ("expect heard s1 = one", 1, "one"),
+        ("expect a subscribers news = few", 1, "few"),
+        ("expect s1 listens", 1, "s1"),
+        ("expect s1 subscribed now", 1, "now")):
       with self.subTest(text), self.assertRaises(ScenarioError) as wrong:
         parse(text)
       said = str(wrong.exception)

@@ -17,8 +17,10 @@ import grpc
 from muster.v1 import cluster_pb2, cluster_pb2_grpc
 from muster.v1 import presence_pb2 as pb
 from muster.v1 import presence_pb2_grpc
+from muster.v1 import pubsub_pb2, pubsub_pb2_grpc
 from downs import Downs
 from faults import CALL_SECONDS, PATIENCE, READY_SECONDS, HarnessError
+from messages import Subscriber, publish
 from sessions import Client
 from watches import MembersWatch, Watch
 
@@ -71,6 +73,7 @@ class Node:
     self.channel = grpc.insecure_channel(self.listen, options=_OPTIONS)
     self.presence = presence_pb2_grpc.PresenceStub(self.channel)
     self.cluster = cluster_pb2_grpc.ClusterStub(self.channel)
+    self.pubsub = pubsub_pb2_grpc.PubSubStub(self.channel)
 
   @property
   def runs(self):
@@ -114,12 +117,14 @@ class Node:
 class World:
   """All of it. Methods are the verbs of a scenario."""
 
-  def __init__(self, binary, network, flags=()):
+  def __init__(self, binary, network, flags=(), old_binary=None):
     self.binary = binary
+    self.old_binary = old_binary or binary
     self.network = network
     self.flags = list(flags)
     self.nodes = {}
     self.clients = []
+    self.subscribers = {}  # By name.
     self.watches = {}  # (node, topic): a Watch of the last life watched.
     self.marks = {}  # Node: its life, and its counters at the last mark.
     self.downs = Downs()
@@ -128,15 +133,16 @@ class World:
 
   # --------------------------------------------------------------- nodes
 
-  def start(self, names):
+  def start(self, names, old=False):
     """Nodes that are started together know of each other. Returns once all
-    are ready."""
+    are ready. `old`: of the old binary, until they are started again."""
     for name in names:
       self.network.add(name)
       if name not in self.nodes:
         self.nodes[name] = Node(name, self.binary, self.network, self.flags)
       if self.nodes[name].runs:
         raise HarnessError(f"{name} runs already")
+      self.nodes[name].binary = self.old_binary if old else self.binary
     for name in names:
       join = [self.network.address(other)
               for other in sorted(set(self.nodes) - {name})]
@@ -267,6 +273,39 @@ class World:
     """Sorted (topic, key, meta) of all clients that are there."""
     return sorted((c.topic, c.key, c.meta.encode()) for c in self.clients)
 
+  # ------------------------------------------------------------- messages
+
+  def subscribe(self, node, name, pattern, names):
+    """At a node, or at any other that there is once it is gone."""
+    if name in self.subscribers:
+      raise HarnessError(f"{name} subscribes already")
+    others = [other.listen for other in self.nodes.values()
+              if other.name != node]
+    self.subscribers[name] = Subscriber(
+        name, self.binary, [self.node(node).listen, *others], pattern, names)
+
+  def subscriber(self, name):
+    found = self.subscribers.get(name)
+    if found is None:
+      raise HarnessError(f"no subscriber {name} is there")
+    if found.ended:
+      raise HarnessError(f"the subscriber {name} has ended by itself; it said "
+                         f"{'; '.join(found.said) or 'nothing'}")
+    return found
+
+  def unsubscribe(self, name):
+    self.subscriber(name).end()
+    del self.subscribers[name]
+
+  def publish(self, node, channel, payload):
+    return publish(self.binary, self.node(node), channel, payload)
+
+  def subscribers_of(self, node, channel):
+    answer = self.node(node).pubsub.NumSub(
+        pubsub_pb2.NumSubRequest(channels=[channel.encode()]),
+        timeout=CALL_SECONDS)
+    return answer.channels[0].subscribers
+
   # ------------------------------------------------------------- watches
 
   def watch(self, node, topic):
@@ -343,6 +382,8 @@ class World:
     for watch in self.watches.values():
       watch.end()
     self.downs.end()
+    for subscriber in self.subscribers.values():
+      subscriber.end()
     for client in self.clients:
       client.drop()
     for node in self.nodes.values():

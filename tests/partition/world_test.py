@@ -13,6 +13,7 @@ import main
 STUBS = main.make_stubs()
 # pylint: disable=wrong-import-position
 import faults
+import messages
 import network
 import world as worlds
 
@@ -62,6 +63,53 @@ class WorldTest(unittest.TestCase):
   def test_a_node_that_says_something_else_is_quoted(self):
     self.start("echo hello", "node a said 'hello'")
 
+  def test_a_node_starts_as_the_old_binary_and_again_as_the_new_one(self):
+    world = worlds.World(self.program("echo new"), Loopback(), (),
+                         self.program("echo old"))
+    for old, said in ((True, "old"), (False, "new")):
+      with self.assertRaises(faults.HarnessError) as wrong:
+        world.start("a", old)
+      self.assertIn(f"node a said '{said}'", str(wrong.exception))
+      world.stop()
+    world.remove_logs()
+
+  def test_a_subscriber_keeps_messages_and_what_it_says(self):
+    program = self.program(
+        "echo 'muster: subscribed' >&2; printf 'news\\tone\\nnews\\ta\\tb\\n'; "
+        "exec sleep 60")
+    subscriber = messages.Subscriber("s1", program, ["x:1"], False, ["news"])
+    self.addCleanup(subscriber.end)
+    self.assertTrue(subscriber.held)
+    took = worlds.wait_until(
+        lambda: subscriber.heard(["news/one", "news/a\tb"]), 10)
+    self.assertIsNotNone(took)
+    self.assertTrue(subscriber.heard([]))
+
+  def test_a_subscriber_whose_node_went_does_not_hold(self):
+    program = self.program(
+        "echo 'muster: subscribed' >&2; echo 'muster: messages may be missed "
+        "until subscribed again' >&2; exec sleep 60")
+    subscriber = messages.Subscriber("s1", program, ["x:1"], False, ["news"])
+    self.addCleanup(subscriber.end)
+    self.assertIsNotNone(
+        worlds.wait_until(lambda: not subscriber.held, 10))
+
+  def test_a_subscriber_that_is_refused_is_quoted(self):
+    program = self.program("echo 'muster: too many' >&2; exit 1")
+    with self.assertRaises(
+        faults.HarnessError) as wrong:
+      messages.Subscriber("s1", program, ["x:1"], False, ["news"])
+    self.assertIn("muster: too many", str(wrong.exception))
+
+  def test_a_publish_that_fails_is_quoted(self):
+    node = mock.Mock(listen="x:1")
+    program = self.program("echo 'muster: no such node' >&2; exit 3")
+    with self.assertRaises(faults.HarnessError) as wrong:
+      messages.publish(program, node, "news", "one")
+    self.assertIn("ended with 3: muster: no such node", str(wrong.exception))
+    self.assertEqual(
+        messages.publish(self.program("echo 2"), node, "news", "one"), 2)
+
   def test_faults_are_told_in_one_line(self):
     self.assertEqual(faults.why(RuntimeError("tc:\n  no")), "tc: no")
     self.assertEqual(faults.why(RuntimeError()), "RuntimeError")
@@ -78,6 +126,15 @@ class WorldTest(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn(binary, done.stderr)
+
+  def test_an_old_binary_that_does_not_exist_is_a_wrong_argument(self):
+    done = subprocess.run(
+        [sys.executable, str(HERE / "main.py"), "--binary", sys.executable,
+         "--old-binary", "/no/such/muster", "--runs", "1"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+    self.assertEqual(done.returncode, 2)
+    self.assertIn("--old-binary", done.stderr)
 
 
 class MeasureTest(unittest.TestCase):

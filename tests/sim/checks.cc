@@ -45,7 +45,7 @@ class AuditListener : public Mirror::Listener {
 }  // namespace
 
 Checks::Checks(World& world, Model& model, Clients& clients)
-    : world_(world), model_(model), clients_(clients) {
+    : world_(world), model_(model), clients_(clients), subscribers_(world) {
   world.set_observer(this);
 }
 
@@ -58,7 +58,9 @@ Process& Checks::Start(Host& host, core::Options options) {
   }
   // Of two that run at once their clocks decide which is to end.
   for (const Process* other : world_.Alive()) {
-    if (other != &process && other->name() == process.name()) Taint(process);
+    if (other == &process || other->name() != process.name()) continue;
+    Taint(process);
+    subscribers_.TouchHost(other->host.index);
   }
   core::WatchRequest everything;
   everything.prefix = "t";
@@ -68,6 +70,7 @@ Process& Checks::Start(Host& host, core::Options options) {
       clients_.Watch(process, everything, true, std::move(listener));
   raw->mirror = &watcher.mirror;
   SpotCheck(process);
+  subscribers_.TouchHost(host.index, false);
   return process;
 }
 
@@ -100,6 +103,7 @@ void Checks::TaintHost(int host) {
 }
 
 void Checks::Cut(int a, int b, bool reset) {
+  subscribers_.TouchPath(a, b);
   world_.network().Cut(a, b, reset);
   Slowed();
   TaintHost(a);
@@ -108,6 +112,7 @@ void Checks::Cut(int a, int b, bool reset) {
 }
 
 void Checks::CutOneWay(int from, int to) {
+  subscribers_.TouchPath(from, to);
   world_.network().path(from, to).cut = true;
   world_.network().path(from, to).reset = false;
   Slowed();
@@ -117,6 +122,7 @@ void Checks::CutOneWay(int from, int to) {
 }
 
 void Checks::Mend(int a, int b) {
+  subscribers_.TouchPath(a, b);
   world_.network().Mend(a, b);
   open_since_[std::minmax(a, b)] = world_.now();
   Changed();
@@ -126,6 +132,7 @@ void Checks::Freeze(Process& process) {
   if (process.frozen()) return;
   world_.trace().Print(world_.now(), process.name(), "frozen");
   process.Freeze();
+  subscribers_.TouchHost(process.host.index);
   NoteOf(process).frozen_at = world_.now();
   NoteOf(process).at_freeze = NoteOf(process).living;
   Taint(process);
@@ -137,6 +144,7 @@ void Checks::Thaw(Process& process) {
   if (!process.frozen()) return;
   world_.trace().Print(world_.now(), process.name(), "thawed");
   NoteOf(process).thawed_at = world_.now();
+  subscribers_.TouchHost(process.host.index);
   if (world_.now() - NoteOf(process).frozen_at > kStall) {
     NoteOf(process).stalled_at = world_.now();
   }
@@ -157,6 +165,7 @@ void Checks::PowerOff(Process& process) {
 
 void Checks::BreakLinks(int a, int b) {
   Disturbed();
+  subscribers_.TouchPath(a, b);
   world_.network().BreakLinks(a, b);
 }
 
@@ -164,6 +173,7 @@ void Checks::Slow(Process& process, SimTime step_cost) {
   Disturbed();
   if (process.step_cost > 0) NoteOf(process).slow_until = world_.now();
   process.step_cost = step_cost;
+  subscribers_.TouchHost(process.host.index);
 }
 
 void Checks::Drain(Process& process) {
@@ -171,6 +181,7 @@ void Checks::Drain(Process& process) {
   NoteOf(process).draining = true;
   process.Post([this, &process](core::Replica& replica, core::Now now) {
     Changed();
+    subscribers_.TouchHost(process.host.index);
     NoteMissed(process);
     model_.ProcessGone(process.number, world_.now(), !Tainted(process.number));
     replica.Drain(now);
@@ -191,6 +202,7 @@ void Checks::OnExit(Process& process, const absl::Status& status) {
   ended_at_[process.number] = world_.now();
   for (Process* other : world_.Alive()) NoteHalves(*other);
   clients_.OnGone(process, heard);
+  subscribers_.OnGone(process);
   ExpectDown(process, world_.now());
 }
 

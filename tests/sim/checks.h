@@ -62,6 +62,7 @@
 
 #include "tests/sim/clients.h"
 #include "tests/sim/model.h"
+#include "tests/sim/subscribers.h"
 #include "tests/sim/world.h"
 
 namespace muster::sim {
@@ -104,6 +105,8 @@ class Checks : public Observer {
   void Slow(Process& process, SimTime step_cost);
   void Drain(Process& process);
   bool Draining(const Process& process) { return NoteOf(process).draining; }
+  // Whoever subscribes and publishes; rules P1 to P10.
+  Subscribers& subscribers() { return subscribers_; }
   // Beats may be late or lost beyond what the detector allows for.
   void set_lossy(bool lossy) { lossy_ = lossy; }
   // Links lose frames and do not break: nobody can be sure who was asked.
@@ -130,6 +133,13 @@ class Checks : public Observer {
   }
   void OnOrder(Process& from, const core::OrderDone& order) override {
     clients_.OnOrder(from, order);
+  }
+  void OnHeld(Process& from, const core::SubscribeHeld& held) override {
+    subscribers_.OnHeld(from, held);
+  }
+  void OnMessages(Process& from,
+                  const core::MessageDelivery& delivery) override {
+    subscribers_.OnMessages(from, delivery);
   }
   void OnLog(Process& from, const core::LogLine& line) override;
   void OnMembersChanged(Process& from) override;
@@ -249,6 +259,7 @@ class Checks : public Observer {
   World& world_;
   Model& model_;
   Clients& clients_;
+  Subscribers subscribers_;
   std::map<int, Note> notes_;
   std::map<int, SimTime> ended_at_;
   std::set<int> tainted_;
@@ -275,7 +286,7 @@ class Checks : public Observer {
   // before that was heard here.
   std::map<std::pair<int, int>, SimTime> unheard_;
   // Of each (process, link, stream): the rebase id and number sent last.
-  std::map<std::tuple<int, core::LinkId, crdt::LifeId>,
+  std::map<std::tuple<int, core::LinkId, crdt::StreamId>,
            std::pair<uint64_t, uint64_t>>
       rebases_;
   SimTime changed_at_ = 0;

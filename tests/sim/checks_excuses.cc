@@ -32,6 +32,7 @@ void Checks::NoteMove(Process& to, const crdt::SessionId& id) {
 
 crdt::Seq Checks::PositionOf(Process& at, const Process& owner) {
   for (const core::StreamView& s : at.replica().Status(at.Now()).streams) {
+    if (s.kind != crdt::StreamKind::kPresence) continue;
     if (s.origin.life == owner.life && !s.rebasing) return s.seq;
   }
   return {};
@@ -68,7 +69,7 @@ bool Checks::MissedEnd(const Process& at, const RefKey& ref) const {
 
 void Checks::NoteHalves(Process& at) {
   for (const core::StreamView& s : at.replica().Status(at.Now()).streams) {
-    if (!s.rebasing) continue;
+    if (!s.rebasing || s.kind != crdt::StreamKind::kPresence) continue;
     for (const auto& of : world_.processes()) {
       if (of->life != s.origin.life) continue;
       in_rebase_[{at.number, of->number}] = world_.now();

@@ -23,8 +23,7 @@ constexpr SimTime kCalmBefore = 5 * kSecond;
 // C15
 void Checks::CheckNumber(const Process& from, core::LinkId link,
                          const core::RebaseFrame& frame) {
-  auto [last, first] =
-      rebases_.try_emplace({from.number, link, frame.stream.life});
+  auto [last, first] = rebases_.try_emplace({from.number, link, frame.stream});
   auto& [id, number] = last->second;
   const bool next = frame.rebase_id == id && frame.number == number + 1;
   // A pull that arrives twice is answered twice.
@@ -39,6 +38,7 @@ void Checks::CheckNumber(const Process& from, core::LinkId link,
 
 // C14
 void Checks::OnFrame(Process& from, const core::SendFrame& send) {
+  subscribers_.OnFrame(from, send.frame);
   const auto* delta = std::get_if<core::DeltaFrame>(&send.frame.body);
   const auto* rebase = std::get_if<core::RebaseFrame>(&send.frame.body);
   if (delta == nullptr && rebase == nullptr) return;
@@ -49,7 +49,7 @@ void Checks::OnFrame(Process& from, const core::SendFrame& send) {
   const crdt::StreamId& id = delta != nullptr ? delta->stream : rebase->stream;
   if (id.life == from.life) return;
   for (const core::StreamView& s : from.replica().Status(from.Now()).streams) {
-    if (s.origin.life != id.life || !s.rebasing) continue;
+    if (s.origin.life != id.life || s.kind != id.kind || !s.rebasing) continue;
     world_.Fail(absl::StrCat("C14: ", from.name(), "#", from.number,
                              " serves the stream of ", s.origin.node,
                              " in the middle of its rebase"));
@@ -99,6 +99,7 @@ bool Checks::HearsAllDirectly(Process& process) {
   if (!process.alive()) return false;
   for (const core::StreamView& s :
        process.replica().Status(process.Now()).streams) {
+    if (s.kind != crdt::StreamKind::kPresence) continue;
     const bool own = s.origin.life == process.life;
     if (!own && !s.hidden && s.source != s.origin.node) return false;
   }

@@ -19,6 +19,7 @@ constexpr SimTime kHostileStart = 3 * kSecond;
 constexpr SimTime kSlowTick = 100 * kMillisecond;
 constexpr SimTime kLongSilence = 22 * 60 * kSecond;
 constexpr uint64_t kDriverSalt = 0x5eed;
+constexpr size_t kBulkQueue = 8 << 20;
 
 SimTime QuietWithin(const Plan& plan) {
   const auto windows = kHeldBytes / static_cast<SimTime>(plan.window_bytes);
@@ -53,6 +54,7 @@ RunResult Driver::Run() {
     working_ = false;
     Heal();
     if (!checks_.BecomeQuiet(QuietWithin(plan_))) break;
+    if (HasPubSub()) checks_.subscribers().Round();
     checks_.ClearTaint();
     if (done_ >= max_ops_) break;
   }
@@ -66,6 +68,8 @@ RunResult Driver::Run() {
   result.slowest_quiet = checks_.slowest_quiet;
   result.done = done_of_;
   result.rebases = world_.network().rebases_begun;
+  result.messages = checks_.subscribers().model().given();
+  result.lost = checks_.subscribers().model().known_lost();
   return result;
 }
 
@@ -75,6 +79,14 @@ void Driver::StartAll() {
   network.options.hostile_ppm = plan_.hostile_ppm;
   checks_.set_lossy(plan_.tail_ppm > 0);
   checks_.set_hostile(plan_.hostile_ppm > 0);
+  Subscribers& subscribers = checks_.subscribers();
+  subscribers.set_askers(HasPubSub());
+  subscribers.set_hostile(plan_.hostile_ppm > 0);
+  subscribers.set_lossy(plan_.tail_ppm > 0);
+  subscribers.set_tight(plan_.tight || plan_.bulk_queue_bytes < kBulkQueue);
+  subscribers.set_narrow(plan_.bytes_per_second > 0);
+  if (HasPubSub()) subscribers.Watch();
+  network.options.echo_ppm = plan_.echo_ppm;
   // Hosts beyond the nodes are for twins.
   for (int i = 0; i <= plan_.nodes; ++i) {
     Host& host = world_.AddHost();
@@ -88,8 +100,7 @@ void Driver::StartAll() {
     }
   }
   for (int i = 0; i < plan_.nodes; ++i) {
-    checks_.Start(*world_.hosts()[static_cast<size_t>(i)],
-                  plan_.NodeOptions(i, plan_.nodes));
+    StartNode(*world_.hosts()[static_cast<size_t>(i)], i);
     if (rng_.OneIn(3)) world_.RunFor(rng_.Range(0, kSecond));
   }
   if (plan_.hostile_ppm > 0) {
@@ -100,6 +111,7 @@ void Driver::StartAll() {
   checks_.BecomeQuiet(QuietWithin(plan_));
   checks_.ClearTaint();
   network.options.hostile_ppm = plan_.hostile_ppm;
+  subscribers.set_hostile(plan_.hostile_ppm > 0);
 }
 
 // What hostility has lost is noticed when links begin anew.
@@ -107,6 +119,7 @@ void Driver::EndHostility() {
   Network& network = world_.network();
   if (network.options.hostile_ppm == 0) return;
   network.options.hostile_ppm = 0;
+  checks_.subscribers().set_hostile(false);
   const int hosts = static_cast<int>(world_.hosts().size());
   for (int a = 0; a < hosts; ++a) {
     for (int b = a + 1; b < hosts; ++b) checks_.BreakLinks(a, b);
@@ -116,6 +129,7 @@ void Driver::EndHostility() {
 void Driver::SetPath(int from, int to, bool slow) {
   checks_.Disturbed();
   if (slow) checks_.Slowed();
+  checks_.subscribers().TouchPath(from, to, slow);
   Path& path = world_.network().path(from, to);
   path.latency = plan_.latency * (slow ? 5 : 1);
   path.jitter = plan_.jitter;
@@ -273,6 +287,8 @@ void Driver::Do(Op op) {
   ++done_of_[static_cast<size_t>(op)];
   if (static_cast<size_t>(op) < kFirstFault) {
     DoWork(op);
+  } else if (op >= Op::kSubscriber) {
+    DoPubSub(op);
   } else {
     DoFault(op);
   }

@@ -26,6 +26,8 @@ struct RunResult {
   SimTime slowest_quiet = 0;
   std::array<uint64_t, kOps> done = {};  // Operations of each kind.
   uint64_t rebases = 0;
+  uint64_t messages = 0;  // That subscribers were given,
+  uint64_t lost = 0;      // and those that some were told to have missed.
 };
 
 // At most `max_ops` operations.
@@ -76,6 +78,20 @@ class Driver {
   // origin, what it names last is written.
   void WriteInRebase();
   void Evict();
+  // ---- driver_pubsub.cc ----
+  void DoPubSub(Op op);
+  void DoSubscriber(Op op);
+  Process* SomeListener();
+  std::string SomeChannel();
+  PubSubModel::Name SomeName();
+  Subscribers::Names SomeNames(int64_t most);
+  std::vector<std::string> SomeChannels(int64_t most);
+  void PublishMany();
+  void Rest();
+  void ForgetMember();
+  bool HasPubSub() const { return plan_.version == kPubSubPlan; }
+  // On its own host, as the version that the node is of by now.
+  void StartNode(Host& host, int node);
   void WriteLatest(Process& origin);
   void Say(Op op, const std::string& text);
 

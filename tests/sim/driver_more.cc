@@ -70,6 +70,7 @@ void Driver::DoSecondPlan(Op op) {
   Say(op, absl::StrCat("h", from, " to h", to));
   checks_.Disturbed();
   checks_.Slowed();
+  checks_.subscribers().TouchPath(from, to);
   world_.network().path(from, to).bytes_per_second = rng_.Range(2'000, 20'000);
 }
 

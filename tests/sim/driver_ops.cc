@@ -203,7 +203,7 @@ void Driver::Restart() {
     if (host.process != nullptr) continue;
     host.powered = true;
     Say(Op::kRestart, absl::StrCat("n", i));
-    checks_.Start(host, plan_.NodeOptions(i, plan_.nodes));
+    StartNode(host, i);
     return;
   }
 }
@@ -215,7 +215,7 @@ void Driver::StartTwin() {
   const int node =
       static_cast<int>(rng_.Below(static_cast<uint64_t>(plan_.nodes)));
   Say(Op::kTwin, absl::StrCat("n", node));
-  checks_.Start(spare, plan_.NodeOptions(node, plan_.nodes));
+  StartNode(spare, node);
 }
 
 }  // namespace muster::sim

@@ -159,6 +159,29 @@ std::string OrderText(const core::OrderDone& order) {
   return text;
 }
 
+std::string HeldText(const core::SubscribeHeld& held) {
+  return absl::StrCat("subscriber ", held.subscriber, " request ", held.request,
+                      " holds");
+}
+
+std::string DeliveryText(const core::MessageDelivery& delivery) {
+  std::string text = "give";
+  for (const core::SubscriberId id : delivery.subscribers) {
+    absl::StrAppend(&text, " ", id);
+  }
+  if (delivery.missed > 0) {
+    return absl::StrCat(text, ": ", delivery.missed, " missed");
+  }
+  const core::MessageRun& run = delivery.run;
+  if (run.pattern != nullptr) absl::StrAppend(&text, " by ", *run.pattern);
+  for (size_t i = run.first; i < run.first + run.count; ++i) {
+    const core::Message& message = run.batch->messages[i];
+    absl::StrAppend(&text, " ", std::string(message.channel), "=",
+                    std::string(message.payload));
+  }
+  return text;
+}
+
 // What clients, people and the runtime are told.
 void MixAnswers(const core::Output& output, Trace& trace) {
   for (const core::LogLine& line : output.log) trace.Mix(line.text);
@@ -187,6 +210,12 @@ void MixAnswers(const core::Output& output, Trace& trace) {
   }
   for (const core::OrderDone& order : output.orders) {
     trace.Mix(OrderText(order));
+  }
+  for (const core::SubscribeHeld& held : output.subscribed) {
+    trace.Mix(HeldText(held));
+  }
+  for (const core::MessageDelivery& delivery : output.messages) {
+    trace.Mix(DeliveryText(delivery));
   }
   trace.Mix((output.members_changed ? 1 : 0) + (output.ready_changed ? 2 : 0));
   if (output.exit.has_value()) trace.Mix(output.exit->message());
@@ -274,6 +303,12 @@ std::vector<std::string> OutputText(const core::Output& output) {
   for (const core::WatchEvent& event : output.watch) {
     lines.push_back(
         absl::StrCat("watch ", event.watch, " ", BatchText(*event.batch)));
+  }
+  for (const core::SubscribeHeld& held : output.subscribed) {
+    lines.push_back(HeldText(held));
+  }
+  for (const core::MessageDelivery& delivery : output.messages) {
+    lines.push_back(DeliveryText(delivery));
   }
   if (output.members_changed) lines.push_back("members changed");
   if (output.ready_changed) lines.push_back("ready changed");

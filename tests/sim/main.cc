@@ -38,7 +38,7 @@ them at every step.
   --ops K        only the first K operations of a seed, then heal and compare
   --trace        what happens, line by line
   --plan P       how a seed is read (2); 1: as before that; 3: seven nodes,
-                 1,000 operations; 4: as 2, with evictions
+                 1,000 operations; 4: as 2, with evictions; 5: with pub/sub
   --seconds S    begin no seed after this
   --keep-going   after a failure, too
   --hashes       each seed's trace as a hash
@@ -67,6 +67,8 @@ struct Sum {
   uint64_t ops = 0;
   uint64_t steps = 0;
   uint64_t rebases = 0;
+  uint64_t messages = 0;
+  uint64_t lost = 0;
   std::array<uint64_t, kOps> done = {};
   SimTime simulated = 0;
   SimTime slowest = 0;
@@ -77,6 +79,8 @@ struct Sum {
     ops += static_cast<uint64_t>(result.ops);
     steps += result.steps;
     rebases += result.rebases;
+    messages += result.messages;
+    lost += result.lost;
     for (size_t i = 0; i < kOps; ++i) done[i] += result.done[i];
     simulated += result.simulated;
     slowest = std::max(slowest, result.slowest_quiet);
@@ -181,6 +185,11 @@ void Print(const Sum& sum, std::chrono::duration<double> took) {
       static_cast<double>(sum.slowest) / kSecond,
       static_cast<unsigned long long>(sum.hash));
   if (sum.seeds > 1) std::printf("faults: %s\n", kinds.c_str());
+  if (sum.messages > 0) {
+    std::printf("messages: %llu given, %llu told to be lost\n",
+                static_cast<unsigned long long>(sum.messages),
+                static_cast<unsigned long long>(sum.lost));
+  }
   std::fflush(stdout);
 }
 
@@ -235,7 +244,7 @@ bool ParseValue(absl::string_view name, const std::string& value,
     return absl::SimpleAtoi(value, &flags.ops) && flags.ops >= 0;
   }
   return name == "--plan" && absl::SimpleAtoi(value, &flags.plan) &&
-         flags.plan >= kFirstPlan && flags.plan <= kEvictionPlan;
+         flags.plan >= kFirstPlan && flags.plan <= kPubSubPlan;
 }
 
 // What cannot be understood is named; empty: all is well.

@@ -65,6 +65,22 @@ constexpr std::array<Row, static_cast<size_t>(Mutant::kCount)> kRows = {{
      "a refused connect is proof without asking others"},
     {Mutant::kAsksWithoutEnd, "asks-without-end",
      "a question is passed on however lately it was"},
+    {Mutant::kMailTwice, "mail-twice", "mail that comes again is given again"},
+    {Mutant::kMailOutOfOrder, "mail-out-of-order",
+     "the last of three batches is given before the second"},
+    {Mutant::kUnsubscribedStays, "unsubscribed-stays",
+     "an unsubscribed pattern goes on matching"},
+    {Mutant::kAnswersUnconfirmed, "answers-unconfirmed",
+     "a subscribe is answered before the others have it"},
+    {Mutant::kDownStillCounts, "down-still-counts",
+     "the interest of a node that is down still counts"},
+    {Mutant::kOldEpochMail, "old-epoch-mail",
+     "mail of an outbox that is over is taken"},
+    {Mutant::kRouterLoops, "router-loops",
+     "a routed frame is passed on however far it came"},
+    {Mutant::kGapUntold, "gap-untold", "nobody is told of lost messages"},
+    {Mutant::kMailOvertakes, "mail-overtakes",
+     "a message does not wait for its publisher's subscriptions"},
 }};
 
 constexpr uint64_t kMostSeeds = 1000;
@@ -92,7 +108,8 @@ struct Child {
   for (uint64_t seed = 1; seed <= last; ++seed) {
     std::fprintf(to, "%llu\n", static_cast<unsigned long long>(seed));
     std::fflush(to);
-    const Plan plan(seed);
+    const bool pubsub = row.mutant >= Mutant::kMailTwice;
+    const Plan plan(seed, pubsub ? kPubSubPlan : kLatestPlan);
     // Big ones take long and show little more.
     if (plan.nodes > kMostNodes || plan.crowd > 0) continue;
     Trace trace;

@@ -61,6 +61,9 @@ struct NetworkOptions {
   SimTime dialler_limit = 16 * kSecond;
   SimTime acceptor_limit = 8 * kSecond;
   uint32_t hostile_ppm = 0;  // Of frames dropped, twice, or swapped, each.
+  // Of routed frames that come once more, late, by another way: so a relay may
+  // do, though no link does.
+  uint32_t echo_ppm = 0;
 };
 
 class Network {
@@ -132,7 +135,8 @@ class Network {
   // One direction of a connection.
   static constexpr SimTime kNone = -1;
   struct Lane {
-    std::array<std::deque<Item>, 3> waiting;  // Control, deltas, rebase.
+    // Control, deltas, messages, rebase.
+    std::array<std::deque<Item>, 4> waiting;
     size_t waiting_bytes = 0;
     std::deque<Item> wire;
     size_t wire_bytes = 0;
@@ -222,6 +226,8 @@ class Network {
   void Deliver(const ConnRef& conn, int to_side, Item item);
   void DeliverFrame(const ConnRef& conn, int to_side, const Item& item);
   void DeliverToProcess(const ConnRef& conn, int to_side, const Item& item);
+  // Once more, later, by whatever link there is then.
+  void Echo(Process& to, const core::RoutedFrame& frame);
   void HandleHello(const ConnRef& conn, int side, const Item& item);
   void Up(const ConnRef& conn, int side);
   // Closes one end; its process is told if the link was up.

@@ -195,6 +195,7 @@ core::PeerHello Network::HelloOf(Process& process) const {
   core::PeerHello hello;
   hello.origin = process.replica().origin();
   hello.address = process.host.address;
+  hello.feature_level = process.feature_level;
   return hello;
 }
 

@@ -10,6 +10,7 @@ namespace {
 constexpr SimTime kFirstRetransmit = 200 * kMillisecond;
 constexpr SimTime kLastRetransmit = 120 * kSecond;
 constexpr SimTime kHeldBack = 500 * kMillisecond;
+constexpr SimTime kLastEcho = 12 * kSecond;
 constexpr size_t kSegmentBytes = 1400;
 // What is delivered while no acknowledgement can come back.
 constexpr size_t kUnackedBytes = 128 << 10;
@@ -27,9 +28,43 @@ struct BodyBytes {
   size_t operator()(const core::MembersFrame& f) const {
     return 16 + 64 * f.members.size();
   }
+  size_t operator()(const core::RoutedFrame& f) const {
+    const auto* mail = std::get_if<core::MailFrame>(&f.body);
+    return 64 + (mail == nullptr ? 0 : mail->messages->size());
+  }
   template <typename T>
   size_t operator()(const T&) const {
     return 24;
+  }
+};
+
+bool IsMail(const core::Frame& frame) {
+  const auto* routed = std::get_if<core::RoutedFrame>(&frame.body);
+  return routed != nullptr &&
+         std::holds_alternative<core::MailFrame>(routed->body);
+}
+
+bool IsOld(const crdt::StreamId& id) {
+  return id.kind == crdt::StreamKind::kPresence;
+}
+
+// What a node of the level before routed frames can read.
+struct ReadByOld {
+  bool operator()(const core::PositionsFrame& f) const {
+    return std::all_of(f.streams.begin(), f.streams.end(), [](const auto& s) {
+      return s.kind == crdt::StreamKind::kPresence;
+    });
+  }
+  bool operator()(const core::PullFrame& f) const { return IsOld(f.stream); }
+  bool operator()(const core::DeltaFrame& f) const { return IsOld(f.stream); }
+  bool operator()(const core::RebaseFrame& f) const { return IsOld(f.stream); }
+  bool operator()(const core::CheckpointFrame& f) const {
+    return IsOld(f.stream);
+  }
+  bool operator()(const core::RoutedFrame&) const { return false; }
+  template <typename T>
+  bool operator()(const T&) const {
+    return true;
   }
 };
 
@@ -48,10 +83,10 @@ size_t WireBytes(const core::Frame& frame) {
 }
 
 size_t Network::Class(const core::Frame& frame) {
-  if (std::holds_alternative<core::RebaseFrame>(frame.body)) return 2;
+  if (std::holds_alternative<core::RebaseFrame>(frame.body)) return 3;
   if (std::holds_alternative<core::DeltaFrame>(frame.body)) return 1;
   if (std::holds_alternative<core::CheckpointFrame>(frame.body)) return 1;
-  return 0;
+  return IsMail(frame) ? 2 : 0;
 }
 
 // ------------------------------------------------------------------- sending
@@ -62,8 +97,9 @@ void Network::Send(Process& from, core::LinkId link, core::Frame frame) {
   auto [conn, side] = it->second;
   Lane& lane = conn->lanes[side];
   if (Class(frame) == 0) CountControl(from);
-  if (std::holds_alternative<core::DeltaFrame>(frame.body) &&
-      lane.waiting_bytes > options.bulk_queue_bytes) {
+  const bool may_drop =
+      std::holds_alternative<core::DeltaFrame>(frame.body) || IsMail(frame);
+  if (may_drop && lane.waiting_bytes > options.bulk_queue_bytes) {
     ++dropped_bulk;
     return;
   }
@@ -217,6 +253,9 @@ void Network::DeliverFrame(const ConnRef& conn, int to_side, const Item& item) {
       drop(HostOf(*conn, 1 - to_side), HostOf(*conn, to_side), item.frame)) {
     return;
   }
+  if (const auto* routed = std::get_if<core::RoutedFrame>(&item.frame.body)) {
+    Echo(*conn->ends[to_side].process, *routed);
+  }
   if (twice) DeliverToProcess(conn, to_side, item);
   if (options.hostile_ppm == 0) return DeliverToProcess(conn, to_side, item);
   Rng& rng = world_.rng();
@@ -233,9 +272,26 @@ void Network::DeliverFrame(const ConnRef& conn, int to_side, const Item& item) {
   DeliverToProcess(conn, to_side, item);
 }
 
+void Network::Echo(Process& to, const core::RoutedFrame& frame) {
+  if (options.echo_ppm == 0 || !world_.rng().Chance(options.echo_ppm)) return;
+  world_.After(world_.rng().Range(0, kLastEcho), [this, &to, frame] {
+    to.Post([this, &to, frame](core::Replica& replica, core::Now now) {
+      const auto link = links_.lower_bound({to.number, 0});
+      if (link == links_.end() || link->first.first != to.number) return;
+      replica.OnFrame(link->first.second, {0, frame}, now);
+    });
+  });
+}
+
 void Network::DeliverToProcess(const ConnRef& conn, int to_side,
                                const Item& item) {
   Process& process = *conn->ends[to_side].process;
+  // P9
+  if (process.feature_level < core::kRoutedLevel &&
+      !std::visit(ReadByOld{}, item.frame.body)) {
+    world_.Fail(absl::StrCat("P9: ", process.name(), "#", process.number,
+                             " is sent what its version cannot read"));
+  }
   NoteHeard(*conn->ends[1 - to_side].process, item);
   process.Post(
       [this, conn, to_side, item](core::Replica& replica, core::Now now) {
@@ -315,6 +371,9 @@ void Network::Up(const ConnRef& conn, int side) {
   End& end = conn->ends[side];
   if (side == 0 && !Established(conn)) return;
   end.peer.rtt = absl::Microseconds(world_.now() - end.asked);
+  // One of a version before says nothing new to those after it.
+  end.peer.feature_level =
+      std::min(end.peer.feature_level, end.process->feature_level);
   end.link = end.process->next_link++;
   links_[{end.process->number, end.link}] = {conn, side};
   end.process->replica().OnLinkUp(end.link, end.peer, end.process->Now());

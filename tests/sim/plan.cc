@@ -27,7 +27,10 @@ constexpr std::array<const char*, kOps> kNames = {
     "suspend",       "islands",
     "split_one_way", "narrow",
     "in_rebase",     "write_in_rebase",
-    "evict"};
+    "evict",         "subscriber",
+    "change_names",  "close_subscriber",
+    "publish",       "publish_many",
+    "rest",          "forget_member"};
 
 constexpr size_t kFirstOfSecondPlan = static_cast<size_t>(Op::kBurst);
 constexpr size_t kDirected = static_cast<size_t>(Op::kWriteInRebase);
@@ -170,6 +173,36 @@ void DrawProperty(Plan& plan, Rng& rng) {
       static_cast<uint32_t>(rng.Range(4, 10));
 }
 
+// Subscribers, publishers, and little room for what is on its way.
+void DrawPubSub(Plan& plan, Rng& rng) {
+  const auto set = [&](Op op, int64_t low, int64_t high) {
+    plan.weights[static_cast<size_t>(op)] =
+        static_cast<uint32_t>(rng.Range(low, high));
+  };
+  set(Op::kSubscriber, 3, 10);
+  set(Op::kChangeNames, 3, 15);
+  set(Op::kCloseSubscriber, 0, 3);
+  set(Op::kPublish, 10, 40);
+  set(Op::kPublishMany, 0, 6);
+  if (rng.OneIn(2)) set(Op::kRest, 1, 4);
+  const bool forgets = rng.OneIn(5);
+  if (forgets) set(Op::kForgetMember, 4, 12);
+  plan.channels = static_cast<int>(rng.Range(1, 6));
+  if (rng.OneIn(8)) plan.old_nodes = static_cast<int>(rng.Range(1, plan.nodes));
+  if (rng.OneIn(3)) plan.echo_ppm = 50'000;
+  // What comes late is of mail that is over.
+  if (forgets) plan.echo_ppm = 300'000;
+  plan.tight = rng.OneIn(6);
+  if (plan.tight) {
+    plan.mail.window_bytes = rng.Pick<size_t>({1, 64, 300});
+    plan.mail.max_bytes = rng.Pick<size_t>({50, 200, 1000});
+  }
+  if (rng.OneIn(3)) plan.mail.frame_bytes = rng.Pick<size_t>({1, 40, 200});
+  // These have seeds of their own in the second plan.
+  plan.crowd = 0;
+  plan.nodes = std::min(plan.nodes, 12);
+}
+
 }  // namespace
 
 const char* Name(Op op) { return kNames[static_cast<size_t>(op)]; }
@@ -198,6 +231,7 @@ Plan::Plan(uint64_t seed, int version) : seed(seed), version(version) {
     weights[static_cast<size_t>(Op::kEvict)] =
         static_cast<uint32_t>(rng.Range(2, 12));
   }
+  if (version == kPubSubPlan) DrawPubSub(*this, rng);
 }
 
 std::string Plan::Text() const {
@@ -209,7 +243,9 @@ std::string Plan::Text() const {
       "B/s log=", log_bytes, "B window=", window_bytes, "B frame=", frame_bytes,
       "B history=", history, " queued=", max_queued, " batch=", batch,
       long_silence ? " long" : "",
-      crowd > 0 ? absl::StrCat(" crowd=", crowd) : "", " faults:");
+      crowd > 0 ? absl::StrCat(" crowd=", crowd) : "",
+      old_nodes > 0 ? absl::StrCat(" old=", old_nodes) : "",
+      echo_ppm > 0 ? " echo" : "", tight ? " tight" : "", " faults:");
   for (size_t i = kFirstFault; i < kOps; ++i) {
     if (weights[i] == 0) continue;
     absl::StrAppend(&text, " ", kNames[i], "*", weights[i]);
@@ -225,6 +261,8 @@ core::Options Plan::NodeOptions(int node, int hosts) const {
   options.replication.frame_bytes = frame_bytes;
   options.watch.history = history;
   options.watch.max_queued = max_queued;
+  options.pubsub.mail = mail;
+  if (version == kPubSubPlan) options.pubsub.log_bytes = log_bytes;
   const int named = join_all ? hosts : std::min(hosts, 2);
   for (int i = 0; i < named; ++i) {
     options.join.push_back(AddressOf(i));

@@ -60,6 +60,14 @@ enum class Op : uint8_t {
   kWriteInRebase,
   // Of the plan with evictions.
   kEvict,
+  // Of the plan with pub/sub.
+  kSubscriber,
+  kChangeNames,
+  kCloseSubscriber,
+  kPublish,
+  kPublishMany,
+  kRest,
+  kForgetMember,
   kCount,
 };
 inline constexpr size_t kOps = static_cast<size_t>(Op::kCount);
@@ -75,6 +83,10 @@ inline constexpr int kLatestPlan = 2;
 inline constexpr int kPropertyPlan = 3;
 // The second plan, and administrators who evict.
 inline constexpr int kEvictionPlan = 4;
+// The second plan, and clients of pub/sub; its nodes are of the present feature
+// level, or become so one by one. Those of the other plans are of the one
+// before: their seeds keep their traces.
+inline constexpr int kPubSubPlan = 5;
 
 struct Plan {
   explicit Plan(uint64_t seed, int version = kLatestPlan);
@@ -111,6 +123,12 @@ struct Plan {
   SimTime wall_jump = 3600 * kSecond;  // At most, either way.
   int crowd = 0;                       // Entries tracked at first.
   bool counts = false;                 // Some watches are of counts only.
+  // ---- of kPubSubPlan ----
+  int channels = 4;
+  int old_nodes = 0;  // The first ones, until they start again.
+  uint32_t echo_ppm = 0;
+  bool tight = false;  // Mail is dropped where a little of it waits.
+  core::MailOptions mail;
 };
 
 }  // namespace muster::sim

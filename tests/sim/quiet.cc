@@ -211,16 +211,17 @@ std::string Checks::StreamsDiffer() {
     uint64_t digest;
     const Process* at;
   };
-  std::map<crdt::LifeId, Position> first;
+  std::map<crdt::StreamId, Position> first;
   const std::vector<Process*> alive = world_.Alive();
   for (Process* process : alive) {
     const core::StatusView status = process->replica().Status(process->Now());
-    std::set<crdt::LifeId> seen;
+    std::set<crdt::StreamId> seen;
     for (const core::StreamView& s : status.streams) {
-      seen.insert(s.origin.life);
+      const crdt::StreamId id = {s.origin.life, s.kind};
+      seen.insert(id);
       if (s.rebasing) return absl::StrCat(Where(*process), " is rebasing");
-      auto [it, fresh] = first.try_emplace(
-          s.origin.life, Position{s.seq.value, s.digest, process});
+      auto [it, fresh] =
+          first.try_emplace(id, Position{s.seq.value, s.digest, process});
       if (fresh) continue;
       if (it->second.seq == s.seq.value && it->second.digest == s.digest) {
         continue;
@@ -232,7 +233,13 @@ std::string Checks::StreamsDiffer() {
                           ", ", Where(*process), " at ", s.seq.value);
     }
     for (Process* other : alive) {
-      if (seen.contains(other->life)) continue;
+      const bool both = std::min(process->feature_level,
+                                 other->feature_level) >= core::kRoutedLevel;
+      if (seen.contains({other->life, crdt::StreamKind::kPresence}) &&
+          (!both ||
+           seen.contains({other->life, crdt::StreamKind::kInterest}))) {
+        continue;
+      }
       return absl::StrCat("C11: ", Where(*process), " has no stream of ",
                           Where(*other));
     }
@@ -354,6 +361,8 @@ std::string Checks::NotQuiet() {
                         ->second));
     }
   }
+  const std::string subscribers = subscribers_.NotQuiet();
+  if (!subscribers.empty()) return subscribers;
   const std::string watchers = WatchersDiffer(lists);
   if (!watchers.empty()) return watchers;
   for (Process* process : alive) {

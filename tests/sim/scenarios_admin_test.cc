@@ -246,7 +246,7 @@ TEST(Forgetting, HappensEverywhereWithWhatWasInGrace) {
     EXPECT_EQ(cluster.Count(i), 0u) << i;
     EXPECT_EQ(
         cluster.node(i).replica().Status(cluster.node(i).Now()).streams.size(),
-        2u)
+        2u * 2)  // Of each, one of presence and one of interest.
         << i;
   }
 }

@@ -180,6 +180,12 @@ void Process::Carry(core::Output& output) {
     for (const core::WatchEvent& event : output.watch) {
       observer->OnWatch(*this, event);
     }
+    for (const core::SubscribeHeld& held : output.subscribed) {
+      observer->OnHeld(*this, held);
+    }
+    for (const core::MessageDelivery& delivery : output.messages) {
+      observer->OnMessages(*this, delivery);
+    }
     if (output.members_changed) observer->OnMembersChanged(*this);
   }
   if (output.exit.has_value()) {

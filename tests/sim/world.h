@@ -72,6 +72,8 @@ class Observer {
   virtual void OnReply(Process&, core::AsyncReply&) = 0;
   virtual void OnEvicted(Process&, const core::EntryEvicted&) = 0;
   virtual void OnOrder(Process&, const core::OrderDone&) = 0;
+  virtual void OnHeld(Process&, const core::SubscribeHeld&) = 0;
+  virtual void OnMessages(Process&, const core::MessageDelivery&) = 0;
   virtual void OnLog(Process&, const core::LogLine&) = 0;
   virtual void OnMembersChanged(Process&) = 0;
   // Before it is sent.
@@ -120,6 +122,8 @@ class Process {
   SimTime slice_pause = 300;
   // Its version reads no orders of administrators, but an empty ack for each.
   bool reads_orders = true;
+  // What its version can read, and says to others that can read it, too.
+  uint32_t feature_level = core::kFeatureLevel;
 
   // Given out by the network.
   core::LinkId next_link = 1;

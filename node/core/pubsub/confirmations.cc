@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "crdt/mutant.h"
+
 namespace muster::core {
 
 void Confirmations::Ask(SubscriberId subscriber, uint64_t request,
@@ -24,6 +26,7 @@ void Confirmations::OnApplied(crdt::LifeId life, crdt::Seq seq) {
 
 bool Confirmations::Holds(const Asked& asked, const std::vector<Up>& up,
                           Instant now) const {
+  if (crdt::Mutated(crdt::Mutant::kAnswersUnconfirmed)) return asked.written;
   return asked.written &&
          std::all_of(up.begin(), up.end(), [&](const Up& node) {
            if (node.suspect && now - asked.since >= kSuspectPatience)

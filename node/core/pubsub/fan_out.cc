@@ -3,7 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "crdt/mutant.h"
+
 namespace muster::core {
+
+using crdt::Mutant;
+using crdt::Mutated;
 
 bool FanOut::Push(std::shared_ptr<const MessageBatch> batch) {
   if (batch->messages.empty() && batch->missed == 0) return true;
@@ -11,13 +16,16 @@ bool FanOut::Push(std::shared_ptr<const MessageBatch> batch) {
   if (!queue_.empty() && bytes_ + bytes > max_bytes_) return false;
   bytes_ += bytes;
   queue_.push_back(std::move(batch));
+  if (Mutated(Mutant::kMailOutOfOrder) && queue_.size() > 2) {
+    std::swap(queue_[queue_.size() - 2], queue_.back());
+  }
   return true;
 }
 
 // Whoever wants to know is told before what comes after the loss.
 void FanOut::TellMissed(std::vector<MessageDelivery>& out) {
   const std::set<SubscriberId>& listeners = subscriptions_.gap_listeners();
-  if (listeners.empty()) return;
+  if (listeners.empty() || Mutated(Mutant::kGapUntold)) return;
   MessageDelivery delivery;
   delivery.missed = queue_.front()->missed;
   delivery.subscribers.assign(listeners.begin(), listeners.end());

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "crdt/check.h"
+#include "crdt/mutant.h"
 #include "node/core/pubsub/glob.h"
 #include "node/core/stream/rebase_elements.h"
 
@@ -199,6 +200,11 @@ void InterestState::Write(Stream& own, const InterestChange& change) {
 }
 
 // ------------------------------------------------------------------- reads
+
+bool InterestState::Shown(InterestSet::StreamIdx idx) const {
+  return !by_idx_[idx]->hidden() ||
+         crdt::Mutated(crdt::Mutant::kDownStillCounts);
+}
 
 uint64_t InterestState::ShownSum(const InterestSet::Holders& holders) const {
   uint64_t sum = 0;

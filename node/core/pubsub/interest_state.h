@@ -103,9 +103,7 @@ class InterestState final : public StreamState {
   // (pattern, name) of this node's own elements.
   using Own = absl::btree_map<std::pair<bool, std::string>, crdt::ElementId>;
 
-  bool Shown(crdt::InterestSet::StreamIdx idx) const {
-    return !by_idx_[idx]->hidden();
-  }
+  bool Shown(crdt::InterestSet::StreamIdx idx) const;
   uint64_t ShownSum(const crdt::InterestSet::Holders& holders) const;
 
   StreamTable& streams_;

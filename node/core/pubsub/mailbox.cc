@@ -2,7 +2,13 @@
 
 #include <utility>
 
+#include "crdt/mutant.h"
+
 namespace muster::core {
+
+using crdt::Mutant;
+using crdt::Mutated;
+
 namespace {
 
 // What a message takes beside its bytes: its place in queues and frames.
@@ -83,17 +89,17 @@ void Outbox::Tick(Instant now) {
 
 Inbox::Taken Inbox::Take(const MailFrame& frame) {
   Taken taken;
-  if (frame.epoch < epoch_) {
+  if (frame.epoch < epoch_ && !Mutated(Mutant::kOldEpochMail)) {
     taken.stale = true;
     return taken;
   }
-  if (frame.epoch > epoch_) {
+  if (frame.epoch != epoch_) {
     epoch_ = frame.epoch;
     next_ = 1;
   }
   const uint64_t end = frame.first + frame.count;
   if (end <= next_) {
-    taken.skip = frame.count;
+    if (!Mutated(Mutant::kMailTwice)) taken.skip = frame.count;
     return taken;
   }
   if (frame.first > next_) {

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "crdt/message_bytes.h"
+#include "crdt/mutant.h"
 
 namespace muster::core {
 namespace {
@@ -133,7 +134,12 @@ PubSub::Peer& PubSub::Wake(crdt::LifeId life) {
   // The clock does not go back in one life of a node: an outbox that is made
   // anew has a higher epoch.
   const auto epoch = static_cast<uint64_t>(now_.us) + 1;
-  return peers_.emplace(life, Peer(Outbox(options_.mail, epoch))).first->second;
+  Peer& peer =
+      peers_.emplace(life, Peer(Outbox(options_.mail, epoch))).first->second;
+  const auto before = forgotten_.extract(life);
+  if (!before.empty()) peer.in = before.mapped();
+  peer.admitted = peer.in.last();
+  return peer;
 }
 
 void PubSub::SetUp(std::vector<Confirmations::Up> up) { up_ = std::move(up); }
@@ -168,24 +174,25 @@ void PubSub::OnMail(crdt::LifeId from, const MailFrame& frame) {
       {std::move(batch), peer.in.last(), frame.interest, now_});
 }
 
-bool PubSub::MayAdmit(crdt::LifeId life, const Waiting& waiting) {
-  // Half of the room is for this node's own publishers.
-  if (fan_out_.waiting_bytes() > options_.max_undelivered_bytes / 2) {
-    return false;
-  }
+bool PubSub::IsInOrder(crdt::LifeId life, const Waiting& waiting) const {
+  if (crdt::Mutated(crdt::Mutant::kMailOvertakes)) return true;
   const Stream* stream = interest_.StreamOf(life);
-  if (stream != nullptr && stream->vv >= waiting.interest) return true;
-  if (now_ - waiting.since < kOrderPatience) return false;
-  ++counters_.out_of_order;
-  return true;
+  return stream != nullptr && stream->vv >= waiting.interest;
 }
 
 void PubSub::Admit(crdt::LifeId life, Peer& peer) {
-  while (!peer.waiting.empty() && MayAdmit(life, peer.waiting.front())) {
+  while (!peer.waiting.empty()) {
     Waiting& waiting = peer.waiting.front();
+    const bool in_order = IsInOrder(life, waiting);
+    if (!in_order && now_ - waiting.since < kOrderPatience) return;
+    // Half of the room is for this node's own publishers.
+    if (fan_out_.waiting_bytes() > options_.max_undelivered_bytes / 2 ||
+        !fan_out_.Push(waiting.batch)) {
+      return;
+    }
+    if (!in_order) ++counters_.out_of_order;
     peer.admitted = waiting.last;
     peer.ack = true;
-    if (!fan_out_.Push(std::move(waiting.batch))) ++counters_.dropped;
     peer.waiting.pop_front();
   }
 }
@@ -210,7 +217,14 @@ void PubSub::OnWayChanged(crdt::LifeId life) {
   awake_.insert(life);
 }
 
+// Should it come back as the life that it was, what it had sent here before is
+// not missing.
 void PubSub::OnForgotten(crdt::LifeId life) {
+  const auto peer = peers_.find(life);
+  if (peer != peers_.end() && peer->second.in.last() > 0) {
+    if (forgotten_.size() >= kMaxMembers) forgotten_.erase(forgotten_.begin());
+    forgotten_[life] = peer->second.in;
+  }
   peers_.erase(life);
   awake_.erase(life);
   confirmations_.Forget(life);
@@ -254,7 +268,10 @@ bool PubSub::FlushPeer(crdt::LifeId life, Peer& peer,
   Admit(life, peer);
   if (std::exchange(peer.tell, false)) {
     const Stream* stream = interest_.StreamOf(life);
-    if (stream != nullptr) mail.push_back({life, InterestApplied{stream->vv}});
+    // What is hidden finds nobody: it is told of once it is shown.
+    if (stream != nullptr && !stream->hidden()) {
+      mail.push_back({life, InterestApplied{stream->vv}});
+    }
   }
   if (std::exchange(peer.ask, false)) mail.push_back({life, InterestAsk{}});
   if (std::exchange(peer.ack, false)) {

@@ -128,7 +128,8 @@ class PubSub {
   void WriteChanges();
   // Hands mail whose turn it is to the fan-out.
   void Admit(crdt::LifeId life, Peer& peer);
-  bool MayAdmit(crdt::LifeId life, const Waiting& waiting);
+  // What its publisher's node had subscribed to before is known here.
+  bool IsInOrder(crdt::LifeId life, const Waiting& waiting) const;
   // What is due to one peer; false if nothing will be before it is woken.
   bool FlushPeer(crdt::LifeId life, Peer& peer, std::vector<PubSubMail>& mail);
   bool HasRoom(size_t bytes) const;
@@ -141,6 +142,8 @@ class PubSub {
   Confirmations confirmations_;
   Peers peers_;
   std::set<crdt::LifeId> awake_;  // Of the peers: those to look at.
+  // How far the mail of forgotten members had come; at most kMaxMembers.
+  std::map<crdt::LifeId, Inbox> forgotten_;
   std::vector<Confirmations::Up> up_;
   std::deque<SubscriberId> closing_;
   Instant now_{0};

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "crdt/check.h"
+#include "crdt/mutant.h"
 #include "node/core/pubsub/glob.h"
 
 namespace muster::core {
@@ -39,6 +40,7 @@ bool Subscriptions::Remove(SubscriberId subscriber, bool pattern,
   Places& places = subscribers_.at(subscriber);
   const auto place = places.find(&at->second);
   if (place == places.end()) return false;
+  if (pattern && crdt::Mutated(crdt::Mutant::kUnsubscribedStays)) return true;
   const size_t hole = place->second;
   places.erase(place);
   RemoveFrom(at->second, hole);

@@ -328,7 +328,7 @@ void Replica::Impl::OnFrame(LinkId link, Frame frame) {
     void operator()(const LeavingFrame&) {
       self.membership.OnLeaving(link, now, self.out);
     }
-    void operator()(RoutedFrame& f) { self.OnRouted(std::move(f)); }
+    void operator()(RoutedFrame& f) { self.OnRouted(link, std::move(f)); }
     void operator()(const EvictFrame& f) { self.OnEvict(link, f); }
     void operator()(const ForgetFrame& f) { self.OnForget(link, f); }
     void operator()(const OrderAnswerFrame& f) {

@@ -36,7 +36,7 @@ class Replica::Impl {
   void Tick(Now now);
   void RunJobs(Now now);
   void OnFrame(LinkId link, Frame frame);
-  void OnRouted(RoutedFrame frame);
+  void OnRouted(LinkId link, RoutedFrame frame);
   // A first-hand beat says how far its sender's stream is.
   void OnPresenceSeq(const BeatDatagram& beat);
   void Drain();

@@ -82,8 +82,8 @@ void Replica::Impl::FlushPubSub() {
   }
 }
 
-void Replica::Impl::OnRouted(RoutedFrame frame) {
-  if (!router.Receive(frame, out)) return;
+void Replica::Impl::OnRouted(LinkId link, RoutedFrame frame) {
+  if (!router.Receive(link, frame, out)) return;
   struct Visitor {
     PubSub& pubsub;
     crdt::LifeId from;

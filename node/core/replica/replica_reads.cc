@@ -263,6 +263,7 @@ StatusView Replica::Impl::Status() const {
   streams.ForEach([&](const Stream& stream) {
     StreamView s;
     s.origin = stream.origin;
+    s.kind = stream.kind;
     s.seq = stream.vv;
     s.log_start = streams.log(stream.kind).start(stream.idx);
     s.digest = streams.state(stream.kind).Digest(stream);

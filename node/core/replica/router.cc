@@ -1,5 +1,7 @@
 #include "node/core/replica/router.h"
 
+#include "crdt/mutant.h"
+
 namespace muster::core {
 
 uint32_t Router::LevelOf(LinkId link) const {
@@ -7,17 +9,19 @@ uint32_t Router::LevelOf(LinkId link) const {
   return level == levels_.end() ? 0 : level->second;
 }
 
-LinkId Router::WayTo(crdt::LifeId life) const {
+LinkId Router::WayTo(crdt::LifeId life, LinkId from) const {
   const LinkId direct = membership_.LinkTo(life);
-  if (direct != 0) return LevelOf(direct) >= kRoutedLevel ? direct : 0;
+  if (direct != 0 && LevelOf(direct) < kRoutedLevel) return 0;
+  // An open link on which nothing comes stands still: a cut is not a close.
+  if (replication_.IsHeard(direct)) return direct;
   const Stream* stream = streams_.Find({life, crdt::StreamKind::kInterest});
-  if (stream == nullptr) return 0;
-  const LinkId source = replication_.SourceLinkOf(*stream);
-  return LevelOf(source) >= kRoutedLevel ? source : 0;
+  if (stream == nullptr) return direct;
+  const LinkId nearest = replication_.NearestTo(*stream, from);
+  return nearest != 0 ? nearest : direct;
 }
 
-bool Router::Forward(RoutedFrame frame, Output& out) {
-  const LinkId way = WayTo(frame.to);
+bool Router::Forward(RoutedFrame frame, LinkId from, Output& out) {
+  const LinkId way = WayTo(frame.to, from);
   if (way == 0) {
     ++counters_.lost;
     return false;
@@ -28,20 +32,20 @@ bool Router::Forward(RoutedFrame frame, Output& out) {
 
 void Router::Send(crdt::LifeId to, RoutedFrame::Body body, Output& out) {
   RoutedFrame frame{to, membership_.self().life, 1, std::move(body)};
-  if (Forward(std::move(frame), out)) ++counters_.sent;
+  if (Forward(std::move(frame), 0, out)) ++counters_.sent;
 }
 
-bool Router::Receive(RoutedFrame& frame, Output& out) {
+bool Router::Receive(LinkId link, RoutedFrame& frame, Output& out) {
   if (frame.to == membership_.self().life) {
     ++counters_.received;
     return true;
   }
-  if (frame.hops >= kMaxHops) {
+  if (frame.hops >= kMaxHops && !crdt::Mutated(crdt::Mutant::kRouterLoops)) {
     ++counters_.lost;
     return false;
   }
   ++frame.hops;
-  if (Forward(std::move(frame), out)) ++counters_.relayed;
+  if (Forward(std::move(frame), link, out)) ++counters_.relayed;
   return false;
 }
 

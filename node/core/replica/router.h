@@ -1,15 +1,22 @@
 // The router: brings what is no stream (messages, acknowledgements, questions)
 // from one life of a node to another, by whatever links there are.
 //
-//   a --- b --- c     a has no link to c, and c's streams come to a from b: so
-//                     what a sends to c goes to b, and b passes it on.
+//   a --- b --- c     a has no link to c, and b has heard of c last: so what a
+//                     sends to c goes to b, and b passes it on.
+//
+// The way is the link to that life while frames come on it, else the peer that
+// had heard of the life last when it told of its streams; never back to where
+// the frame came from. We used to follow the source of the life's stream, which
+// two peers that have all of it may take each other for: their frames went to
+// and fro (scenarios_pubsub_test.cc).
 //
 // Best effort: what finds no way, or has come over kMaxHops links, is dropped.
 // Nothing is kept, nothing is sent again; order holds while the way stays the
 // same. A peer whose feature level is below kRoutedLevel is never given a
 // routed frame.
 //
-// Cost: O(log streams) a frame. Threads: the core's.
+// Cost: O(log links) a frame, O(links log streams) without a link that is
+// heard. Threads: the core's.
 #ifndef MUSTER_NODE_CORE_REPLICA_ROUTER_H_
 #define MUSTER_NODE_CORE_REPLICA_ROUTER_H_
 
@@ -41,18 +48,16 @@ class Router {
   void OnLinkDown(LinkId link) { levels_.erase(link); }
   uint32_t LevelOf(LinkId link) const;
 
-  // Whether routed frames can be brought there by now.
-  bool Reaches(crdt::LifeId life) const { return WayTo(life) != 0; }
   void Send(crdt::LifeId to, RoutedFrame::Body body, Output& out);
-  // A routed frame that came. True: it is for this node.
-  bool Receive(RoutedFrame& frame, Output& out);
+  // A routed frame that came by a link. True: it is for this node.
+  bool Receive(LinkId link, RoutedFrame& frame, Output& out);
 
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
 
  private:
-  // The link that leads there, or 0.
-  LinkId WayTo(crdt::LifeId life) const;
-  bool Forward(RoutedFrame frame, Output& out);
+  // The link that leads there, or 0, for what came by `from`.
+  LinkId WayTo(crdt::LifeId life, LinkId from) const;
+  bool Forward(RoutedFrame frame, LinkId from, Output& out);
 
   const StreamTable& streams_;
   const Membership& membership_;

@@ -94,8 +94,11 @@ class Replication {
   uint64_t UnackedBytes(LinkId link) const;
   // Name of the node a stream comes from, or empty.
   std::string SourceOf(const Stream& stream) const;
-  // The link it comes by, or 0.
-  LinkId SourceLinkOf(const Stream& stream) const;
+  // Frames come on the link: it is up, and not silent.
+  bool IsHeard(LinkId link) const;
+  // Of the links that are heard, without `not_this`, the one whose peer told of
+  // the stream and had heard of its origin last; or 0.
+  LinkId NearestTo(const Stream& stream, LinkId not_this) const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
 
  private:
@@ -104,6 +107,7 @@ class Replication {
     crdt::Seq first_seq;  // As the peer first told.
     bool wanted = false;
     bool rebasing = false;
+    absl::Duration age;  // Since its origin was heard of, as it last told.
     // When it last told of it for its own sake, which it does of streams that
     // it does not send to this node.
     Instant unserved{0};

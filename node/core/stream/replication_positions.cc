@@ -114,6 +114,7 @@ void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
     at->second.seq = position.seq;
     at->second.wanted = position.wanted;
     at->second.rebasing = position.rebasing;
+    at->second.age = position.age;
     if (!frame.full) at->second.unserved = streams_.now().mono;
     Stream& stream = *streams_.Find(stream_id);
     PulledStream& pulling = pulling_[stream_id];

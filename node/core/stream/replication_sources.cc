@@ -222,11 +222,25 @@ bool Replication::Unserved(const PulledStream& pulling,
           position->second.unserved > pulling.since());
 }
 
-LinkId Replication::SourceLinkOf(const Stream& stream) const {
-  const auto pulling = pulling_.find(stream.id());
-  if (pulling == pulling_.end()) return 0;
-  const LinkId source = pulling->second.source();
-  return links_.contains(source) ? source : 0;
+bool Replication::IsHeard(LinkId id) const {
+  const auto link = links_.find(id);
+  return link != links_.end() && !Silent(link->second);
+}
+
+LinkId Replication::NearestTo(const Stream& stream, LinkId not_this) const {
+  LinkId nearest = 0;
+  absl::Duration least;
+  for (const auto& [id, link] : links_) {
+    const auto position = link.positions.find(stream.id());
+    if (position == link.positions.end() || id == not_this || Silent(link)) {
+      continue;
+    }
+    if (nearest == 0 || position->second.age < least) {
+      nearest = id;
+      least = position->second.age;
+    }
+  }
+  return nearest;
 }
 
 bool Replication::IsDirect(const Stream& stream) const {

@@ -250,6 +250,40 @@ TEST(PubSubTest, ASubscribeIsNotAnsweredWhileANodeHasNotHeardOfIt) {
   EXPECT_TRUE(world.Held(1, id, request));
 }
 
+// What a node hides finds nobody there, however far it has applied it.
+TEST(PubSubTest, ASubscribeIsNotAnsweredWhileANodeHidesTheStream) {
+  World world(2);
+  Stream& at_other = *world.node(0).of[1];
+  ASSERT_TRUE(at_other.visibility.OnGone());
+  const SubscriberId id = *world.node(1).pubsub.Open(false);
+  const uint64_t request = world.Subscribe(1, id, To("news"));
+  world.Run(400);
+  EXPECT_FALSE(world.Held(1, id, request));
+  at_other.visibility.OnAlive(at_other.vv, Instant{});
+  ASSERT_TRUE(at_other.visibility.ShowIfCaughtUp(at_other.vv, true, Instant{}));
+  world.node(0).streams.Settle(at_other);
+  world.Run(10);
+  EXPECT_TRUE(world.Held(1, id, request));
+  EXPECT_THAT(world.Publish(0, "news", "x"), ElementsAre(1));
+}
+
+// It comes back as the life that it was, and goes on with its numbers.
+TEST(PubSubTest, WhatAForgottenNodeHadSentIsNotMissing) {
+  World world(2);
+  const SubscriberId id = *world.node(1).pubsub.Open(/*gaps=*/true);
+  world.Subscribe(1, id, To("news"));
+  world.Run(10);
+  for (const char* payload : {"1", "2", "3"}) {
+    world.Publish(0, "news", payload);
+  }
+  world.Run(10);
+  world.node(1).pubsub.OnForgotten(Life(0));
+  world.Publish(0, "news", "4");
+  world.Run(10);
+  EXPECT_THAT(world.node(1).heard[id],
+              ElementsAre("news 1", "news 2", "news 3", "news 4"));
+}
+
 TEST(PubSubTest, ANodeThatIsCutOffIsNotWaitedFor) {
   World world(3);
   world.Cut(0, 1);
@@ -296,6 +330,25 @@ TEST(PubSubTest, AMessageWaitsForItsPublishersInterest) {
   world.Run(10);
   EXPECT_THAT(world.node(0).heard[asker], ElementsAre("answers !"));
   EXPECT_EQ(world.Counter(1, "messages_out_of_order"), 0u);
+}
+
+// What has come and finds no room waits for it: it is not lost.
+TEST(PubSubTest, MailThatFindsNoRoomWaits) {
+  PubSubOptions options;
+  options.max_undelivered_bytes = 100;
+  options.mail.frame_bytes = 1;
+  World world(2, options);
+  const SubscriberId id = *world.node(1).pubsub.Open(/*gaps=*/true);
+  world.Subscribe(1, id, To("news"));
+  world.Run(10);
+  const std::string small(40, 's');
+  const std::string large(90, 'l');
+  world.Publish(0, "news", small);
+  world.Publish(0, "news", large);
+  world.Run(20);
+  EXPECT_THAT(world.node(1).heard[id],
+              ElementsAre("news " + small, "news " + large));
+  EXPECT_EQ(world.Counter(1, "messages_dropped"), 0u);
 }
 
 TEST(PubSubTest, WhatACutLosesIsCountedAndTold) {
