@@ -170,7 +170,8 @@ void InterestSet::EncodeElement(StreamIdx stream, Seq seq,
 
 void InterestSet::Insert(StreamIdx stream, Seq seq, Element element) {
   Stream& s = streams_[stream];
-  // Only a faulty writer has two elements of one seq: the later one stands.
+  // Two elements of one seq would be a lie of the stream's writer: the later
+  // word stands.
   if (s.by_seq.contains(seq)) Erase(stream, seq);
   Count(stream, element, static_cast<int64_t>(element.subscribers));
   s.digest += DigestOf(seq, element);

@@ -5,10 +5,11 @@
 //   loop --Send--> [SendQueue] --Write, OnWritten--> stream
 //   loop <--Receiver-- [inbox] <--decode-- OnRead --- stream
 //
-// The loop itself issues the first write of an idle link, at once; the thread
-// that finishes a write issues the next. Back-pressure: reading stops while the
-// inbox is full (kMaxInboxBytes), and, until SetStreaming, while a message
-// waits for the loop: a stranger can make this node do no more work than that.
+// The first write of an idle link is issued by the loop itself, at once; those
+// that follow by the thread that finished the one before. Reading stops while
+// the inbox is full (kMaxInboxBytes: back-pressure), and, until SetStreaming,
+// while a message waits for the loop: a stranger can make this node do no more
+// work than that.
 //
 // Life: Start, any number of Sends, then Close (orderly) or Cancel, or the peer
 // ends it; Receiver::OnPipeClosed is the last call. The stream holds the pipe

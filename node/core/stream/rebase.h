@@ -80,7 +80,7 @@ class RebaseReceiver {
   // our state; kEnded: the rebase is here completely, sweep.
   enum class Outcome { kOk, kMore, kGap, kBad, kEnded };
   Outcome Step(RebaseFrame frame);
-  // Goes on with the waiting frames. Never kGap.
+  // Goes on with the frames that wait. Not kGap.
   Outcome Run();
   bool waits() const { return !waiting_.empty(); }
   // There is work for Run, or, once the rebase has ended, for Sweep.

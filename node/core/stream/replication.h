@@ -82,8 +82,8 @@ class Replication {
   bool RunJob(Output& out);
   bool has_work() const;
 
-  // Every link has told its positions, and every wanted stream is here as far
-  // as its peer first told.
+  // Every wanted stream that a linked peer first told of is here as far as it
+  // then was, and every link has told.
   bool CaughtUp() const;
   size_t links() const { return links_.size(); }
   // Whether the stream is whole and comes over the link to its origin.

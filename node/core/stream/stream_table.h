@@ -71,7 +71,7 @@ class StreamTable {
   // Those of one life, of whatever kind.
   void ForEachOf(crdt::LifeId life, absl::FunctionRef<void(Stream&)> visit);
   size_t size() const { return streams_.size(); }
-  // The stream's visibility has changed: see StreamState::Settle.
+  // What is shown of it has changed: see StreamState::Settle.
   void Settle(Stream& stream) { state(stream.kind).Settle(stream); }
   // Takes the stream out of the table; its state forgets it, as a job.
   void Drop(Stream& stream);
