@@ -84,10 +84,10 @@ class InterestSet {
     uint64_t subscribers = 0;
     uint16_t round = 0;  // Of a rebase; see node/core/stream/rebase.h.
   };
-  // Of one stream, in the order of their last seqs.
+  // The elements of one stream, in the order of their last seqs.
   using Elements = absl::btree_map<Seq, Element>;
 
-  // Of one name: the streams that hold it.
+  // A stream that holds a name.
   struct Holder {
     StreamIdx stream = 0;
     uint64_t subscribers = 0;

@@ -58,7 +58,7 @@ ExitCode RunForget(const ClientCommand& command);
 ExitCode RunPublish(const ClientCommand& command);
 ExitCode RunChannels(const ClientCommand& command);
 
-// Until interrupted.
+// These run until interrupted.
 ExitCode RunSubscribe(const ClientCommand& command);
 ExitCode RunWatch(const ClientCommand& command);
 ExitCode RunTrack(const ClientCommand& command);

@@ -45,7 +45,7 @@ struct CommandLine {
 
   ConfigSources config;  // serve
 
-  // Of all commands of a client.
+  // For all commands of a client.
   std::vector<std::string> at;
   bool json = false;
   std::string admin_token;  // drain, evict, forget; contents of "@FILE".

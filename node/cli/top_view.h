@@ -22,7 +22,7 @@ struct TopSample {
   absl::Time at;
   std::string asked;  // The address that the members come from.
   std::vector<v1::Member> members;
-  // By address; those that answered.
+  // The statuses of the nodes that answered, by address.
   std::map<std::string, v1::StatusResponse> statuses;
   // The topics looked at, in byte order; `more_topics`: there are others.
   std::vector<v1::TopicCount> topics;

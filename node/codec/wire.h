@@ -31,7 +31,7 @@ class WireReader {
   // Moves to the next field and reads its value. False at the end of the
   // input, and when it is malformed.
   bool Next();
-  // Not malformed so far.
+  // Whether the input is well formed so far.
   bool ok() const { return ok_; }
 
   // The current field. A value of another type than expected counts as an

@@ -35,7 +35,7 @@ namespace muster {
 // 1 ms. The runtime carries the replica's Output out right after it.
 using CoreTask = absl::AnyInvocable<void(core::Replica&, core::Now)>;
 
-// What the runtime measures of itself.
+// Measures of the runtime itself.
 struct RuntimeStats {
   absl::Duration uptime;
   // Longest time that one step held the loop: of the last ten seconds, and of

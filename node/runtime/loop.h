@@ -90,7 +90,7 @@ class Loop {
   };
   Queued queued() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Of the last ten seconds, and of all time. From any thread.
+  // The longest step of the last ten seconds, and of all time. From any thread.
   absl::Duration lag() const;
   absl::Duration lag_max() const;
 

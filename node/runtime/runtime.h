@@ -48,12 +48,13 @@ class Service;
 namespace muster {
 
 struct RuntimeOptions {
-  // Where gRPC (TCP) and beats (UDP) listen: HOST:PORT or [IPV6]:PORT, or
-  // :PORT for every address. Port 0 takes any number that is free for both.
+  // The address on which gRPC (TCP) and beats (UDP) listen: HOST:PORT or
+  // [IPV6]:PORT, or :PORT for every address. Port 0 takes any number that is
+  // free for both.
   std::string listen = "127.0.0.1:7400";
-  // What peers and clients dial: HOST[:PORT]; port 0 or none means the port
-  // that is listened on. Empty: the listening address, or of a wildcard the
-  // first address of this machine that is not loopback.
+  // The address that peers and clients dial: HOST[:PORT]; port 0 or none means
+  // the port that is listened on. Empty: the listening address, or of a
+  // wildcard the first address of this machine that is not loopback.
   std::string advertise;
   // Both sides of a peer link prove that they know it; it is never sent. Empty:
   // none.
@@ -108,7 +109,7 @@ class Runtime final : public CorePort {
 
   // Begins to drain; Wait returns when it is over.
   void Drain();
-  // Until the node exits: OK after a drain, else why (its name is in use,
+  // Waits until the node exits: OK after a drain, else why (its name is in use,
   // another life of it won).
   absl::Status Wait();
 

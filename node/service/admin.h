@@ -31,7 +31,7 @@ struct Context;
 struct Caller {
   std::string address;  // HOST:PORT as the node sees it.
   bool loopback = false;
-  // Of `authorization: Bearer …`; none if there is no such metadata.
+  // The token of `authorization: Bearer …`, if there is such metadata.
   std::optional<std::string> bearer;
 };
 

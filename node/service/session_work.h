@@ -50,7 +50,7 @@ struct SessionPart {
   std::unique_ptr<ResumeWish> resume;
   OpBatch ops;
 
-  // Its session was opened, or its resume begun.
+  // The part's session was opened, or its resume begun.
   bool started = false;
   // The outcome. Not OK: the part has changed nothing, or its session has gone.
   absl::Status status;

@@ -67,7 +67,7 @@ class Dialer {
   static constexpr size_t kMaxEndpoints = 64;
   static constexpr size_t kMaxShort = 1024;
 
-  // What the dialer needs of the transport.
+  // The calls from the dialer to the transport.
   class Actions {
    public:
     virtual ~Actions() = default;
@@ -105,7 +105,7 @@ class Dialer {
   // A link to `life`, whoever dialled it, was lost.
   void OnLinkLost(crdt::LifeId life);
   void OnBeatFrom(const Endpoint& endpoint);
-  // Nothing is dialled any more.
+  // Stops dialling for good.
   void Stop();
 
  private:

@@ -1,5 +1,5 @@
-// What the peer transport tells the node. Every call comes on the loop thread,
-// one at a time, and never from inside a call into the transport.
+// The events of the peer transport for the node. Every call comes on the loop
+// thread, one at a time, and never from inside a call into the transport.
 #ifndef MUSTER_TRANSPORT_PEER_EVENTS_H_
 #define MUSTER_TRANSPORT_PEER_EVENTS_H_
 
@@ -17,7 +17,7 @@ class PeerEvents {
  public:
   virtual ~PeerEvents() = default;
 
-  // Who this node says it is, in every hello.
+  // The identity of this node, for every hello.
   virtual crdt::Origin Self() = 0;
 
   // A link is established: both sides have proved themselves. Every OnLinkUp

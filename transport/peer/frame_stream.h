@@ -64,8 +64,9 @@ class FrameStream {
 class Connector {
  public:
   virtual ~Connector() = default;
-  // Not started yet. On a fresh socket, without waiting for the connection:
-  // a failure is an OnRead(null), with the reason in OnClosed.
+  // Returns a stream that is not started yet, on a fresh socket. Does not wait
+  // for the connection: a failure is an OnRead(null), with the reason in
+  // OnClosed.
   virtual std::shared_ptr<FrameStream> Connect(
       const asio::ip::tcp::endpoint& peer) = 0;
 };

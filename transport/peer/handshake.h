@@ -36,7 +36,7 @@
 
 namespace muster::peer {
 
-// What this node says of itself and asks of others.
+// This node's part of a handshake, and its demands on peers.
 struct LinkPolicy {
   std::string cluster;
   std::string address;  // Advertised.

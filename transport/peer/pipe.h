@@ -84,7 +84,7 @@ class Pipe final : public FrameStreamHandler,
     absl::StatusOr<codec::PeerMessage> message;
     size_t bytes;
   };
-  // What to ask of the stream, decided under the mutex and done outside it.
+  // The next calls to the stream, decided under the mutex and made outside it.
   struct Next {
     bool read = false;
     bool end = false;

@@ -43,7 +43,7 @@ class BeatClock {
 // stays within kMaxDatagramBytes.
 class BeatSample {
  public:
-  // A report older than this is no evidence.
+  // Older news is nobody's evidence.
   static constexpr absl::Duration kOldest = absl::Seconds(10);
 
   // `name_bytes`: the length of the sender's name.

@@ -101,7 +101,7 @@ void Membership::Impl::CloseStalledLinks(Step& step) {
       stalled.push_back(id);
       continue;
     }
-    // Nothing else tells that a newcomer lives, or that TCP waits.
+    // Of a newcomer nothing else tells that it lives, nor that TCP waits.
     const bool newcomer = link.hello.origin.incarnation.value == 0;
     const bool unused = !links_.IsUsed(link) && !link.heard;
     if ((newcomer || unused) && PeerLinks::IsSilent(link, step.now.mono)) {

@@ -95,7 +95,7 @@ class LocalSessions {
     // Keep the record for this long once the entries are gone; 0: drop it.
     absl::Duration keep;
   };
-  // Its grace is over.
+  // A session whose grace is over.
   struct Lapsed {
     crdt::ElementId id;
     crdt::Seq seq;  // Of its record: it changes if the session is resumed.

@@ -110,7 +110,8 @@ class Roll final : public StreamState {
   crdt::SessionIdx CopyOf(crdt::SessionId session,
                           crdt::StreamIdx stream) const;
   bool HigherCopy(crdt::SessionIdx a, crdt::SessionIdx b) const;
-  // Of a session of another node: too late to be resumed with its entries.
+  // Whether a session of another node can no longer be resumed with its
+  // entries.
   bool GraceOver(crdt::SessionIdx session) const;
   enum class Want { kHide, kShow, kKeep };
   Want Wanted(crdt::SessionIdx session) const;
@@ -200,7 +201,7 @@ class Roll final : public StreamState {
   std::vector<Stream*> by_idx_;
   // By stream index: the parts of a hidden stream that are, or may be, shown.
   struct Lasting {
-    // Until then, in lived microseconds, a session with grace may be shown.
+    // A session with a grace may be shown until then, in lived microseconds.
     int64_t wanted_until_us = 0;
     int jobs = 0;  // That have not looked at all of its sessions yet.
   };

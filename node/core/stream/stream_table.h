@@ -65,10 +65,11 @@ class StreamTable {
   // 0, and is shown until StreamVisibility::Learnt says otherwise.
   Stream& Add(const crdt::Origin& origin, crdt::StreamKind kind, bool own,
               Instant advanced);
-  // In the order of their ids. None may be added or dropped meanwhile.
+  // Visits the streams in the order of their ids. No stream may be added or
+  // dropped meanwhile.
   void ForEach(absl::FunctionRef<void(Stream&)> visit);
   void ForEach(absl::FunctionRef<void(const Stream&)> visit) const;
-  // Those of one life, of whatever kind.
+  // Visits the streams of one life, of all kinds.
   void ForEachOf(crdt::LifeId life, absl::FunctionRef<void(Stream&)> visit);
   size_t size() const { return streams_.size(); }
   // What is shown of it has changed: see StreamState::Settle.

@@ -78,7 +78,7 @@ class StreamVisibility {
   void Enter(State state);
 
   State state_ = State::kShown;
-  // Of kCatchingUp; a seq that was named is not forgotten when the origin goes.
+  // State of kCatchingUp. A named seq stays known when the origin goes.
   crdt::Seq named_;
   bool known_ = false;  // The origin has named it, and not only others.
   Instant since_{0};

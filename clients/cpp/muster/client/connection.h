@@ -35,9 +35,9 @@ inline constexpr int kMaxAnswerBytes = 64 << 20;
 struct ConnectionOptions {
   // HOST:PORT each (ParseAddresses); tried in this order. At least one.
   std::vector<std::string> addresses;
-  // Of a TCP connection and its first bytes.
+  // Limit of a TCP connection and its first bytes.
   absl::Duration connect_timeout = absl::Seconds(1);
-  // Of one unary call.
+  // Limit of one unary call.
   absl::Duration call_timeout = absl::Seconds(10);
   // See above.
   absl::Duration patience = absl::Seconds(5);
@@ -79,7 +79,7 @@ class Connection {
   }
   const ConnectionOptions& options() const { return options_; }
 
-  // Where the next call starts: the address that answered last.
+  // The address of the next call: the one that answered last.
   size_t preferred() const { return preferred_; }
   void Prefer(size_t i) { preferred_ = i % channels_.size(); }
 

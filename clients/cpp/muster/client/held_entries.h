@@ -90,7 +90,7 @@ class HeldEntries {
   // There may be something to send, and no batch is on its way.
   bool MaySend() const { return !in_flight() && !work_.empty(); }
   bool in_flight() const { return batch_size_.operations > 0; }
-  // Of the batch on its way.
+  // The size of the batch on its way.
   const BatchSize& batch_size() const { return batch_size_; }
   // All entries that are wanted, and not refused, are acknowledged.
   bool Settled();

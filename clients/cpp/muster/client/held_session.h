@@ -67,7 +67,7 @@ class HeldSession {
     absl::Duration grace = absl::ZeroDuration();
     uint64_t epoch = 0;
     size_t operations_per_message = 500;
-    // Of names and metas.
+    // Counts names and metas.
     size_t bytes_per_message = 1 << 20;
     // How long to look for a node after the loss of one.
     absl::Duration give_up = absl::InfiniteDuration();

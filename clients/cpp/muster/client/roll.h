@@ -81,7 +81,7 @@ class Roll {
 
   std::string version_;
   bool in_state_ = true;  // It is arriving: what comes is not held back.
-  // Of a diff that is not complete.
+  // The messages of a diff that is not complete.
   std::vector<v1::WatchResponse> parts_;
   Entries entries_;
   Counts counts_;
