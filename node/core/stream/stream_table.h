@@ -69,7 +69,7 @@ class StreamTable {
   // dropped meanwhile.
   void ForEach(absl::FunctionRef<void(Stream&)> visit);
   void ForEach(absl::FunctionRef<void(const Stream&)> visit) const;
-  // Visits the streams of one life, of all kinds.
+  // Those of one life, of whatever kind.
   void ForEachOf(crdt::LifeId life, absl::FunctionRef<void(Stream&)> visit);
   size_t size() const { return streams_.size(); }
   // What is shown of it has changed: see StreamState::Settle.
