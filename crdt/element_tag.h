@@ -1,4 +1,4 @@
-// What encoded mutations of every kind of stream have in common: a tag, the
+// The parts that encoded mutations of every kind of stream share: a tag, the
 // element that is changed, and names.
 //
 //   mutation := tag [distance(seq - id)] …

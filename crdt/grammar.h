@@ -1,8 +1,8 @@
 // Grammars: how the mutations of a kind of stream are told apart in bytes.
 //
 // The log and the codec carry mutations of every kind and know the meaning of
-// none. A grammar is what they ask: a row of plain functions, one call a run of
-// mutations, never one a mutation.
+// none. They ask the kind's grammar: a row of plain functions, one call a run
+// of mutations, never one a mutation.
 //
 //   log:    bytes of seqs 8, 9, 10 --skip(most 2)--> bytes of seq 10
 //   codec:  delta of a peer --valid_run--> refused, or safe to skip and decode
@@ -24,8 +24,8 @@
 namespace muster::crdt {
 
 struct Grammar {
-  // Takes mutations off the front of `bytes`, at most `most`, and as many as
-  // have together at most `max_bytes`, but always the first. Returns how many.
+  // Takes mutations off the front of `bytes`: at most `most`, and at most
+  // `max_bytes` of them together, but always the first. Returns how many.
   // REQUIRES: `bytes` holds `most` valid mutations.
   uint32_t (*skip)(absl::string_view& bytes, uint32_t most, size_t max_bytes);
 

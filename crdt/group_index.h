@@ -3,17 +3,17 @@
 //   hash --highest bits--> directory --> segment of kSlots:
 //                             [tag][record] [tag][record] … [ ]   rest of hash
 //
-// A slot is a tag of seven bits and the first of the records of one hash; the
-// others are threaded behind it as a ring. Adding a record of a hash that is
-// new touches no other record, nor does looking for one that is not there but
-// for one time in ten: what is foreign is not read, as every read is a miss of
-// the cache. A full segment splits alone, two that have become small merge
-// (Fagin, Nievergelt, Pippenger, Strong, *Extendible hashing*, 1979), so that
-// no insert or erase costs a rehash, and an index whose records are gone holds
-// no memory.
+// A slot is a tag of seven bits and the first record of one hash; the other
+// records of that hash are threaded behind it as a ring. An insert of a new
+// hash reads no other record. A look-up of an absent hash reads one only one
+// time in ten, since every read is a cache miss. A full segment splits alone,
+// and two small segments merge (Fagin, Nievergelt, Pippenger, Strong,
+// *Extendible hashing*, 1979). So no insert or erase costs a rehash, and an
+// index whose records are gone holds no memory.
 //
-// Traits, of a record: `RingLinks& links(i)`, `uint64_t hash(i)`, of which all
-// bits must be good, and `void prefetch(i)` of what these two read.
+// Traits, of a record: `RingLinks& links(i)`; `uint64_t hash(i)`, with all bits
+// well mixed; and `void prefetch(i)`, which prefetches the memory that these
+// two read.
 //
 // Invariants
 //   1. All records of one hash are one ring, and have one slot.
@@ -121,7 +121,7 @@ class GroupIndex {
     Enring(i, first);
   }
 
-  // Fetches what First and Insert read, for a call that is still to come.
+  // Prefetches the memory that First and Insert read, for a later call.
   void Prefetch(uint64_t hash) const {
     const Segment& segment = *directory_[Entry(hash)];
     const uint32_t group = GroupOf(hash);
@@ -183,7 +183,7 @@ class GroupIndex {
   static_assert(std::endian::native == std::endian::little);
 
   static int LowestByte(uint64_t bits) { return std::countr_zero(bits) / 8; }
-  // Bytes below 0x80 that are zero; there may be a false one above a true one.
+  // Whether a tag is zero. (Its mask may have a false hit above a true one.)
   static bool HasEmpty(uint64_t tags) {
     return ((tags - kLow) & ~tags & kHigh) != 0;
   }
@@ -211,7 +211,7 @@ class GroupIndex {
     for (int n = 0; n < kGroups; ++n, group = After(group)) {
       const uint64_t tags = segment.Tags(group);
       const uint64_t other = tags ^ wanted;
-      // May name a slot in vain, above one it names rightly.
+      // A false hit may stand above a true one.
       for (uint64_t hits = (other - kLow) & ~other & kHigh; hits != 0;
            hits &= hits - 1) {
         const int slot = static_cast<int>(group) * kWidth + LowestByte(hits);
@@ -230,7 +230,7 @@ class GroupIndex {
     return segment.records[Find(segment, hash)];
   }
 
-  // As the last one of the ring of `first`.
+  // Adds `i` as the last record of the ring of `first`.
   void Enring(uint32_t i, uint32_t first) {
     RingLinks& head = traits_.links(first);
     traits_.links(i) = {first, head.prev};

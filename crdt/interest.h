@@ -1,6 +1,6 @@
-// Interest: what the clients of each node subscribe to. One stream a node, of
-// kind kInterest; an element is one channel or one pattern with the number of
-// that node's subscribers.
+// Interest: the channels and patterns that the clients of each node subscribe
+// to. Each node writes one stream of kind kInterest; an element is one channel
+// or one pattern with the number of that node's subscribers.
 //
 //   node a:  1 put channel "news" 1       channels: news -> a: 2, b: 1
 //            2 put pattern "chat.*" 1     patterns: chat.* -> a: 1
@@ -18,9 +18,9 @@
 //
 // Invariants
 //   1. An id names one (name, pattern or channel) for its whole life.
-//   2. Of one stream, at most one element has a name as a channel, and at most
-//      one has it as a pattern. (A stream that breaks this is counted as it
-//      says; its digest stays right.)
+//   2. A stream has at most one element for a channel, and at most one for a
+//      pattern, of the same name. (If a stream breaks this, all its elements
+//      count; its digest stays right.)
 //   3. Digest(stream) is a function of the stream's live elements alone.
 // Cost: Apply O(log n); Publish-time look-ups O(log channels + patterns).
 // Memory: a heap node an element; a stream has few of them.
@@ -42,7 +42,7 @@
 
 namespace muster::crdt {
 
-// What any node accepts from a peer, whatever its own limit for clients.
+// The limit of names from a peer, whatever the node's own limit for clients.
 inline constexpr size_t kMaxChannelBytes = 64 << 10;
 
 struct InterestMutation {
@@ -73,7 +73,8 @@ const Grammar& InterestGrammar();
 
 class InterestSet {
  public:
-  // A small number that is given again once it is gone; the caller's choice.
+  // A small number that the caller chooses, and may reuse once the stream is
+  // gone.
   using StreamIdx = uint32_t;
 
   struct Element {
@@ -83,10 +84,10 @@ class InterestSet {
     uint64_t subscribers = 0;
     uint16_t round = 0;  // Of a rebase; see node/core/stream/rebase.h.
   };
-  // Of one stream, in the order of their last seqs.
+  // The elements of one stream, in the order of their last seqs.
   using Elements = absl::btree_map<Seq, Element>;
 
-  // Of one name: the streams that hold it.
+  // A stream that holds a name.
   struct Holder {
     StreamIdx stream = 0;
     uint64_t subscribers = 0;
@@ -99,12 +100,12 @@ class InterestSet {
   // the stream is gone.
   bool RemoveSome(StreamIdx stream, size_t budget);
 
-  // False: it names an element of another name or kind, and nothing changed.
-  // A removal of an unknown id, and what is older than the element here, change
-  // nothing and are true. `round` marks what was put.
+  // False: the mutation contradicts an element's name or kind; nothing changed.
+  // True without a change: a removal of an unknown id, or a mutation older than
+  // the element here. `round` marks the element that was put.
   bool Apply(StreamIdx stream, const InterestMutation& mutation,
              uint16_t round = 0);
-  // As Apply of a put, whatever is here: an element of a rebase.
+  // As Apply of a put, but also replaces a later element: one of a rebase.
   bool Put(StreamIdx stream, const InterestMutation& mutation, uint16_t round);
 
   const Elements& elements(StreamIdx stream) const {
@@ -119,7 +120,7 @@ class InterestSet {
   const Names& channels() const { return channels_; }
   const Names& patterns() const { return patterns_; }
 
-  // What is wrong, or "". O(n): for tests.
+  // The first broken invariant, or "". O(n): for tests.
   std::string Audit() const;
 
  private:
@@ -131,7 +132,7 @@ class InterestSet {
   };
 
   Names& NamesOf(bool pattern) { return pattern ? patterns_ : channels_; }
-  // Adds to, or with a negative number takes from, what a stream holds of it.
+  // Changes the stream's number of subscribers of the element's name.
   void Count(StreamIdx stream, const Element& element, int64_t change);
   void Insert(StreamIdx stream, Seq seq, Element element);
 

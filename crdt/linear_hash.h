@@ -1,8 +1,8 @@
 // An intrusive hash index that grows one bucket at a time.
 //
 // Linear hashing (Litwin, *Linear hashing: a new tool for file and table
-// addressing*, 1980): buckets 0 … n-1; growing by one splits the bucket whose
-// turn it is, shrinking merges the last one back. No insert or erase ever
+// addressing*, 1980): buckets 0 … n-1. Growing by one splits the bucket whose
+// turn it is; shrinking merges the last bucket back. No insert or erase ever
 // costs a whole rehash, and an index whose records are gone holds no memory.
 // A bucket is a list threaded through the records themselves.
 //
@@ -45,7 +45,8 @@ class LinearHash {
     while (*at != i) at = &traits_.links(*at);
     *at = traits_.links(i);
     --size_;
-    // Four or so at a time, or an index emptied would keep most of them.
+    // Shrinks by about four buckets at a time: an emptied index would keep most
+    // of them otherwise.
     while (size_ < kLoad * buckets_ / 4) Shrink();
   }
 

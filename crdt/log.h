@@ -1,10 +1,11 @@
-// The recent mutations of all streams of one kind, as first encoded: what a
-// peer that is a little behind is sent. One byte budget for all of them; the
-// oldest chunk goes first, whichever stream it belongs to. Each kind has a log
-// of its own, so that a burst of one pushes nothing of another out.
+// The log: the recent mutations of all streams of one kind, as first encoded. A
+// peer that is a little behind gets its deltas from here. All streams share one
+// byte budget; the oldest chunk goes first, whichever stream it belongs to.
+// Each kind has a log of its own, so that a burst of one pushes nothing of
+// another out.
 //
-// Invariants: the mutations of a stream in the log are consecutive and end at
-// last(stream); what is older than first(stream) is gone.
+// Invariants: the mutations of a stream in the log are consecutive, begin right
+// after start(stream) and end at last(stream).
 // Cost: Append O(bytes); Read O(chunk) to find its place unless the cursor
 // still holds, then O(bytes). Threads: one.
 #ifndef MUSTER_CRDT_LOG_H_
@@ -30,14 +31,15 @@ class MutationLog {
   MutationLog(const Grammar& grammar, size_t budget_bytes)
       : grammar_(grammar), budget_(budget_bytes) {}
 
-  // Makes `stream` known with nothing in it; what follows is after `position`.
+  // Makes `stream` known and empty; its next mutation is the one after
+  // `position`.
   void Reset(StreamIdx stream, Seq position);
   void Drop(StreamIdx stream);
 
   // `count` valid encoded mutations, the first of which follows last(stream).
   void Append(StreamIdx stream, absl::string_view bytes, uint32_t count);
 
-  // Whether everything after `seq` is here.
+  // Whether the log has every mutation after `seq`.
   bool Reaches(StreamIdx stream, Seq seq) const {
     const Stream& s = streams_[stream];
     return seq >= s.before_first && seq <= s.last;
@@ -51,22 +53,22 @@ class MutationLog {
   // Everything after this seq can be read.
   Seq start(StreamIdx stream) const { return streams_[stream].before_first; }
 
-  // Where a reader stands. A fresh one is `Cursor{position}`.
+  // The position of a reader. A fresh one is `Cursor{position}`.
   struct Cursor {
     Seq at;              // Last seq read.
     uint64_t chunk = 0;  // Number of the chunk it stands in; 0: unknown.
     size_t offset = 0;   // Of the next mutation in that chunk.
   };
-  // At most so many in one run: to apply them is one step of the reader.
+  // Limit of one run: the receiver applies a run in one step.
   static constexpr uint32_t kRunCount = 256;
   struct Run {
     Seq first;
     uint32_t count = 0;
     std::string bytes;
   };
-  // The next mutations after the cursor, at least one, then as many as fit
-  // `max_bytes`, up to kRunCount; moves the cursor. Nothing if it stands at the
-  // end. REQUIRES: Reaches(stream, cursor.at).
+  // The next mutations after the cursor: at least one, then as many as fit
+  // `max_bytes`, up to kRunCount. Moves the cursor. Nothing if the cursor is at
+  // the end. REQUIRES: Reaches(stream, cursor.at).
   std::optional<Run> Read(StreamIdx stream, Cursor& cursor,
                           size_t max_bytes) const;
 

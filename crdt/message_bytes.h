@@ -1,7 +1,7 @@
 // Messages of pub/sub as bytes, as nodes send them to each other.
 //
-// Cost: O(bytes), no allocation but that of `out`; what is taken are views into
-// the input. Limits: kMaxChannelBytes.
+// Cost: O(bytes), no allocation but that of `out`; decoded messages are views
+// into the input. Limits: kMaxChannelBytes.
 #ifndef MUSTER_CRDT_MESSAGE_BYTES_H_
 #define MUSTER_CRDT_MESSAGE_BYTES_H_
 
@@ -15,8 +15,8 @@ namespace muster::crdt {
 // message := channel payload, each a varint length and bytes.
 void AppendMessage(absl::string_view channel, absl::string_view payload,
                    std::string& out);
-// Takes one off the front; false if it is malformed (an empty channel, a
-// length over its limit or the input).
+// Takes one message off the front; false if it is malformed (an empty channel,
+// a length over its limit or the input).
 bool TakeMessage(absl::string_view& bytes, absl::string_view& channel,
                  absl::string_view& payload);
 bool ValidateMessages(absl::string_view bytes, uint32_t count);

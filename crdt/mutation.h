@@ -1,8 +1,8 @@
-// Mutations of presence streams, and how they are encoded.
+// Mutations of presence streams, and their encoding.
 //
 // A mutation is decoded for one seq, which is not encoded: the mutations of a
-// delta are consecutive. Ids are encoded as the distance from that seq, so the
-// bytes are position-dependent, short, and relayed unchanged by every node.
+// delta are consecutive. An id is encoded as its distance from that seq. So the
+// bytes depend on their position, are short, and are relayed unchanged.
 //
 //   mutation := tag [distance(seq - id)] body
 //   tag      := kind | kCreates (id == seq, no distance) | kHasRef | kHasRoot
@@ -30,12 +30,12 @@
 
 namespace muster::crdt {
 
-// What any node accepts from a peer, whatever its own limits for clients.
+// Limits of a peer's mutations, whatever the node's own limits for clients.
 inline constexpr size_t kMaxNameBytes = 4096;
 inline constexpr size_t kMaxMetaBytes = 512 << 10;
 
 enum class SessionState : uint8_t {
-  // Being adopted: its entries are written, but it is not in force.
+  // The copy is being adopted: its entries are written, but it is not in force.
   kPending = 0,
   kConnected = 1,
   kDisconnected = 2,
@@ -62,8 +62,8 @@ struct EntryContent {
   absl::string_view key;
   absl::string_view meta;
   Ref ref;  // None: the mutation's own dot is the ref.
-  // Of an adopted entry that had been updated where it was adopted before.
-  // None: the element that the ref names, or this one.
+  // Set on an adopted entry that had been updated at an earlier adopter. None:
+  // the root is the element that the ref names, or this one.
   EntryRoot root;
 };
 
@@ -105,7 +105,7 @@ bool ValidateMutations(absl::string_view bytes, Seq first, uint32_t count);
 bool DecodeElement(absl::string_view& bytes, Seq& previous, Mutation& out);
 bool ValidateElements(absl::string_view bytes, uint32_t count);
 
-// All of the above, as the log and the codec ask for it.
+// The grammar of presence mutations, for the log and the codec.
 const Grammar& PresenceGrammar();
 
 // Strict UTF-8: no surrogates, no overlong forms, at most U+10FFFF.

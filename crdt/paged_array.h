@@ -1,7 +1,8 @@
 // Records of one type behind 32-bit indexes, in pages that never move.
 //
-// A page is freed when nothing in it is live (all but one), so what is gone
-// leaves no memory. Indexes are reused; kNone is never one.
+// A page is freed when no record in it is live, unless it is the only page with
+// a free slot. So freed records hold no memory. Indexes are reused; kNone is
+// never an index.
 //
 // Cost: Alloc and Free O(1) (one page allocation now and then); sizeof(T)
 // bytes a record and 24 a page. T must be trivially copyable and at least four
@@ -56,8 +57,8 @@ class PagedArray {
     page.free = i;
   }
 
-  // Fetches the records `i`, `i` - 1 and so on, `count` of them, as far as
-  // their page goes, into the cache.
+  // Prefetches `count` records into the cache: `i`, `i` - 1 and so on, as far
+  // as their page goes.
   void PrefetchDown(uint32_t i, uint32_t count) const {
     const T* last = Slot(i);
     count = std::min(count, (i & (kPageSize - 1)) + 1);

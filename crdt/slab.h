@@ -1,14 +1,15 @@
 // Byte strings behind 32-bit handles, in size classes: keys, metas, refs.
 //
 // Sizes are rounded up to 8 bytes up to 256, then to an eighth of a power of
-// two; above 16 KiB a blob has a page of its own. A page (64 KiB, above 4 KiB
-// 256) holds blobs of one class and is freed when it is empty (all but one a
-// class).
+// two; above 16 KiB a blob has a page of its own. A page (64 KiB; 256 KiB for
+// blobs above 4 KiB) holds blobs of one class and is freed when it is empty
+// (one empty page a class is kept).
 //
 // Cost: O(1); waste under 8 bytes a small blob, under 1/8 a larger one. The
 // memory of a blob is contiguous and stays where it is until it is freed.
 // Limits: 2^20 pages, so 64 GiB of small blobs, a million above 16 KiB. full()
-// says that an eighth of them is left: what may be refused is, from then on.
+// says that an eighth of the pages is left: from then on new entries are
+// refused where they may be.
 #ifndef MUSTER_CRDT_SLAB_H_
 #define MUSTER_CRDT_SLAB_H_
 

@@ -36,7 +36,7 @@ using ElementId = Number<struct ElementIdTag>;
 // Orders the lives of one node: microseconds of wall time, made monotonic.
 using Incarnation = Number<struct IncarnationTag>;
 
-// 128 bits that mean something else for each Tag.
+// 128 bits; each Tag gives them a meaning of its own.
 template <typename Tag>
 struct Bits128 {
   uint64_t hi = 0;
@@ -91,8 +91,8 @@ struct Ref {
   }
 };
 
-// Names an entry through all its updates and adoptions: the element as which
-// it was first tracked. `life` as in Ref.
+// Names an entry through all its updates and adoptions, by the element of its
+// first track. `life` as in Ref.
 struct EntryRoot {
   uint64_t life = 0;
   ElementId id;

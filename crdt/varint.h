@@ -1,6 +1,7 @@
 // Varints (LEB128), in their shortest form only: the integers of all encodings.
 //
-// In a header, since a grammar takes several of each mutation.
+// The functions are in a header to be inlined: a grammar reads several varints
+// a mutation.
 #ifndef MUSTER_CRDT_VARINT_H_
 #define MUSTER_CRDT_VARINT_H_
 
@@ -23,8 +24,8 @@ inline void AppendVarint(uint64_t value, std::string& out) {
   out.append(buffer, size);
 }
 
-// Takes a varint off the front of `bytes`. False: there is none, or it is not
-// of the shortest form, or above 64 bits; then `bytes` are as they were.
+// Takes a varint off the front of `bytes`. False, and `bytes` are unchanged: if
+// there is none, or it is not in the shortest form, or it is above 64 bits.
 inline bool TakeVarint(absl::string_view& bytes, uint64_t& value) {
   if (!bytes.empty() && static_cast<uint8_t>(bytes[0]) < 0x80) {
     value = static_cast<uint8_t>(bytes[0]);

@@ -1,4 +1,4 @@
-// evict, forget: what administrators ask of the cluster.
+// evict, forget: orders of administrators to the cluster.
 #include <string>
 
 #include "muster/v1/cluster.grpc.pb.h"
@@ -9,7 +9,8 @@
 namespace muster::cli {
 namespace {
 
-// Who could not be asked; the answer is no while there is anybody.
+// Prints the nodes that were not reached. Any such node makes the exit code
+// kAnswerIsNo.
 template <class Response>
 ExitCode SayUnreached(const ClientCommand& command, const Response& response) {
   for (const std::string& who : response.unreached()) {

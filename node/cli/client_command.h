@@ -1,5 +1,5 @@
-// What the commands of a client have in common: the command line, the
-// connection, and where output goes.
+// The parts that all client commands share: the command line, the connection,
+// and the output streams.
 #ifndef MUSTER_NODE_CLI_CLIENT_COMMAND_H_
 #define MUSTER_NODE_CLI_CLIENT_COMMAND_H_
 
@@ -20,7 +20,7 @@ struct ClientCommand {
   std::ostream& out;
   std::ostream& err;
   Interrupt& interrupt;
-  // Of standard input and of `out`: a person, not a script.
+  // Whether standard input, and `out`, are a terminal: a person, not a script.
   bool in_is_terminal = false;
   bool out_is_terminal = false;
 };
@@ -31,7 +31,7 @@ inline absl::Duration GiveUp(const CommandLine& line) {
                               : absl::Milliseconds(line.give_up_ms);
 }
 
-// Says what went wrong, if anything.
+// Prints the error, if there is one, and returns its exit code.
 inline ExitCode Report(const absl::Status& status, std::ostream& err) {
   if (!status.ok()) err << "muster: " << status.message() << '\n';
   return ExitCodeOf(status);
@@ -58,7 +58,7 @@ ExitCode RunForget(const ClientCommand& command);
 ExitCode RunPublish(const ClientCommand& command);
 ExitCode RunChannels(const ClientCommand& command);
 
-// Until interrupted.
+// These run until interrupted.
 ExitCode RunSubscribe(const ClientCommand& command);
 ExitCode RunWatch(const ClientCommand& command);
 ExitCode RunTrack(const ClientCommand& command);

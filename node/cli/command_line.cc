@@ -30,7 +30,7 @@ constexpr char kAbout[] =
 constexpr char kAtVariable[] = "MUSTER_AT";
 constexpr int kMaxGiveUpMs = 86'400'000;
 
-// Collects what CLI11 fills in, then makes a CommandLine of it.
+// Holds the values that CLI11 fills in, then makes a CommandLine of them.
 class Parser {
  public:
   Parser() : app_(kAbout, "muster") {
@@ -76,8 +76,8 @@ class Parser {
     return line_;
   }
 
-  // A command, a flag or a word that there is not, as a complaint; "" if all
-  // of them are known. With `only_flags`, of commands and flags alone.
+  // An error that names the first unknown command, flag or word; "" if all are
+  // known. With `only_flags`, commands and flags alone are checked.
   std::string Unknown(bool only_flags) {
     for (const std::string& word : app_.remaining()) {
       if (word == "--") continue;
@@ -149,7 +149,7 @@ class Parser {
     return sub;
   }
 
-  // Of what goes on until interrupted.
+  // For commands that go on until interrupted.
   CLI::Option* AddGiveUp(CLI::App* sub) {
     return sub
         ->add_option("--give-up-ms", line_.give_up_ms,
@@ -159,7 +159,7 @@ class Parser {
         ->capture_default_str();
   }
 
-  // One that a node lets only its operator use.
+  // A command that a node accepts only from its operator.
   CLI::App* AddAdmin(Command command, const char* name, const char* about) {
     CLI::App* sub = AddClient(command, name, about);
     sub->add_option("--admin-token", line_.admin_token,
@@ -362,7 +362,7 @@ class Parser {
         ->set_help_flag();
   }
 
-  // What it takes must not be empty: that is not the same as not given.
+  // The option's value must not be empty: an empty name is not a missing one.
   CLI::Option* Name(CLI::Option* option) {
     names_.push_back(option);
     return option;
@@ -493,14 +493,15 @@ class Parser {
   CommandLine line_;
 };
 
-// Why there is nothing to run: help was asked for, or something is wrong. A
-// word that nobody knows is named before what is missing for lack of it.
+// Prints why there is no command to run: help was asked for, or the command
+// line is wrong. An unknown word is named before an argument that is missing
+// because of it.
 ExitCode Explain(Parser& parser, const CLI::ParseError& error,
                  std::ostream& out, std::ostream& err) {
   const auto is = [&error](CLI::ExitCodes code) {
     return error.get_exit_code() == static_cast<int>(code);
   };
-  // Help about a command is given whatever else stands there.
+  // A request for a command's help is answered whatever else the line holds.
   const bool help =
       is(CLI::ExitCodes::Success) && !parser.app().get_subcommands().empty();
   const std::string unknown =

@@ -45,10 +45,10 @@ struct CommandLine {
 
   ConfigSources config;  // serve
 
-  // Of all commands of a client.
+  // For all commands of a client.
   std::vector<std::string> at;
   bool json = false;
-  std::string admin_token;  // drain; what "@FILE" stands for.
+  std::string admin_token;  // drain, evict, forget; contents of "@FILE".
 
   std::string topic;
   std::string key;
@@ -75,10 +75,9 @@ struct CommandLine {
   std::vector<std::string> rest;    // sim
 };
 
-// `muster help COMMAND` is `muster COMMAND --help`. Names are taken as they are
-// given, whatever bytes they hold.
-// Help goes to `out`, complaints to `err`; then the exit code is set in
-// `*exit` and there is nothing to run.
+// `muster help COMMAND` is `muster COMMAND --help`. Names are taken literally,
+// whatever bytes they hold.
+// Help goes to `out`, errors to `err`; both set `*exit` and return no command.
 std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv,
                                             std::ostream& out,
                                             std::ostream& err, ExitCode* exit);

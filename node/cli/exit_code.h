@@ -1,4 +1,4 @@
-// What the exit codes of `muster` mean.
+// The exit codes of `muster`.
 #ifndef MUSTER_NODE_CLI_EXIT_CODE_H_
 #define MUSTER_NODE_CLI_EXIT_CODE_H_
 

@@ -39,8 +39,8 @@ class Interrupt {
   std::thread thread_;
 };
 
-// In force as long as it lives; one at a time. `at_exit` runs before a second
-// signal ends the process.
+// The object is in force as long as it lives; one at a time. `at_exit` runs
+// before a second signal ends the process.
 class OnInterrupt {
  public:
   OnInterrupt(Interrupt& interrupt, std::function<void()> function,

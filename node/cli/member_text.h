@@ -35,7 +35,8 @@ inline std::string StatesText(const v1::StatusResponse& status) {
   return text;
 }
 
-// It takes part in the cluster, as far as the node that says so can tell.
+// Whether the member takes part in the cluster, as far as the reporting node
+// can tell.
 inline bool IsLiving(const v1::Member& member) {
   return member.state() != v1::MEMBER_STATE_DOWN &&
          member.state() != v1::MEMBER_STATE_LEFT;

@@ -76,7 +76,7 @@ void PrintExplanation(const v1::ExplainResponse::Line& line,
   table.Print(out);
 }
 
-// What is cut short does not go unsaid.
+// Says so if the answer was cut short.
 void SayMore(bool more, int told, const ClientCommand& command) {
   if (!more) return;
   command.err << "muster: there are more than these " << told

@@ -18,7 +18,7 @@ namespace {
 constexpr absl::string_view kEnter = "\033[?1049h\033[?25l";
 constexpr absl::string_view kLeave = "\033[?25h\033[?1049l";
 
-// There is one terminal, and it must be restored by whoever ends the process.
+// There is one terminal, and the code that ends the process must restore it.
 std::atomic<bool> has_screen = false;
 std::atomic<bool> has_keys = false;
 termios modes_before;
@@ -26,7 +26,7 @@ termios modes_before;
 // Keys without Enter and echo. Ctrl-C stays a signal; Ctrl-Z would leave the
 // shell with this screen, and does nothing.
 void TakeKeys() {
-  // In the background the terminal is somebody else's.
+  // A background process does not own the terminal.
   if (isatty(STDIN_FILENO) != 1 || tcgetpgrp(STDIN_FILENO) != getpgrp()) {
     return;
   }

@@ -1,8 +1,8 @@
 // The terminal while a command has it: a screen of its own without a cursor,
 // and keys that arrive without Enter. Without a terminal, lines as they come.
 //
-// What the terminal was before is restored by the destructor, and by Restore
-// where the process ends without it.
+// The destructor restores the terminal's former state, and so does Restore if
+// the process ends without the destructor.
 // Threads: one caller at a time, one Screen at a time; Restore from any.
 #ifndef MUSTER_NODE_CLI_SCREEN_H_
 #define MUSTER_NODE_CLI_SCREEN_H_

@@ -1,5 +1,5 @@
 // `muster sim`: the simulator, which is a program of its own (muster-sim), so
-// that nothing of it is in the node's binary.
+// that the node's binary contains nothing of it.
 #ifndef MUSTER_NODE_CLI_SIM_COMMAND_H_
 #define MUSTER_NODE_CLI_SIM_COMMAND_H_
 
@@ -11,8 +11,8 @@
 
 namespace muster::cli {
 
-// Becomes muster-sim, which stands beside this binary or in its build tree.
-// Returns only if there is none; says so to `err`.
+// Replaces the process by muster-sim, which stands beside this binary or in its
+// build tree. Returns only if there is none, and says so to `err`.
 ExitCode RunSim(const std::vector<std::string>& args, std::ostream& err);
 
 }  // namespace muster::cli

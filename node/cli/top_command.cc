@@ -43,7 +43,7 @@ class Sampler {
                                             v1::MembersRequest(), &members);
     if (!status.ok()) return status;
     sample.asked = connection_->address(connection_->preferred());
-    // The headline says how many there are of the others.
+    // The headline counts the other members.
     std::copy_if(members.members().begin(), members.members().end(),
                  std::back_inserter(sample.members), IsLiving);
     AskMembers(&sample);
@@ -56,7 +56,7 @@ class Sampler {
   }
 
  private:
-  // Once it has begun, nobody waits long for a key to be heard.
+  // Once `top` has begun, a key is answered soon.
   static client::ConnectionOptions QuickOptions(
       const client::Connection& connection) {
     client::ConnectionOptions options = connection.options();
@@ -129,7 +129,7 @@ ExitCode ShowOnce(const ClientCommand& command) {
   return kDone;
 }
 
-// What is on the screen, sample by sample, and while no node answers.
+// The contents of the screen, sample by sample, and while no node answers.
 class View {
  public:
   explicit View(const ClientCommand& command) : command_(command) {}
@@ -149,7 +149,8 @@ class View {
     before_ = std::move(sample);
   }
 
-  // The last sample stays, under what is the matter. False: time to give up.
+  // Keeps the last sample on the screen, under the error. False: time to give
+  // up.
   bool ShowLost(const absl::Status& why) {
     const bool is_new = !lost_at_.has_value();
     if (is_new) lost_at_ = absl::Now();

@@ -60,7 +60,7 @@ std::string RateText(double change, absl::Duration time) {
   return absl::StrFormat("%.*f", decimals, rate);
 }
 
-// Changes a second that the node makes, as its stream's position tells.
+// Changes a second that the node makes, by the positions of its stream.
 std::string ChangesText(const v1::Member& member, const TopSample& now,
                         const TopSample* before) {
   if (before == nullptr) return kOpen;
@@ -162,7 +162,7 @@ std::string Headline(const TopSample& now) {
                       status->node(), " sees it: ", status->entries(),
                       " entries, ", status->keys(), " keys, ", status->topics(),
                       " topics");
-  // An older node does not say it.
+  // An older node leaves the field out.
   const std::string states = StatesText(*status);
   return states.empty() ? line : absl::StrCat(line, "; members: ", states);
 }

@@ -1,9 +1,9 @@
 // One frame of `muster top`, drawn from two samples of the cluster.
 //
-// Rates compare the samples; without an earlier one they are left open. A
-// node is *behind* by the changes that the owners of the streams have made and
-// it has not yet applied. (The nodes are asked one after another, within
-// milliseconds, so under load a few changes behind are none.)
+// Rates compare the samples; without an earlier sample they are left open. A
+// node is *behind* by the changes that the streams' owners have made and the
+// node has not yet applied. (The nodes are asked one after another, within
+// milliseconds, so a few changes behind mean nothing under load.)
 #ifndef MUSTER_NODE_CLI_TOP_VIEW_H_
 #define MUSTER_NODE_CLI_TOP_VIEW_H_
 
@@ -22,9 +22,9 @@ struct TopSample {
   absl::Time at;
   std::string asked;  // The address that the members come from.
   std::vector<v1::Member> members;
-  // By address; those that answered.
+  // The statuses of the nodes that answered, by address.
   std::map<std::string, v1::StatusResponse> statuses;
-  // Those looked at, in byte order; `more`: there are others.
+  // The topics looked at, in byte order; `more_topics`: there are others.
   std::vector<v1::TopicCount> topics;
   bool more_topics = false;
 };

@@ -145,7 +145,7 @@ void WarnOfMetas(const std::vector<HeldEntry>& entries, std::ostream& err) {
   err << std::endl;
 }
 
-// What is to be held. Errors: CANCELLED if interrupted meanwhile.
+// The entries to be held. Errors: CANCELLED if interrupted meanwhile.
 absl::StatusOr<std::vector<HeldEntry>> EntriesOf(const ClientCommand& command) {
   const CommandLine& line = command.line;
   std::vector<HeldEntry> entries;

@@ -15,11 +15,11 @@ namespace {
 
 using client::HeldEntry;
 
-// What a resume may name: it is one message, and must stay well below what a
-// node takes (--max-message-bytes, 4 MiB unless set).
+// Limits of a session. A resume names all its entries in one message, which
+// must stay well below --max-message-bytes (4 MiB unless set).
 constexpr size_t kEntriesPerSession = 10'000;
 constexpr size_t kResumeBytes = 1 << 20;
-// Of an entry's ref, lengths and tags.
+// Bytes of an entry's ref, lengths and tags.
 constexpr size_t kEntryBytes = 45;
 constexpr absl::string_view kByteOrderMark = "\xEF\xBB\xBF";
 

@@ -1,4 +1,4 @@
-// What `muster track` holds when it reads lines of standard input.
+// The entries that `muster track` reads from lines of standard input.
 #ifndef MUSTER_NODE_CLI_TRACK_INPUT_H_
 #define MUSTER_NODE_CLI_TRACK_INPUT_H_
 
@@ -20,7 +20,7 @@ namespace muster::cli {
 // that number.
 absl::StatusOr<std::vector<client::HeldEntry>> ReadEntries(std::istream& in);
 
-// A convention only: Muster does not look into a meta.
+// JSON is a convention only: Muster does not look into a meta.
 bool IsJson(absl::string_view meta);
 
 // Groups of entries, in order, each for one session.

@@ -76,8 +76,8 @@ std::string JsonOf(const Change& change) {
   return ToJson("event", event, change.entry);
 }
 
-// Of the key of a change: what it has after the diff, and whether that changed
-// something.
+// The key of a change: its number of entries after the diff, and whether the
+// key came in or left with it.
 struct Outcome {
   uint64_t entries = 0;
   bool first_in = false;

@@ -1,4 +1,4 @@
-// What `muster watch` prints of the changes of a watch.
+// Prints the changes of a watch, for `muster watch`.
 //
 //   by key (text)      = room  ann  {"tab":1}        was there
 //                      + room  ann  {"tab":2}  (2)   another entry: now 2
@@ -8,10 +8,10 @@
 //   by entry (text)    the same, a line an entry, without the numbers
 //   JSON               an object an entry
 //
-// A line by key says what a whole state or diff has changed; so, too, do the
-// numbers in the objects of joins, updates and leaves, which wait for its end:
-// `entries` is what the key then has, and `first_in` or `last_out` is true in
-// the last object of a key that came in or left with it.
+// A line by key shows the effect of a whole state or diff. The JSON objects of
+// joins, updates and leaves wait for its end, since their numbers do so, too:
+// `entries` is the key's number afterwards, and `first_in` or `last_out` is
+// true in the last object of a key that came in or left with the diff.
 #ifndef MUSTER_NODE_CLI_WATCH_PRINTER_H_
 #define MUSTER_NODE_CLI_WATCH_PRINTER_H_
 

@@ -1,6 +1,6 @@
-// The words of a command line, for a parser that gives some of them a meaning
-// that Muster's names must not have: CLI11 splits a positional "[a,b]" into two
-// and takes "++" for the end of a command.
+// The words of a command line, guarded against CLI11. It splits a positional
+// "[a,b]" into two and takes "++" for the end of a command; Muster's names must
+// not have such meanings.
 //
 //   Guarded("[a,b]")  "[a,b]" and a zero byte, which no word of argv can hold
 //   Unguarded(that)   "[a,b]"

@@ -53,7 +53,7 @@ bool Base64UrlDecode(absl::string_view text, std::string* bytes) {
       result.push_back(static_cast<char>(bits >> held & 0xFF));
     }
   }
-  // What is left over must be zero, or two texts would mean the same.
+  // The bits left over must be zero, or two texts would mean the same bytes.
   if ((bits & ((1u << held) - 1)) != 0) return false;
   *bytes = std::move(result);
   return true;

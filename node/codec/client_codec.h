@@ -1,13 +1,13 @@
-// What clients say and hear: muster.v1 Presence and Cluster messages to and
-// from the core values of node/core/client.h.
+// Messages of clients: muster.v1 Presence and Cluster messages to and from the
+// core values of node/core/client.h.
 //
-// Encoding of what can be large (lists, watch batches, refs) writes the wire
-// format directly: no object or string an entry. The rest goes through the
-// generated classes.
+// Large answers (lists, watch batches, refs) are written in the wire format
+// directly: no object or string an entry. All others go through the generated
+// classes.
 //
-// Decoding of batches hands each operation to an OpVisitor as views into the
-// request; it judges only whether the bytes are well formed. Limits, UTF-8 and
-// refs are the visitor's part, so that one bad operation spoils no other.
+// The decoder of batches hands each operation to an OpVisitor as views into the
+// request, and checks only that the bytes are well formed. The visitor checks
+// limits, UTF-8 and refs, so that one bad operation spoils no other.
 //
 // Cost: O(bytes). All functions are total and thread-safe.
 #ifndef MUSTER_NODE_CODEC_CLIENT_CODEC_H_
@@ -60,8 +60,8 @@ enum class OpField {
 OpField TakeOp(const WireReader& reader, const OpFields& fields,
                OpVisitor& visitor);
 
-// Parses `bytes`; else says why not, naming the field if it is a string that
-// is not UTF-8: INVALID_ARGUMENT.
+// Parses `bytes`. INVALID_ARGUMENT says why not, and names the field if that is
+// a string that is not UTF-8.
 absl::Status ParseMessage(absl::string_view bytes,
                           google::protobuf::Message* message);
 
@@ -83,8 +83,8 @@ std::string EncodeTopicsResponse(const core::TopicsReply& reply);
 std::string EncodeTopicsOfResponse(const core::TopicsOfReply& reply);
 std::string EncodeExplainResponse(const core::ExplainReply& reply);
 
-// A WatchResponse in two parts, to be concatenated: `version` is a watcher's
-// own, the rest is the same for all that share a batch.
+// A WatchResponse in two parts, to be concatenated: the version is a watcher's
+// own, the body is the same for all watchers that share a batch.
 std::string EncodeWatchVersion(const core::WatchBatch& batch, uint64_t scope);
 std::string EncodeWatchBody(const core::WatchBatch& batch);
 
@@ -93,7 +93,8 @@ void WriteOpened(const core::SessionInfo& info, absl::string_view token,
                  absl::string_view node, WireWriter& out);
 void ToProto(const core::MemberView& member, v1::Member* to);
 void ToProto(const core::StreamView& stream, v1::StreamStatus* to);
-// All but what the core does not know: version, address, rss, uptime, lag.
+// Leaves out the fields that the core does not know: version, address, rss,
+// uptime, lag.
 void ToProto(const core::StatusView& status, v1::StatusResponse* to);
 
 // 32 hex digits.

@@ -4,7 +4,7 @@
 //   check.Number({"delta", -1, "count"}, delta.count(), 1, kMax);
 //   if (!check.ok()) return check.status();  // "delta.count: 0; 1 to ..."
 //
-// A check costs a comparison; text is made for a fault only.
+// A check costs a comparison; only a fault makes text.
 #ifndef MUSTER_NODE_CODEC_FIELD_CHECK_H_
 #define MUSTER_NODE_CODEC_FIELD_CHECK_H_
 

@@ -1,7 +1,6 @@
-// Texts that clients hand back without looking into them: versions of a watch
-// and page tokens. base64url of fixed fields; the parsers are strict and
-// total, and what they return may still be stale or of another node: the
-// caller compares.
+// Opaque texts that clients hand back: versions of a watch and page tokens.
+// Each is base64url of fixed fields. The parsers are strict and total. Their
+// results may still be stale or of another node: the caller compares.
 #ifndef MUSTER_NODE_CODEC_OPAQUE_TEXT_H_
 #define MUSTER_NODE_CODEC_OPAQUE_TEXT_H_
 
@@ -13,8 +12,8 @@
 
 namespace muster::codec {
 
-// Where a watch stands: which life of which node served it, a hash of what is
-// watched, and that node's count of changes.
+// The position of a watch: the life that served it, a hash of its scope, and
+// that node's count of changes.
 struct Version {
   crdt::LifeId life;
   uint64_t scope = 0;
@@ -26,7 +25,8 @@ inline constexpr size_t kVersionText = 43;
 std::string VersionText(const Version& version);
 bool ParseVersion(absl::string_view text, Version* version);
 
-// Where the next page of a list goes on: only the life that made it knows.
+// The position of the next page of a list: only the life that made it can use
+// it.
 struct ListPosition {
   uint64_t life = 0;   // LifeId::hi of the node that was asked.
   uint64_t scope = 0;  // Hash of the topic.
@@ -36,7 +36,7 @@ struct ListPosition {
 std::string ListToken(const ListPosition& position);
 bool ParseListToken(absl::string_view text, ListPosition* position);
 
-// Where the next page of names goes on: after the last one, on any node.
+// The position of the next page of names: after the last name, on any node.
 std::string NameToken(absl::string_view last);
 bool ParseNameToken(absl::string_view text, std::string* last);
 

@@ -47,8 +47,8 @@ crdt::StreamId TakeStream(const char* message, const v1::StreamId& from,
   return {{from.life_hi(), from.life_lo()}, kind};
 }
 
-// The grammar of a stream whose mutations a frame carries. None: a node that
-// cannot read mutations skips none of them, but ends the link.
+// The grammar of a stream whose mutations a frame carries, or null. A node that
+// cannot read mutations never skips them: it ends the link.
 const crdt::Grammar* TakeGrammar(const char* message, crdt::StreamId stream,
                                  FieldCheck& check) {
   const crdt::Grammar* grammar = crdt::GrammarOf(stream.kind);
@@ -336,8 +336,8 @@ core::OrderAnswerFrame Take(v1::OrderAnswer& from, FieldCheck& check) {
   return {from.number(), from.entries(), std::move(*from.mutable_refusal())};
 }
 
-// Orders stand beside an empty `ack`, which is all that a node sees of them
-// that does not know them. False if there is none.
+// Orders stand beside an empty `ack`: a node that does not know orders sees the
+// `ack` alone. False if there is no order.
 bool TakeOrder(v1::PeerFrame& from, core::Frame& to, FieldCheck& check) {
   const int orders =
       from.has_evict() + from.has_forget() + from.has_order_answer();

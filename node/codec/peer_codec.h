@@ -1,8 +1,8 @@
 // Peer messages: muster.v1.PeerFrame and BeatDatagram to and from core values.
 //
-// This is the only place where bytes of a peer are validated. What Decode
-// returns is well formed and within the limits of node/core/frames.h; all that
-// is not is INVALID_ARGUMENT, naming the field, the value and the rule, e.g.
+// This is the only place where bytes of a peer are validated. A message that
+// Decode returns is well formed and within the limits of node/core/frames.h.
+// Any other is INVALID_ARGUMENT, naming the field, the value and the rule, e.g.
 //   members[3].origin.node: 130 bytes; at most 128
 //
 // Encoding a delta or a rebase frame does not copy its payload: the head ends
@@ -89,8 +89,8 @@ std::string EncodeDatagram(const core::BeatDatagram& beat, uint64_t cluster,
                            absl::string_view secret);
 
 // `cluster` is this node's ClusterHash. Errors: INVALID_ARGUMENT malformed;
-// FAILED_PRECONDITION another cluster's; UNAUTHENTICATED a wrong MAC, or one
-// where this node has no secret.
+// FAILED_PRECONDITION another cluster's; UNAUTHENTICATED a wrong MAC, or a MAC
+// although this node has no secret.
 absl::StatusOr<core::BeatDatagram> DecodeDatagram(absl::string_view bytes,
                                                   uint64_t cluster,
                                                   absl::string_view secret);

@@ -163,8 +163,9 @@ EncodedFrame Encoded(const v1::PeerFrame& frame) {
   return {frame.SerializeAsString(), nullptr};
 }
 
-// A PeerFrame that ends with `payload` as field `payload_field` of `body`,
-// which is field `body_field`; everything but the payload itself.
+// The head of a PeerFrame: everything before the bytes of `payload`. The frame
+// ends with `payload` as field `payload_field` of `body`, which is its field
+// `body_field`.
 EncodedFrame WithPayload(uint64_t beat, int body_field,
                          const google::protobuf::MessageLite& body,
                          int payload_field,

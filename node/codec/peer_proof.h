@@ -7,7 +7,7 @@
 // proof worthless, the role a reflected one.
 //
 // A datagram: the first 16 bytes of HMAC-SHA256(secret, datagram). A replayed
-// datagram carries an old beat number, which is evidence of nothing.
+// datagram carries an old beat number, which is no evidence of life.
 //
 // Lives are 16 bytes, big-endian. All functions are total and thread-safe.
 #ifndef MUSTER_NODE_CODEC_PEER_PROOF_H_
@@ -28,7 +28,7 @@ inline constexpr size_t kDatagramMacBytes = 16;
 
 enum class LinkRole : char { kDialler = 'D', kAcceptor = 'A' };
 
-// What both proofs of one link are made over.
+// The fields that both proofs of one link cover.
 struct ProofInput {
   std::string dialler_nonce;
   std::string acceptor_nonce;
@@ -47,8 +47,8 @@ std::string DatagramMac(absl::string_view secret, absl::string_view datagram);
 // Compares in a time that depends on the lengths alone.
 bool SameMac(absl::string_view a, absl::string_view b);
 
-// First 8 bytes of SHA-256 of the cluster's name, as a big-endian number: how
-// a datagram names its cluster.
+// First 8 bytes of SHA-256 of the cluster's name, as a big-endian number: a
+// datagram names its cluster by it.
 uint64_t ClusterHash(absl::string_view cluster);
 
 }  // namespace muster::codec

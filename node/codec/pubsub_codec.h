@@ -1,9 +1,9 @@
-// What publishers and subscribers say and hear: muster.v1 PubSub messages to
-// and from the core values of node/core/message.h.
+// Messages of publishers and subscribers: muster.v1 PubSub messages to and from
+// the core values of node/core/message.h.
 //
 // Publish requests and message deliveries are read and written by hand, since
-// they come by the hundred thousand a second; the rest goes through the
-// generated classes. Limits are the caller's.
+// they come by the hundred thousand a second; all others go through the
+// generated classes. The caller checks limits.
 //
 // Cost: O(bytes). All functions are total and thread-safe.
 #ifndef MUSTER_NODE_CODEC_PUBSUB_CODEC_H_
@@ -29,8 +29,8 @@ bool ForEachPublished(absl::string_view bytes,
 std::string EncodePublishResponse(const std::vector<uint64_t>& subscriptions);
 
 // A SubscribeResponse with messages in two parts, to be concatenated: `first`
-// is a stream's own, the body is the same for all that share the run. Bodies of
-// consecutive runs may be concatenated, too.
+// is a stream's own, the body is the same for all streams that share the run.
+// Bodies of consecutive runs may be concatenated, too.
 std::string EncodeFirst(uint64_t first);
 std::string EncodeRunBody(const core::MessageRun& run);
 

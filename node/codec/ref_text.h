@@ -5,7 +5,7 @@
 //
 // 11 characters of base64url for the 64 bits of the life, then id and, only
 // if it differs, seq, in lower-case hex without leading zeros. Every ref has
-// exactly one text: the parser takes nothing else.
+// exactly one text, and the parser accepts no other.
 #ifndef MUSTER_NODE_CODEC_REF_TEXT_H_
 #define MUSTER_NODE_CODEC_REF_TEXT_H_
 
@@ -20,7 +20,7 @@ namespace muster::codec {
 
 // 11 + '.' + 16 + '.' + 16.
 inline constexpr size_t kMaxRefText = 45;
-// 11 + '.': what refs made in one life begin with.
+// 11 + '.': the prefix of all refs made in one life.
 inline constexpr size_t kRefPrefix = 12;
 
 // Writes the text of a ref that is not none to `to`, which has room for
@@ -28,7 +28,7 @@ inline constexpr size_t kRefPrefix = 12;
 size_t FormatRef(const crdt::Ref& ref, char* to);
 // The text, or "" for none.
 std::string RefText(const crdt::Ref& ref);
-// What the refs made in `life` begin with, and the rest of one of them.
+// The prefix of all refs made in `life`, and the rest of one ref.
 std::string RefPrefix(uint64_t life);
 size_t FormatRefRest(const crdt::Ref& ref, char* to);
 

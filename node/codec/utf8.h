@@ -1,5 +1,5 @@
-// Is a string of a client UTF-8? Names are mostly ASCII: that path costs an
-// eighth of a comparison a byte.
+// Whether a client's string is UTF-8. Names are mostly ASCII: that path costs
+// an eighth of a comparison a byte.
 #ifndef MUSTER_NODE_CODEC_UTF8_H_
 #define MUSTER_NODE_CODEC_UTF8_H_
 

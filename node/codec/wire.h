@@ -1,10 +1,10 @@
-// Protocol Buffers wire format, read and written by hand: for the messages
-// whose cost is one object and several strings an entry when generated code
-// handles them (batches of tracks, lists, watch diffs).
+// Protocol Buffers wire format, read and written by hand, for batches of
+// tracks, lists and watch diffs: generated code would cost one object and
+// several strings an entry.
 //
-// The reader hands out views into its input and allocates nothing; anything
-// malformed, and a group, which proto3 does not have, ends it with ok() false.
-// The writer appends to a string; a nested message is begun and ended, and its
+// The reader hands out views into its input and allocates nothing. It ends with
+// ok() false at malformed bytes, and at a group, which proto3 does not have.
+// The writer appends to a string. A nested message is begun and ended, and its
 // length is filled in afterwards.
 #ifndef MUSTER_NODE_CODEC_WIRE_H_
 #define MUSTER_NODE_CODEC_WIRE_H_
@@ -31,10 +31,10 @@ class WireReader {
   // Moves to the next field and reads its value. False at the end of the
   // input, and when it is malformed.
   bool Next();
-  // Not malformed so far.
+  // Whether the input is well formed so far.
   bool ok() const { return ok_; }
 
-  // Of the current field. A value of another type than asked for is as an
+  // The current field. A value of another type than expected counts as an
   // unknown field: the caller asks `Is`, or compares `type`, first.
   int field() const { return field_; }
   WireType type() const { return type_; }

@@ -28,7 +28,7 @@ absl::Status ApplyFlag(const std::string& name, const std::string& text,
                    status.message()));
 }
 
-// Each secret is what "@FILE" stands for.
+// Replaces "@FILE" in each secret by the contents of the file.
 absl::Status ResolveSecrets(Config* config) {
   for (const ConfigOption& option : ConfigTable()) {
     if (!option.secret) continue;

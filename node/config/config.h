@@ -1,4 +1,4 @@
-// How a node is set up: the values of every flag and key of the config file.
+// The configuration of a node: the values of all flags and config keys.
 //
 // The table in node/config/config_table.cc names each value once; the flags of
 // `muster serve`, the keys of the file, the help text and
@@ -30,14 +30,15 @@ struct Config {
 
   RuntimeOptions runtime;  // With core::Options.
   service::Limits limits;
-  // Shown by administrative calls; empty: they come from loopback alone.
+  // Administrative calls must show it; empty: they are allowed from loopback
+  // alone.
   std::string admin_token;
   metrics::Options metrics;
   std::string log_level = "info";
 };
 
-// What a command line gives: the path of the config file, or "", and flag
-// names without dashes with their text, in order.
+// The parts of a command line: the path of the config file, or "", and the
+// flags, as names without dashes with their text, in order.
 struct ConfigSources {
   std::string file;
   std::vector<std::pair<std::string, std::string>> flags;
@@ -45,12 +46,12 @@ struct ConfigSources {
   std::vector<std::pair<std::string, std::string>> variables;
 };
 
-// The values in force. Errors are INVALID_ARGUMENT, NOT_FOUND for a file that
-// is not there, and say where: "node.toml:7: beat_interval_ms = 5: must be …".
+// The values in force. Errors are INVALID_ARGUMENT, or NOT_FOUND for a missing
+// file, and say where: "node.toml:7: beat_interval_ms = 5: must be …".
 absl::StatusOr<Config> LoadConfig(const ConfigSources& sources);
 
-// What a secret called `name` stands for: `text`, or for "@FILE" what is in the
-// file, without white space at its end. Errors name it: "admin-token: …".
+// The value of the secret called `name`: `text`, or for "@FILE" the contents of
+// the file, without white space at the end. Errors name it: "admin-token: …".
 absl::StatusOr<std::string> ReadSecret(absl::string_view name,
                                        const std::string& text);
 

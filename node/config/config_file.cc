@@ -30,7 +30,7 @@ std::string ShownValue(absl::string_view key, const toml::node& node) {
   return out.str();
 }
 
-// False if it is of a type that no option has.
+// False if no option has a value of this type.
 bool ToValue(const toml::node& node, ConfigValue* value) {
   if (const auto* v = node.as_boolean()) {
     *value = v->get();
@@ -76,7 +76,7 @@ absl::Status ApplyKey(absl::string_view key, const toml::node& node,
   absl::Status status =
       ToValue(node, &value)
           ? PutValue(*option, value, config)
-          // Of no type: the rule is all that is to be said.
+          // The value has no type of ours: the error names the rule alone.
           : PutValue(*option,
                      option->type == ConfigType::kBool ? ConfigValue(int64_t{0})
                                                        : ConfigValue(false),

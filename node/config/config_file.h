@@ -4,9 +4,9 @@
 //   join = ["10.0.0.2:7400", "10.0.0.3:7400"]
 //   beat_interval_ms = 250
 //
-// Errors: NOT_FOUND if there is no such file; INVALID_ARGUMENT with file,
-// line, key, value and rule for whatever is wrong in it. After an error
-// nothing of `*config` may be used.
+// Errors: NOT_FOUND if there is no such file; INVALID_ARGUMENT, with file,
+// line, key, value and rule, for a fault in it. After an error `*config` must
+// not be used.
 // Limits: kMaxConfigFileBytes.
 #ifndef MUSTER_NODE_CONFIG_CONFIG_FILE_H_
 #define MUSTER_NODE_CONFIG_CONFIG_FILE_H_

@@ -83,7 +83,7 @@ std::string FaultOf(const ConfigOption& option, absl::string_view text) {
   return fault.empty() ? "" : absl::StrCat(": ", fault);
 }
 
-// Of the first text that is not allowed; a list names it.
+// The fault of the first text that breaks the rule; a list names that text.
 std::string Fault(const ConfigOption& option, const ConfigValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) {
     return FaultOf(option, *text);
@@ -97,8 +97,8 @@ std::string Fault(const ConfigOption& option, const ConfigValue& value) {
   return "";
 }
 
-// The text of a flag as a value of the option's type; a value of another type
-// if it is none.
+// The text of a flag as a value of the option's type; if the text is no such
+// value, a value of another type.
 ConfigValue Parse(const ConfigOption& option, absl::string_view text) {
   int64_t integer = 0;
   double number = 0;

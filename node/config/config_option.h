@@ -1,5 +1,5 @@
-// One value that a node can be told: its name, type, unit, range, default and
-// meaning, and how to put it into a Config.
+// One option of a node: its name, type, unit, range, default and meaning, and
+// how to put its value into a Config.
 //
 //   Millis("beat-interval-ms", 10, 10'000, "…", field)
 //     --beat-interval-ms 250        a flag
@@ -37,14 +37,12 @@ struct ConfigOption {
   // For numbers, both included.
   double min = 0;
   double max = 0;
-  // For texts and each text of a list: what is allowed, in words, and the
-  // test of it.
+  // For a text and each text of a list: the rule in words, and the test of it.
   std::string rule;
   std::function<bool(absl::string_view)> allowed;
-  // What is wrong with a text that is not allowed, beyond the rule; or unset.
+  // Says what is wrong with a text that breaks the rule; may be unset.
   std::function<std::string(absl::string_view)> fault;
-  // A text that is never shown, for which "@FILE" stands for what is in the
-  // file.
+  // The text is never shown, and "@FILE" stands for the contents of the file.
   bool secret = false;
   std::string variable;      // Of the environment, or empty.
   std::string default_text;  // Shown where the default is not a fixed value.

@@ -13,11 +13,12 @@ namespace muster {
 
 const std::vector<ConfigOption>& ConfigTable();
 
-// Null if there is none. Names are as of flags, keys as in the file.
+// Null if there is no such option. A name is that of a flag, a key that of the
+// file.
 const ConfigOption* FindByName(absl::string_view name);
 const ConfigOption* FindByKey(absl::string_view key);
 
-// What no single option can say: how values must stand to each other.
+// Checks the rules between options, which no single option can state.
 absl::Status CheckTogether(const Config& config);
 
 }  // namespace muster

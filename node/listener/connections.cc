@@ -46,7 +46,7 @@ Connections::~Connections() {
 
 Connections::Place Connections::Admit(int fd, const Endpoint& remote,
                                       Clock::time_point now) {
-  // Whoever had this number before has closed it.
+  // An earlier connection with this number is closed by now.
   if (auto before = handed_.find(fd); before != handed_.end()) Erase(before);
   const Endpoint from = Plain(remote);
   Place place = Place::kClosed;
@@ -122,7 +122,7 @@ bool Connections::AddGuest(int fd, const Endpoint& remote,
 
 void Connections::DropClosedGuests() {
   std::erase_if(guests_, [](const Guest& guest) {
-    // Both sides have ended it.
+    // Both sides have ended the connection.
     pollfd state{guest.fd, 0, 0};
     if (poll(&state, 1, 0) <= 0 || state.revents == 0) return false;
     close(guest.fd);

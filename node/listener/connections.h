@@ -1,25 +1,26 @@
-// Who holds the connections of a node, and which of them have to go.
+// The connections of a node: which of them have a place, and which are closed.
 //
 //   a connection --Admit--> client   has a place: --max-connections of them
 //                     |---> guest    no place is free: in for two seconds
 //                     `---> closed   no room for guests either, or turned away
-//   SetPeer: a client or a guest has proved to be a peer, and takes no place of
-//   clients, nor of guests; until its link is over.
+//   SetPeer: a client or a guest has proved to be a peer. Until its link is
+//   over it takes no place of clients, nor of guests.
 //
 //   --max-connections 1:  c1 client, c2 guest, … c65 guest, c66 closed
 //                         c2 proves to be a peer: c67 is a guest
 //
-// Guests are served by a server of their own: it answers what an operator, a
-// probe and a peer ask, and tells all others that the node is full. A guest
-// that was told so and stays until it is closed belongs to a client that will
-// connect again at once: the next connection from its host is closed before a
-// byte of HTTP/2, once, so that its channel backs off or takes another address.
+// A server of their own serves guests: it answers the calls of operators,
+// probes and peers, and tells all others that the node is full. A guest that
+// was told so and stays until it is closed belongs to a client that will
+// connect again at once. So the next connection from its host is closed before
+// a byte of HTTP/2, once: its channel backs off or takes another address.
 //
 // Invariants
-//   1. clients() <= Limits::clients; open_guests() <= Limits::guests, and
+//   1. Open clients <= Limits::clients; open guests <= Limits::guests, and
 //      Limits::peer_guests more from hosts where peers are known to be.
-//   2. Nobody is closed here but guests past their time: by a descriptor of the
-//      table's own, so never a connection that has got the same number since.
+//   2. The table closes only guests past their time. It does so by a descriptor
+//      of its own, so it never closes a connection that has got the same number
+//      since.
 //
 // Cost: Admit O(log n) while there is room; else a look at every connection, at
 // most every n * 10 us, and at every guest. Memory: about 250 bytes each.
@@ -51,7 +52,7 @@ struct ConnectionCounters {
   Count accepted{0};  // Had a place of clients.
   Count guests{0};    // Were let in as guests.
   Count peers{0};     // Proved to be peers.
-  // Closed at once: no room for guests; a guest before was told.
+  // Closed at once: there was no room for guests; an earlier guest was told.
   Count refused_full{0};
   Count refused_told{0};
   Count guests_closed{0};  // Their two seconds were over.
@@ -73,7 +74,7 @@ class Connections {
   static constexpr size_t kMaxGuests = 64;
   static constexpr size_t kMaxPeerGuests = 16;
   static constexpr std::chrono::seconds kGuestTime{2};
-  // For this long a host is remembered whose guest was told.
+  // How long a host is remembered whose guest was told.
   static constexpr std::chrono::seconds kToldTime{10};
   static constexpr size_t kMaxHosts = 1024;
 
@@ -91,14 +92,15 @@ class Connections {
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
 
-  // Where a connection that has just come belongs. The caller closes `fd` if it
-  // is kClosed, and hands it on otherwise.
+  // The place of a connection that has just come. The caller closes `fd` if the
+  // place is kClosed, and hands `fd` on otherwise.
   Place Admit(int fd, const Endpoint& remote, Clock::time_point now);
-  // The connection from there proved to be a peer, or (false) is no more.
+  // The connection from `remote` proved to be a peer; `peer` false: it is one
+  // no more.
   void SetPeer(const Endpoint& remote, bool peer, Clock::time_point now);
-  // A call of the guest from there was refused.
+  // A call of the guest from `remote` was refused.
   void Told(const Endpoint& remote);
-  // Closes guests whose time is over. When to come again, if ever.
+  // Closes guests whose time is over. Returns when to call again, if ever.
   std::optional<Clock::time_point> CloseOverdue(Clock::time_point now);
 
   const Limits& limits() const { return limits_; }
@@ -106,7 +108,7 @@ class Connections {
 
  private:
   struct Handed {
-    // A closed descriptor is gone, or another file by now.
+    // A closed descriptor has none, or by now that of another file.
     ino_t inode = 0;
     Endpoint remote;
     bool peer = false;
@@ -144,10 +146,11 @@ class Connections {
   Clock::time_point next_sweep_;
 };
 
-// The endpoint without what the two ends may write differently: an IPv4 address
-// within IPv6, the scope of a link-local one.
+// The endpoint in a form that both ends write alike: an IPv4 address within
+// IPv6 becomes IPv4, and a link-local address loses its scope.
 asio::ip::tcp::endpoint Plain(const asio::ip::tcp::endpoint& endpoint);
-// Of HOST:PORT as gRPC names the other end; port 0 if it makes no sense.
+// The Plain endpoint of HOST:PORT as gRPC names the other end; port 0 if the
+// text is malformed.
 asio::ip::tcp::endpoint PlainEndpoint(const std::string& remote);
 
 }  // namespace muster

@@ -29,8 +29,8 @@ void SetArguments(const FedServer::Options& options,
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // The other way round, a client that vanished answers no ping. gRPC itself
-  // would stop after two of them, until it has data to send.
+  // The node's own pings: a client that vanished answers none. gRPC by default
+  // stops after two pings until it has data to send.
   const bool pings = options.keepalive != absl::ZeroDuration();
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                              pings ? Millis(options.keepalive) : INT_MAX);

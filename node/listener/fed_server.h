@@ -31,16 +31,16 @@ class FedServer {
   struct Options {
     size_t max_message_bytes = 4 << 20;
     absl::Duration handshake_timeout = absl::Seconds(10);
-    // A ping after this long without a byte, zero for never; and how long its
-    // answer may take before the connection is closed.
+    // The server pings after this long without a byte, zero for never; and
+    // closes the connection if the answer takes longer than the timeout.
     absl::Duration keepalive = absl::Seconds(10);
     absl::Duration keepalive_timeout = absl::Seconds(5);
     // Of little use: it keeps few threads.
     bool small = false;
   };
 
-  // `rest`, which may be null, takes the calls that no service knows. All of
-  // them outlive the server. INTERNAL: gRPC does not say why.
+  // `rest`, which may be null, takes the calls that no service knows. Services
+  // and `rest` outlive the server. INTERNAL: gRPC does not say why.
   static absl::StatusOr<std::unique_ptr<FedServer>> Start(
       const Options& options, const std::vector<grpc::Service*>& services,
       grpc::CallbackGenericService* rest);

@@ -13,10 +13,10 @@ namespace {
 
 // The log, the event loop, gRPC's threads, name servers, probes.
 constexpr size_t kOwnFiles = 64;
-// Each is known by a duplicate, too.
+// Each guest has a duplicate descriptor, too.
 constexpr size_t kGuestFiles =
     2 * (Connections::kMaxGuests + Connections::kMaxPeerGuests);
-// A link, and another on its way or out: of members, and some more.
+// For each member, and some more: a link, and another that comes or goes.
 constexpr size_t kFilesOfPeer = 2;
 constexpr size_t kMorePeers = 64;
 

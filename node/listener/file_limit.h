@@ -2,9 +2,9 @@
 //
 //   files of the process:  | own | guests | peers | clients |
 //
-// Where they do not suffice for all, clients get fewer places than
-// --max-connections says, and peers keep theirs: else a cluster whose clients
-// are many would take no new node.
+// If there are too few files for all, clients get fewer places than
+// --max-connections says, and peers keep theirs: else a cluster with many
+// clients would take no new node.
 #ifndef MUSTER_NODE_LISTENER_FILE_LIMIT_H_
 #define MUSTER_NODE_LISTENER_FILE_LIMIT_H_
 
@@ -12,13 +12,13 @@
 
 namespace muster {
 
-// A process is often given 1,024 to begin with and may have many more: takes
-// what it may. Returns how many that is.
+// Raises the soft limit of open files, often 1,024, to the hard limit. Returns
+// the limit in force.
 size_t RaiseFileLimit();
 
 // How many of the `wanted` connections of clients may be open at once, at least
-// one. Peers are kept two files for each of `max_members`, but no more than
-// half of what there is. Warns if it is fewer than wanted.
+// one. Two files for each of `max_members` are kept for peers, but no more than
+// half of all. Warns if the result is less than `wanted`.
 size_t ClientPlaces(size_t wanted, size_t files, size_t max_members);
 
 }  // namespace muster

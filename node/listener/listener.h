@@ -1,10 +1,10 @@
 // The node's port: TCP connections for gRPC, and the UDP socket of the same
 // number for beats.
 //
-// The runtime accepts connections itself and hands them to the gRPC servers. So
-// the number of the port is known before a server is built (port 0), a port in
-// use is an error and never shared, and connections can be counted: see
-// node/listener/connections.h for who is let in.
+// The listener accepts connections itself and hands them to the gRPC servers.
+// So the number of the port is known before a server is built (port 0), a port
+// in use is an error and never shared, and connections can be counted.
+// node/listener/connections.h decides which connections are let in.
 //
 // Threads: Bind and AdvertisedAddress any; a Listener the loop's.
 #ifndef MUSTER_NODE_LISTENER_LISTENER_H_
@@ -28,19 +28,20 @@ namespace muster {
 
 struct Port {
   asio::ip::tcp::acceptor tcp;
-  // Absent if UDP is not to be had on this number; then `udp_fault` says why.
+  // Absent if the UDP port of this number cannot be bound; `udp_fault` says
+  // why.
   std::optional<asio::ip::udp::socket> udp;
   std::string udp_fault;
 };
 
-// Listens on HOST:PORT, or on :PORT, every address. With port 0 on a number
-// that is free for both protocols. INVALID_ARGUMENT: malformed; UNAVAILABLE:
-// taken, not an address of this machine, not permitted.
+// Listens on HOST:PORT, or on :PORT, every address. Port 0 takes a number that
+// is free for both protocols. INVALID_ARGUMENT: malformed; UNAVAILABLE: taken,
+// not an address of this machine, not permitted.
 absl::StatusOr<Port> Bind(Loop& loop, const std::string& listen);
 
-// What others dial: `advertise` with the port filled in; without it the bound
-// address, or of a wildcard the first address of this machine that is not
-// loopback.
+// The address that others dial: `advertise` with the port filled in. If that is
+// empty: the bound address, or, of a wildcard, the first address of this
+// machine that is not loopback.
 absl::StatusOr<std::string> AdvertisedAddress(
     absl::string_view advertise, const asio::ip::tcp::endpoint& bound);
 
@@ -54,10 +55,10 @@ class Listener {
   void Start();
   void Stop();
 
-  // The connection from `remote` (as gRPC names it) proved to be a peer's, or
-  // (false) is no more.
+  // The connection from `remote` (as gRPC names it) proved to be a peer's;
+  // `peer` false: it is one no more.
   void SetPeer(const std::string& remote, bool peer);
-  // A call of the guest from there was refused.
+  // A call of the guest from `remote` was refused.
   void Told(const std::string& remote);
 
   // From any thread.
@@ -76,7 +77,8 @@ class Listener {
   const Hand to_clients_;
   const Hand to_guests_;
   Connections connections_;
-  // Not before, that there is a guest, or that a connection was closed.
+  // When the log may next say that there is a guest, or that a connection was
+  // closed.
   std::chrono::steady_clock::time_point say_guest_;
   std::chrono::steady_clock::time_point say_closed_;
   bool accept_fault_said_ = false;

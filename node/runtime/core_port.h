@@ -1,6 +1,6 @@
-// The two sides of the event loop, as interfaces: what the services may ask of
-// the loop that owns the core (CorePort), and what the loop tells the services
-// (ServiceSink). The runtime implements the first, node/service the second;
+// The two sides of the event loop, as interfaces: CorePort is what the services
+// may ask of the loop that owns the core, ServiceSink is what the loop tells
+// the services. The runtime implements the first, node/service the second;
 // tests put something simpler on either side.
 //
 //   gRPC thread --CorePort::Post--> loop thread: task(replica, now)
@@ -31,11 +31,11 @@ class Server;
 
 namespace muster {
 
-// A step of the core. Runs once, on the loop thread; what the replica wants
-// done is carried out right after it. Must take less than 1 ms.
+// A step of the core. It runs once, on the loop thread, and must take less than
+// 1 ms. The runtime carries the replica's Output out right after it.
 using CoreTask = absl::AnyInvocable<void(core::Replica&, core::Now)>;
 
-// What the runtime measures of itself.
+// Measures of the runtime itself.
 struct RuntimeStats {
   absl::Duration uptime;
   // Longest time that one step held the loop: of the last ten seconds, and of
@@ -54,10 +54,11 @@ class CorePort {
  public:
   virtual ~CorePort() = default;
   // Tasks of one thread run in the order posted. After the loop has stopped a
-  // task is destroyed without being run: nobody may wait for one for ever.
+  // task is destroyed without being run: no caller may wait for a task for
+  // ever.
   virtual void Post(CoreTask task) = 0;
-  // For a step that changes nothing and is short: it waits for the step that
-  // runs and for other reads, not for all that was posted before.
+  // For a short step that changes nothing: it waits for the running step and
+  // for other reads, not for all tasks posted before.
   virtual void PostRead(CoreTask task) = 0;
   virtual RuntimeStats Stats() const = 0;
 };
@@ -84,8 +85,8 @@ class ServiceSink {
   virtual void OnReadyChanged(bool ready) = 0;
   // Once: the node has begun to drain. Clients are to be told to move.
   virtual void OnDraining() = 0;
-  // Once: the loop is about to stop, and before it the server, which waits for
-  // all calls. Who waits for an answer of the core is to be given one.
+  // Once: the server is about to stop, which waits for all calls, and then the
+  // loop. The services end every call that still waits for the core.
   virtual void OnStopping() {}
 };
 

@@ -59,12 +59,12 @@ class Loop {
   void Post(Task task) ABSL_LOCKS_EXCLUDED(mutex_) {
     PostIn(kOthers, std::move(task));
   }
-  // For what must not wait behind a queue of work: peers' frames, whose
+  // For peers' frames, which must not wait behind a queue of work: their
   // acknowledgements keep the deltas flowing.
   void PostFirst(Task task) ABSL_LOCKS_EXCLUDED(mutex_) {
     PostIn(kFirst, std::move(task));
   }
-  // For what is short and changes nothing: clients' reads.
+  // For short tasks that change nothing: clients' reads.
   void PostRead(Task task) ABSL_LOCKS_EXCLUDED(mutex_) {
     PostIn(kReads, std::move(task));
   }
@@ -72,8 +72,7 @@ class Loop {
     return thread_id_.load() == std::this_thread::get_id();
   }
 
-  // Runs `body` and times it. On the loop thread, around what an asio handler
-  // does.
+  // Runs `body`, the work of an asio handler, and times it. On the loop thread.
   template <typename Body>
   void Step(Body&& body) {
     Clock::time_point start = Clock::now();
@@ -81,7 +80,7 @@ class Loop {
     Record(start, Clock::now());
   }
 
-  // How long each of them took. On the loop thread.
+  // How long each step took. On the loop thread.
   const core::StepTimes& step_times() const { return step_times_; }
   // Tasks that wait: peers' frames, reads, all others. From any thread.
   struct Queued {
@@ -91,7 +90,7 @@ class Loop {
   };
   Queued queued() const ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Of the last ten seconds, and of all time. From any thread.
+  // The longest step of the last ten seconds, and of all time. From any thread.
   absl::Duration lag() const;
   absl::Duration lag_max() const;
 
@@ -100,7 +99,7 @@ class Loop {
   static constexpr size_t kLagSeconds = 10;
   static constexpr std::chrono::microseconds kDrainBudget{1000};
 
-  // One task of each that has any, in turn.
+  // Lanes that hold tasks take turns, one task each.
   enum Lane : size_t { kFirst, kReads, kOthers, kLanes };
 
   void PostIn(Lane lane, Task task) ABSL_LOCKS_EXCLUDED(mutex_);

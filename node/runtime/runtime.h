@@ -5,8 +5,8 @@
 //   10 ms tick, jobs ------------------------------------+       |
 //   frames, beats, dials, probes, log, ServiceSink <---Output----+
 //
-// After every call into the replica its Output is carried out, so nothing the
-// core says waits for a timer. Jobs of the core run in slices between input.
+// The runtime carries the replica's Output out after every call, so no output
+// waits for a timer. Jobs of the core run in slices between input.
 //
 // Life: construct, Start, (Drain), Wait, destroy.
 //   Runtime runtime(options);
@@ -48,34 +48,36 @@ class Service;
 namespace muster {
 
 struct RuntimeOptions {
-  // Where gRPC (TCP) and beats (UDP) listen: HOST:PORT or [IPV6]:PORT, or
-  // :PORT for every address. Port 0 takes any number that is free for both.
+  // The address on which gRPC (TCP) and beats (UDP) listen: HOST:PORT or
+  // [IPV6]:PORT, or :PORT for every address. Port 0 takes any number that is
+  // free for both.
   std::string listen = "127.0.0.1:7400";
-  // What peers and clients dial: HOST[:PORT]; port 0 or none means the port
-  // that is listened on. Empty: the listening address, or of a wildcard the
-  // first address of this machine that is not loopback.
+  // The address that peers and clients dial: HOST[:PORT]; port 0 or none means
+  // the port that is listened on. Empty: the listening address, or of a
+  // wildcard the first address of this machine that is not loopback.
   std::string advertise;
-  // Proved by both sides of a peer link; never sent. Empty: none.
+  // Both sides of a peer link prove that they know it; it is never sent. Empty:
+  // none.
   std::string cluster_secret;
-  // Valid as well while nodes are changed over to another secret, one by one.
+  // A second valid secret, while nodes are changed over to another, one by one.
   std::string cluster_secret_also;
   // Without a secret, peers that are not on loopback are refused, unless this
   // is set.
   bool insecure_peers = false;
-  // TCP connections of clients; those of peers are not among them. A further
-  // one is let in for two seconds and told so: node/listener/connections.h.
+  // TCP connections of clients; peers do not count. A further one is let in for
+  // two seconds and told that the node is full: node/listener/connections.h.
   size_t max_connections = 10'000;
-  // For the opening of HTTP/2 on a connection.
+  // How long a connection may take to open HTTP/2.
   absl::Duration handshake_timeout = absl::Seconds(10);
-  // HTTP/2 keepalive of the node's side, of every connection: a PING after
-  // this long without a byte, zero for never; and how long its answer may
-  // take. A client or peer that is frozen or cut off is gone after both.
+  // HTTP/2 keepalive of the node's side, on every connection: it sends a PING
+  // after this long without a byte, zero for never; and how long the answer may
+  // take. The connection of a frozen or cut-off client or peer ends after both.
   absl::Duration client_keepalive = absl::Seconds(10);
   absl::Duration client_keepalive_timeout = absl::Seconds(5);
-  // Largest message of a client, in bytes. It is for the services to refuse a
-  // larger one and say why; what is larger by 4 MiB is refused by gRPC.
+  // Largest message of a client, in bytes. The services refuse a larger one and
+  // say why; gRPC refuses one that is larger by 4 MiB.
   size_t max_message_bytes = 4 << 20;
-  // Of a peer's message.
+  // Largest message of a peer, in bytes.
   size_t max_frame_bytes = core::kDefaultMaxFrameBytes;
   // A drain that has not ended by then is cut short.
   absl::Duration drain_timeout = absl::Seconds(10);
@@ -92,8 +94,8 @@ class Runtime final : public CorePort {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  // Binds, starts the server with `services` and the loop. Connections for
-  // which there is no place are served `guest_services` alone. Errors:
+  // Binds, starts the server with `services` and the loop. Guests, connections
+  // without a place, are served `guest_services` alone. Errors:
   // INVALID_ARGUMENT a malformed option; UNAVAILABLE the address cannot be
   // listened on, e.g. "--listen 127.0.0.1:7400: the port is already taken".
   // After an error only the destructor may be called.
@@ -107,7 +109,7 @@ class Runtime final : public CorePort {
 
   // Begins to drain; Wait returns when it is over.
   void Drain();
-  // Until the node exits: OK after a drain, else why (its name is in use,
+  // Waits until the node exits: OK after a drain, else why (its name is in use,
   // another life of it won).
   absl::Status Wait();
 
@@ -116,8 +118,8 @@ class Runtime final : public CorePort {
   void PostRead(CoreTask task) override;
   RuntimeStats Stats() const override;
 
-  // What the loop and its core have measured, given to `done` on the loop
-  // thread. Waits for no more than a read does. From any thread.
+  // Gives `done` the measures of the loop and its core, on the loop thread. As
+  // quick as a read. From any thread.
   struct LoopMeasures {
     core::Measures core;
     core::StepTimes steps{core::kStepBounds};

@@ -1,9 +1,9 @@
 // The inside of Runtime. Internal to node/runtime/runtime*.cc.
 //
-// Every entry into the core is a `Run`: the clocks are read once, the call is
-// made, and its Output is carried out. Nothing here is called by the core, and
-// no event of the transport comes from inside a call into it, so Run is never
-// entered twice.
+// Every entry into the core is a `Run`: it reads the clocks once, makes the
+// call, and carries its Output out. The core calls nothing here, and no event
+// of the transport comes from inside a call into it, so Run is never entered
+// twice.
 #ifndef MUSTER_NODE_RUNTIME_RUNTIME_IMPL_H_
 #define MUSTER_NODE_RUNTIME_RUNTIME_IMPL_H_
 
@@ -29,11 +29,11 @@
 
 namespace muster {
 
-// A value that is set once, and waited for.
+// A value that one thread sets once, and another waits for.
 template <typename T>
 class Once {
  public:
-  // The first one counts.
+  // The first value counts.
   void Set(T value) {
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -96,14 +96,14 @@ class Runtime::Impl final : public peer::PeerEvents {
 
   absl::Status CheckOptions() const;
   void MakeTransport();
-  // Of the servers, before there is a listener.
+  // Starts the servers, before there is a listener.
   absl::Status StartServers(const std::vector<grpc::Service*>& services,
                             const std::vector<grpc::Service*>& guest_services);
   void MakeListener(asio::ip::tcp::acceptor acceptor);
   void StartLoop(Port port);
   void WarnOfInsecurity() const;
 
-  // A step of the core: body(now), then what it wants done.
+  // A step of the core: body(now), then its Output is carried out.
   template <typename Body>
   void Run(Body&& body);
   void CarryOut(core::Now now);
@@ -123,7 +123,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   Once<absl::Status> exit_;
   bool running_ = false;
 
-  // Outlives what runs on it; see node/runtime/loop.h.
+  // The loop outlives everything that runs on it; see node/runtime/loop.h.
   const std::shared_ptr<Loop> loop_;
   ServiceSink* sink_ = nullptr;
   std::unique_ptr<peer::PeerTransport> transport_;

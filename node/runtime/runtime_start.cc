@@ -25,7 +25,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTransportLimit{1200};
 constexpr milliseconds kServerLimit{500};
 constexpr milliseconds kStopLimit{5000};
-// So far above their limit the services are given a message, to say so.
+// The services still receive a message this far above their limit, so that they
+// can say why they refuse it.
 constexpr size_t kMessageRoom = 4 << 20;
 
 uint64_t Random64() {
@@ -35,10 +36,10 @@ uint64_t Random64() {
   return value;
 }
 
-// Logs to stderr without ever holding the loop up: a reader of stderr that
-// stands still costs log lines, not the node's life.
+// Logs to stderr without ever blocking the loop: a stalled reader of stderr
+// costs log lines, not the node's life.
 void EnsureLogger() {
-  // It would print a line for every message that is not UTF-8.
+  // Protobuf would print a line for every message that is not UTF-8.
   google::protobuf::SetLogHandler(nullptr);
   if (!spdlog::default_logger()->name().empty()) return;
   spdlog::set_default_logger(
@@ -145,7 +146,7 @@ absl::Status Runtime::Impl::StartServers(
   if (!server.ok()) return server.status();
   server_ = *std::move(server);
 
-  // Calls come once the listener is there, and the loop outlives it.
+  // Calls come only once the listener is there, and the loop outlives it.
   refuse_calls_ = std::make_unique<RefuseCalls>(
       absl::StrCat("too many connections: --max-connections is ",
                    options_.max_connections),
@@ -227,7 +228,7 @@ void Runtime::Impl::StopTransport() {
 void Runtime::Impl::Stop() {
   Watchdog watchdog(kStopLimit);
   if (running_) StopTransport();
-  // While the loop still runs: what services post is carried out.
+  // The loop still runs: tasks that services post are carried out.
   const auto limit = std::chrono::system_clock::now() + kServerLimit;
   if (guest_server_ != nullptr) guest_server_->Shutdown(limit);
   if (server_ != nullptr) server_->Shutdown(limit);

@@ -1,4 +1,4 @@
-// What a node does while it runs: steps of the core, and what they want done.
+// A running node: steps of the core, and the outputs that they ask for.
 #include <spdlog/spdlog.h>
 #include <time.h>
 
@@ -15,10 +15,10 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kTick{10};
-// A tick this late first takes the beats that have arrived meanwhile.
+// A tick this late first reads the beats that have arrived meanwhile.
 constexpr milliseconds kLate{20};
-// After a stall this long, one tick waits for gRPC's threads to hand over what
-// has arrived in their sockets: nobody is judged before it was heard.
+// After a stall this long, one tick waits for gRPC's threads to hand over the
+// input of their sockets: the node hears every peer before it judges one.
 constexpr milliseconds kStall{200};
 constexpr milliseconds kAfterStall{20};
 constexpr int kPollRounds = 16;
@@ -149,7 +149,7 @@ void Runtime::Impl::OnTick() {
 
 void Runtime::Impl::ScheduleJobs() {
   if (std::exchange(jobs_scheduled_, true)) return;
-  // Behind what waits already: input, timers and jobs take turns.
+  // Posted behind the waiting tasks: input, timers and jobs take turns.
   asio::post(loop_->io(), [this] {
     jobs_scheduled_ = false;
     loop_->Step(

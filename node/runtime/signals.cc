@@ -16,7 +16,7 @@
 namespace muster {
 namespace {
 
-// A handler may touch no more than these.
+// All that a signal handler may touch.
 std::atomic<int> pipe_in{-1};
 std::atomic<int> received{0};  // Of SIGTERM and SIGINT.
 
@@ -24,8 +24,8 @@ constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP};
 struct sigaction before[std::size(kSignals)];
 
 void OnSignal(int signal) {
-  // The shell and the kernel may both say that a terminal is closed, and so may
-  // a service manager beside SIGTERM: nobody there asks for haste.
+  // The shell and the kernel may both report a closed terminal, and a service
+  // manager may send SIGHUP beside SIGTERM: none of these asks for haste.
   if (signal != SIGHUP && received.fetch_add(1) > 0) _exit(128 + signal);
   char number = static_cast<char>(signal);
   ssize_t written = write(pipe_in.load(), &number, 1);

@@ -12,7 +12,7 @@
 
 namespace muster {
 
-// At most one at a time in a process. Restores what was there before.
+// At most one at a time in a process. Restores the signal handlers of before.
 // Constructed before the loop starts, destroyed after it has stopped.
 class Signals {
  public:

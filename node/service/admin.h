@@ -1,12 +1,12 @@
-// Who may change a node from outside: Drain, and whatever else is an
-// operator's and not a client's.
+// Administrative calls: which callers may make them. These are the calls of an
+// operator, such as Drain, and not those of a client.
 //
 //   node has       caller on loopback      caller elsewhere
 //   no token       allowed                 PERMISSION_DENIED: set one
 //   a token        shows it, or is refused, wherever it is
 //
 // A caller shows the token as metadata `authorization: Bearer TOKEN`.
-// UNAUTHENTICATED: it shows none. PERMISSION_DENIED: it shows another.
+// UNAUTHENTICATED: the call has no token. PERMISSION_DENIED: it has another.
 // Tokens are compared in a time that depends on their lengths alone.
 //
 // Threads: safe; immutable after construction, but for the counter.
@@ -27,16 +27,16 @@ namespace muster::service {
 
 struct Context;
 
-// Who makes a call, as the transport and its metadata show it.
+// The caller, as the transport and the call's metadata show it.
 struct Caller {
   std::string address;  // HOST:PORT as the node sees it.
   bool loopback = false;
-  // Of `authorization: Bearer …`; none if there is no such metadata.
+  // The token of `authorization: Bearer …`, if there is such metadata.
   std::optional<std::string> bearer;
 };
 
-// The address of a peer as gRPC names it: "ipv4:10.0.0.1:4711",
-// "ipv6:%5B::1%5D:4711". What is neither is not on loopback.
+// The caller at a peer as gRPC names it: "ipv4:10.0.0.1:4711",
+// "ipv6:%5B::1%5D:4711". A peer of any other form is not on loopback.
 Caller CallerAt(const std::string& peer);
 // With its credential. Errors: INVALID_ARGUMENT if it sends two credentials.
 absl::StatusOr<Caller> CallerOf(const grpc::CallbackServerContext& call);
@@ -56,7 +56,8 @@ class AdminPolicy {
   mutable std::atomic<uint64_t> refused_ = 0;
 };
 
-// Whether the caller may make an administrative call; who it is, for the log.
+// Checks that the caller may make an administrative call. Returns the caller,
+// for the log.
 absl::StatusOr<Caller> CheckAdmin(const Context& context,
                                   const grpc::CallbackServerContext& call);
 

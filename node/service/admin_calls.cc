@@ -29,7 +29,7 @@ std::string EncodeForgotten(const core::OrderReply& reply) {
   return response.SerializeAsString();
 }
 
-// What is asked for, and by whom, for the log.
+// The order and the caller, for the log.
 struct Asked {
   std::string what;
   std::string by;

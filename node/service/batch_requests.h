@@ -1,10 +1,9 @@
 // Batches for sessions without a stream, from the bytes that a client sent:
 // TrackRequest, UpdateRequest, UntrackRequest and HeartbeatRequest.
 //
-// What is wrong with one operation, or one heartbeat, becomes an error of its
-// index; what is returned here is wrong with the request as a whole:
-// INVALID_ARGUMENT malformed or over a limit, NOT_FOUND a token that no node
-// has made.
+// A fault of one operation, or of one heartbeat, becomes an error of its index.
+// A status returned here is a fault of the request as a whole: INVALID_ARGUMENT
+// malformed or over a limit, NOT_FOUND a token that no node has made.
 //
 // Cost: O(bytes). All functions are total and thread-safe.
 #ifndef MUSTER_NODE_SERVICE_BATCH_REQUESTS_H_

@@ -1,17 +1,17 @@
-// The seam between a streaming call of gRPC and what serves it: messages as
-// bytes, and the rules of a call in one place. Handlers know nothing of gRPC,
-// so they run in tests without it.
+// The seam between a streaming call of gRPC and its handler: messages as bytes,
+// and the rules of a call in one place. Handlers know nothing of gRPC, so tests
+// run them without it.
 //
 //   gRPC reactor --OnRead, OnReadsDone, OnWritten, OnCancelled--> StreamHandler
 //   StreamHandler --Read, Write, Finish--> ByteStream (the reactor)
 //
 // Rules for the handler
 //   1. At most one Read and one Write are pending.
-//   2. Finish is called exactly once, and nothing after it. The ByteStream
-//      lives until then, and may be gone at any moment afterwards.
+//   2. The handler calls Finish exactly once, and nothing after it. The
+//      ByteStream lives until then, and may be gone at any moment afterwards.
 // Rules for the stream
 //   1. OnRead or OnReadsDone follows each Read, OnWritten each Write, unless
-//      Finish came first. None of them comes from within a call of the handler.
+//      Finish came first. No such call comes from within a call of the handler.
 //   2. After OnCancelled the client is gone; Finish is still due.
 //   3. The handler is kept alive until the call is over.
 #ifndef MUSTER_NODE_SERVICE_BYTE_STREAM_H_
@@ -52,7 +52,8 @@ class StreamHandler {
   virtual void OnCancelled() = 0;
 };
 
-// A unary call. Exactly one of the two, once; then it may be gone.
+// A unary call. Its handler calls exactly one of the two, once; then the call
+// may be gone.
 class ByteReply {
  public:
   virtual ~ByteReply() = default;

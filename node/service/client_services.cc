@@ -49,7 +49,7 @@ struct ClientServices::Parts {
 ClientServices::ClientServices(ServiceOptions options, CorePort* core)
     : parts_(std::make_unique<Parts>(options, options.threads, core)) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  // What a client sends malformed it is told; the log is not its to fill.
+  // The client is told of its malformed message; the log is not.
   google::protobuf::SetLogHandler(nullptr);
 }
 

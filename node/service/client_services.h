@@ -1,4 +1,4 @@
-// All that a node offers to clients: muster.v1.Presence and Cluster,
+// All services of a node for clients: muster.v1.Presence, PubSub and Cluster,
 // grpc.health.v1 and reflection.
 //
 //   Runtime runtime(options);
@@ -31,7 +31,8 @@ struct ServiceOptions {
   std::string cluster;
   std::string version;
   Limits limits;
-  // Shown by administrative calls; empty: they come from loopback alone.
+  // Administrative calls must show it; empty: they are allowed from loopback
+  // alone.
   std::string admin_token;
   // Threads that encode and write answers.
   int threads = 2;
@@ -47,7 +48,7 @@ class ClientServices {
   ClientServices& operator=(const ClientServices&) = delete;
 
   std::vector<grpc::Service*> all();
-  // For whom there is no place: health and Cluster.Status.
+  // The services for guests, who have no place: health and Cluster.Status.
   std::vector<grpc::Service*> for_guests();
   ServiceSink* sink();
 

@@ -117,7 +117,7 @@ grpc::ServerUnaryReactor* ClusterService::Status(Call*, const Buffer*,
   return call.reactor;
 }
 
-// What the generated code does for a whole service.
+// The generated code does the same for a whole service.
 StatusService::StatusService(ClusterService* cluster) {
   using grpc::internal::CallbackUnaryHandler;
   using grpc::internal::RpcMethod;

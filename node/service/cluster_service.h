@@ -1,5 +1,5 @@
-// muster.v1.Cluster over gRPC. It answers whether or not the node serves
-// presence: an operator asks just when it does not.
+// muster.v1.Cluster over gRPC. The service answers even if the node does not
+// serve presence: an operator asks just then.
 //
 // Threads: gRPC's. Nothing here blocks.
 #ifndef MUSTER_NODE_SERVICE_CLUSTER_SERVICE_H_
@@ -24,7 +24,7 @@ using RawCluster = v1::Cluster::WithRawCallbackMethod_Members<
                 v1::Cluster::WithRawCallbackMethod_Forget<
                     v1::Cluster::Service>>>>>;
 
-// What the services count, by name, for `status` and metrics.
+// The counters of the services, by name, for `status` and metrics.
 std::vector<std::pair<std::string, uint64_t>> ServiceCounters(const Context&);
 
 class ClusterService final : public RawCluster {

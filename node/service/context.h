@@ -1,4 +1,4 @@
-// What every part of the services shares.
+// The context that all parts of the services share.
 #ifndef MUSTER_NODE_SERVICE_CONTEXT_H_
 #define MUSTER_NODE_SERVICE_CONTEXT_H_
 

@@ -41,7 +41,7 @@ constexpr std::array<FailedCode, 10> kFailedCodes = {{
     {absl::StatusCode::kFailedPrecondition, "calls_failed_failed_precondition"},
     {absl::StatusCode::kInvalidArgument, "calls_failed_invalid_argument"},
     {absl::StatusCode::kNotFound, "calls_failed_not_found"},
-    // And whatever is not listed.
+    // Also any code that is not listed.
     {absl::StatusCode::kUnknown, "calls_failed_other"},
     {absl::StatusCode::kPermissionDenied, "calls_failed_permission_denied"},
     {absl::StatusCode::kResourceExhausted, "calls_failed_resource_exhausted"},

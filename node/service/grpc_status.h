@@ -1,6 +1,6 @@
-// Errors as gRPC clients see them: the same code and message, and with
-// UNAVAILABLE a google.rpc.RetryInfo, so that generic clients know that and
-// when to try again.
+// Errors as gRPC clients see them: the same code and message. UNAVAILABLE also
+// has a google.rpc.RetryInfo, so that generic clients know that and when they
+// may try again.
 #ifndef MUSTER_NODE_SERVICE_GRPC_STATUS_H_
 #define MUSTER_NODE_SERVICE_GRPC_STATUS_H_
 
@@ -16,7 +16,7 @@
 
 namespace muster::service {
 
-// What RetryInfo names.
+// The delay that RetryInfo names.
 inline constexpr absl::Duration kRetryDelay = absl::Milliseconds(200);
 
 grpc::Status ToGrpc(const absl::Status& status);

@@ -1,7 +1,7 @@
-// What a client may ask for at most. Each value is a flag and a key of the
-// config file; an error that comes of one names it. What the core bounds
-// itself (sessions, entries a session, watches) is in node/core/options.h, and
-// connections in node/runtime/runtime.h.
+// Limits of clients' requests. Each value is a flag and a key of the config
+// file; an error that comes of a limit names it. Limits of the core itself
+// (sessions, entries a session, watches, subscribers) are in
+// node/core/options.h, those of connections in node/runtime/runtime.h.
 #ifndef MUSTER_NODE_SERVICE_LIMITS_H_
 #define MUSTER_NODE_SERVICE_LIMITS_H_
 
@@ -35,7 +35,7 @@ struct Limits {
   size_t max_payload_bytes = 64 << 10;
   // --max-publish-messages. Messages of one Publish.
   size_t max_publish_messages = 10'000;
-  // --max-subscriber-bytes. What waits to be read by one subscriber; past it
+  // --max-subscriber-bytes. Bytes that one subscriber has yet to read; past it
   // the subscriber is cut off.
   size_t max_subscriber_bytes = 8 << 20;
   // --max-slot. Highest slot of a Sessions stream.
@@ -55,8 +55,8 @@ struct Limits {
   absl::Duration max_interval = absl::Seconds(60);
 
   // --max-stream-requests, --max-stream-bytes. Requests of one Session or
-  // Sessions stream that are read and not yet answered; past either, the
-  // stream is not read on. No error comes of it.
+  // Sessions stream that are read and not yet answered. Past either the node
+  // stops reading the stream (back-pressure); no error comes of it.
   size_t max_stream_requests = 64;
   size_t max_stream_bytes = 4 << 20;
 };

@@ -1,9 +1,9 @@
 // Calls of WatchMembers: the whole list first, then what changed. A watcher
 // that lags behind is given the whole list again instead of a longer queue.
 //
-// A member has changed if its identity, address, state or link has; ages and
-// counts move all the time and are as of the last message. When a member is
-// forgotten the whole list is sent.
+// A member has changed if its identity, address, state or link has. Ages and
+// counts move all the time; a watcher has those of the last message. When a
+// member is forgotten the whole list is sent.
 #ifndef MUSTER_NODE_SERVICE_MEMBER_WATCH_H_
 #define MUSTER_NODE_SERVICE_MEMBER_WATCH_H_
 

@@ -5,7 +5,7 @@
 namespace muster::service {
 namespace {
 
-// What std::condition_variable_any calls a lock.
+// A lock as std::condition_variable_any asks for it.
 struct Lockable {
   Mutex& mutex;
   void lock() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex.Lock(); }

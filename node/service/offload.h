@@ -1,12 +1,12 @@
-// Threads for what the loop thread must not spend its time on: encoding
-// answers and handing them to gRPC, whose writes are system calls.
+// Threads that spare the loop thread two kinds of work: encoding answers, and
+// handing them to gRPC, whose writes are system calls.
 //
 // Two queues: urgent tasks (answers) go before bulk ones (watch events), so
 // that a thousand watchers of a busy topic do not delay a read by more than
 // one bulk task. Tasks of a queue begin in the order posted; with more than
 // one thread they may overlap.
 //
-// The destructor runs what is queued, then joins. Threads: any.
+// The destructor runs the queued tasks, then joins. Threads: any.
 #ifndef MUSTER_NODE_SERVICE_OFFLOAD_H_
 #define MUSTER_NODE_SERVICE_OFFLOAD_H_
 

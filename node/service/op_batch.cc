@@ -38,7 +38,7 @@ void CompleteErrors(const Errors& bad, size_t total, Errors* errors) {
             });
 }
 
-// Puts none where an operation was bad.
+// Inserts "none" at the index of each bad operation.
 void CompleteRefs(const Errors& bad, std::vector<crdt::Ref>* refs) {
   if (bad.empty()) return;
   std::vector<crdt::Ref> complete;

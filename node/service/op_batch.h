@@ -1,7 +1,7 @@
 // The operations of one request for one session, on their way to the core and
-// back. Each operation is checked as it is added; one that fails is kept out
-// of what the core sees and becomes an error of its index, so that the others
-// are applied all the same.
+// back. Each operation is checked as it is added. The core does not see one
+// that fails: it becomes an error of its index, and the others are applied all
+// the same.
 //
 //   client's list   a  BAD  c        core's list   a  c
 //   answer          ref ""  ref  <--Complete--     ref ref     + {1, why}
@@ -32,7 +32,7 @@ class OpBatch final : public codec::OpVisitor {
   bool empty() const { return size() == 0; }
   // For the core; the session is the caller's to set.
   core::ApplyRequest& request() { return request_; }
-  // Makes the core's answer one to the client's lists.
+  // Turns the core's answer into an answer to the client's lists.
   void Complete(core::ApplyReply* reply) const;
 
  private:

@@ -32,7 +32,7 @@ absl::Status CheckChannel(const Where& where, absl::string_view channel,
                     "--max-channel-bytes");
 }
 
-// The names of one list that are as they should be.
+// The valid names of one list.
 void TakeNames(List list, const char* field, const Names& from,
                const Limits& limits, SubscribeWish& wish,
                std::vector<std::string>& to) {

@@ -1,6 +1,6 @@
-// What publishers and subscribers ask, from bytes to checked values; no gRPC.
-// Errors are INVALID_ARGUMENT with a sentence that names the field, the value
-// and the rule; see validate.h.
+// Requests of publishers and subscribers, from bytes to checked values; no
+// gRPC. Errors are INVALID_ARGUMENT with a sentence that names the field, the
+// value and the rule; see validate.h.
 #ifndef MUSTER_NODE_SERVICE_PUBSUB_REQUESTS_H_
 #define MUSTER_NODE_SERVICE_PUBSUB_REQUESTS_H_
 
@@ -27,13 +27,14 @@ struct SubscribeWish {
   core::SubscribeRequest names;
   // Names that are malformed or over a limit, and are not in `names`.
   std::vector<core::SubscribeError> errors;
-  // Of each list of `names`, where its names stood in the request.
+  // For each list of `names`: the index that each name had in the request.
   std::vector<size_t> places[4];
 };
-// An error ends the stream: the request as a whole makes no sense.
+// An error ends the stream: the request as a whole is malformed.
 absl::StatusOr<SubscribeWish> DecodeSubscribe(absl::string_view bytes,
                                               const Limits& limits);
-// The core's errors of `names`, as the client counts, and those found before.
+// All errors, by the client's indices: those of the core, of `names`, and those
+// found before.
 std::vector<core::SubscribeError> AllErrors(
     const SubscribeWish& wish, std::vector<core::SubscribeError> core_errors);
 

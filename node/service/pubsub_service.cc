@@ -14,8 +14,8 @@
 namespace muster::service {
 namespace {
 
-// Counts of channels, of which the names are the answer's own: what the core
-// gives is valid for its step only.
+// Counts of channels with copied names: the core's views are valid for its step
+// only.
 struct ChannelCounts {
   std::vector<std::pair<std::string, uint64_t>> channels;
   std::string next;

@@ -1,6 +1,6 @@
 // gRPC's callback reactors behind the seam of byte_stream.h. All methods are
-// raw: requests arrive and answers leave as bytes, so that a malformed request
-// gets an answer that says why, and an answer to many is encoded once.
+// raw: requests arrive and answers leave as bytes. So a malformed request gets
+// an answer that says why, and an answer to many clients is encoded once.
 //
 // A reactor deletes itself when gRPC says that the call is over, and keeps its
 // handler alive until then.
@@ -29,8 +29,8 @@ RawBidiReactor* ServeBidi(std::shared_ptr<StreamHandler> handler);
 // The handler never reads.
 RawWriteReactor* ServeWrites(std::shared_ptr<StreamHandler> handler);
 
-// A unary call and the right to answer it. If nobody does, the call fails with
-// UNAVAILABLE when the reply is destroyed: no client waits for ever.
+// A unary call and the right to answer it. If nobody answers, the call fails
+// with UNAVAILABLE when the reply is destroyed: no client waits for ever.
 struct AnswerOnce {
   void operator()(ByteReply* reply) const;
 };

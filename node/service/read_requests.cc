@@ -104,7 +104,7 @@ absl::Status TakeDetail(const v1::WatchRequest& message,
                    "; with counts_only there is none, leave it out"));
 }
 
-// The same on every node for the same wish, whatever its order.
+// The same on every node for the same wish, in whatever order it names things.
 uint64_t ScopeOf(const core::WatchRequest& request) {
   std::string text(request.counts_only ? "counts" : NameOf(request.detail));
   const auto append = [&text](char kind, const std::string& name) {

@@ -1,5 +1,5 @@
-// What the reading calls and Evict ask, from the bytes that a client sent:
-// decoded, checked, with defaults filled in.
+// Requests of the reading calls and of Evict, from the bytes that a client
+// sent: decoded, checked, with defaults filled in.
 //
 // Errors: INVALID_ARGUMENT malformed or over a limit; NOT_FOUND a page token
 // that no node has given out. Each names the field, the value and the rule.
@@ -29,7 +29,7 @@ struct ListPlan {
 absl::StatusOr<ListPlan> DecodeList(absl::string_view bytes,
                                     const Limits& limits);
 
-// A page of names: after which, and how many.
+// A page of names: the name it follows, and its size.
 struct NamePlan {
   std::string name;  // A prefix or a key.
   std::string after;
@@ -49,7 +49,7 @@ absl::StatusOr<core::EvictRequest> DecodeEvict(absl::string_view bytes,
 absl::StatusOr<v1::CountRequest> DecodeCount(absl::string_view bytes,
                                              const Limits& limits);
 
-// What is watched: the core's request and the scope, a hash of it but for the
+// A watch: the core's request, and the scope, a hash of the request without its
 // version.
 struct WatchWish {
   core::WatchRequest request;

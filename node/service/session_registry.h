@@ -1,6 +1,6 @@
-// Which stream of this node holds which session, so that a session that moves
-// or is resumed over another stream ends the right one, and a stream that ends
-// disconnects only what is still its own.
+// The stream of this node that holds each session. So a session that moves, or
+// is resumed over another stream, ends at the right stream, and a stream that
+// ends disconnects only the sessions that are still its own.
 //
 // Sessions without a stream are not here. About 26 bytes a session: the key is
 // half of its id (ids are hashes), the holder confirms the rest. The table is
@@ -34,18 +34,19 @@ class SessionRegistry {
     return streams_;
   }
 
-  // The stream holds the session from now on. Another one that did is told
-  // why it has ended there.
+  // The stream holds the session from now on. If another stream held it, that
+  // one is told why the session has ended there.
   void Hold(crdt::SessionId session, uint32_t stream, uint32_t slot);
-  // Nobody holds it any more; who did is told `why`, unless it is OK.
+  // No stream holds the session any more; its holder is told `why`, unless that
+  // is OK.
   void Release(crdt::SessionId session, const absl::Status& why);
   bool Holds(crdt::SessionId session, uint32_t stream, uint32_t slot) const;
-  // Tells whoever holds the session of the entry.
+  // Tells the stream that holds the session of the entry.
   void Evicted(core::EntryEvicted entry);
 
-  // A resume of the session is under way here. Whoever holds it and ends
-  // meanwhile says Leave instead of disconnecting it; EndResume tells of that
-  // when no other resume of it is left.
+  // A resume of the session is under way here. A stream that holds the session
+  // and ends meanwhile calls Leave instead of disconnecting it. EndResume is
+  // true if that happened, and no other resume of the session is left.
   void BeginResume(crdt::SessionId session) { ++resuming_[session].count; }
   bool EndResume(crdt::SessionId session);
   // False: there is no such resume.

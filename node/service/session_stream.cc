@@ -9,8 +9,8 @@
 namespace muster::service {
 namespace {
 
-// In one step of the loop: operations; and sessions disconnected, each of which
-// may remove some entries at once.
+// Limits of one step of the loop: operations, and sessions that it disconnects,
+// each of which may remove some entries at once.
 constexpr size_t kStepBudget = 128;
 constexpr size_t kDisconnects = 32;
 // Slots named in one message of ended sessions.
@@ -179,7 +179,8 @@ bool SessionStream::RunResumed(core::Replica& replica, core::Now now,
   return true;
 }
 
-// What has waited may resume another session in the slot: the rest waits on.
+// A part that has waited may resume another session in the slot: later parts
+// then wait on.
 bool SessionStream::RunSlot(core::Replica& replica, core::Now now,
                             uint32_t slot, size_t& budget) {
   Resuming& resuming = resuming_.at(slot);
@@ -285,7 +286,7 @@ bool SessionStream::ApplyOps(core::Replica& replica, core::Now now,
   return true;
 }
 
-// A resume is answered some slices later; until then its slot is taken.
+// The core answers a resume some slices later; until then its slot is taken.
 void SessionStream::StartResume(core::Replica& replica, core::Now now,
                                 PartAt at) {
   SessionPart& part = *at.second;

@@ -7,10 +7,10 @@
 //
 // Invariants
 //   1. Answers leave in the order of their requests, whatever finishes first.
-//   2. Requests read and not answered are bounded (Limits::max_stream_...);
-//      past that the stream is not read.
+//   2. Requests read and not answered are bounded (Limits::max_stream_...).
+//      Past that the stream is not read: back-pressure.
 //   3. One step of a stream waits for the loop at a time: streams take turns,
-//      and one with much to do keeps nobody waiting for more than that step.
+//      and a busy stream delays no other for more than that step.
 //   4. When the call is over, each session it still holds is disconnected,
 //      unless another stream has taken it or is about to.
 //
@@ -61,9 +61,9 @@ class SessionStream final : public StreamWriter {
 
  private:
   using Work = std::unique_ptr<SessionWork>;
-  // A part of a work; both stay where they are until the part is done.
+  // A part of a work; neither moves in memory until the part is done.
   using PartAt = std::pair<SessionWork*, SessionPart*>;
-  // A slot whose session is being resumed, and what waits for that.
+  // A slot whose session is being resumed, and the parts that wait for that.
   struct Resuming {
     crdt::SessionId session;
     bool answered = false;
@@ -78,7 +78,7 @@ class SessionStream final : public StreamWriter {
 
   // ---- loop thread ----
   void TakeIncoming() ABSL_LOCKS_EXCLUDED(mutex());
-  // Works through what is to do, up to a budget.
+  // Works through the waiting requests, up to a budget.
   void Run(core::Replica& replica, core::Now now);
   // These return false if more is left to do: the budget is used up.
   bool RunResumed(core::Replica& replica, core::Now now, size_t& budget);
@@ -90,13 +90,13 @@ class SessionStream final : public StreamWriter {
                size_t& budget);
   bool ApplyOps(core::Replica& replica, core::Now now, SessionPart& part,
                 size_t& budget);
-  // What to do with a part, first: its session.
+  // Begins a part with its session: opens or resumes it.
   void StartPart(core::Replica& replica, core::Now now, PartAt at);
   absl::Status CheckSlot(const SessionPart& part) const;
   void StartResume(core::Replica& replica, core::Now now, PartAt at);
   void OnResumed(PartAt at, absl::StatusOr<core::ResumeReply> reply);
   void AfterResume(core::Replica& replica, core::Now now, PartAt at);
-  // Hands on what is complete, in order.
+  // Hands on the complete works, in order.
   void Emit();
   void Queue(Work work) ABSL_LOCKS_EXCLUDED(mutex());
   void EndAfterAnswers(const absl::Status& status);
@@ -126,7 +126,7 @@ class SessionStream final : public StreamWriter {
   size_t in_flight_ ABSL_GUARDED_BY(mutex()) = 0;
   size_t in_flight_bytes_ ABSL_GUARDED_BY(mutex()) = 0;
   bool paused_ ABSL_GUARDED_BY(mutex()) = false;
-  // Of the message that is being written: its request.
+  // The request of the message that is being written.
   size_t sending_ ABSL_GUARDED_BY(mutex()) = 0;
   size_t sending_bytes_ ABSL_GUARDED_BY(mutex()) = 0;
   std::vector<Work> spare_ ABSL_GUARDED_BY(mutex());

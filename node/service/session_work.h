@@ -3,11 +3,11 @@
 //
 // A Session request is a Sessions request with one part, in slot 0.
 //
-// Faults. What is wrong with one operation becomes an error of that operation;
-// with one part, its `status`; with the request as a whole, `fatal`, which ends
-// the stream.
+// Faults. A fault of one operation becomes an error of that operation; a fault
+// of one part, its `status`; a fault of the request as a whole, `fatal`, which
+// ends the stream.
 //
-// Memory is kept when a work is used again: in a steady flow decoding
+// A work that is used again keeps its memory: in a steady flow decoding
 // allocates nothing an operation.
 #ifndef MUSTER_NODE_SERVICE_SESSION_WORK_H_
 #define MUSTER_NODE_SERVICE_SESSION_WORK_H_
@@ -50,10 +50,9 @@ struct SessionPart {
   std::unique_ptr<ResumeWish> resume;
   OpBatch ops;
 
-  // Its session was opened, or its resume begun.
+  // The part's session was opened, or its resume begun.
   bool started = false;
-  // The outcome. Not OK: the part has changed nothing, or the session that it
-  // changed has gone.
+  // The outcome. Not OK: the part has changed nothing, or its session has gone.
   absl::Status status;
   core::SessionInfo info;  // Of an open or resume.
   std::vector<crdt::Ref> missing;
@@ -90,12 +89,12 @@ class SessionWork {
   absl::Status fatal;
   // The stream ends, as its client wished.
   bool last = false;
-  // It answers no request, but says one of these.
+  // A work that answers no request has one of these set.
   bool moving = false;
   std::vector<EndedSlot> ended;
   std::vector<EvictedEntry> evicted;
 
-  // Worked through so far, and parts that wait for a resume.
+  // Parts worked through so far, and parts that wait for a resume.
   size_t next_part = 0;
   size_t waiting = 0;
   bool Complete() const { return next_part == used_ && waiting == 0; }

@@ -190,7 +190,7 @@ void Sink::OnDraining() {
   for (const auto& [id, stream] : watches_) stream->OnDraining();
   for (const auto& [id, stream] : subscribers_) stream->OnDraining();
   members_->OnDraining();
-  // Sessions are not taken over any more; nobody waits for one for ever.
+  // No session is taken over any more; no resume waits for ever.
   for (auto& [id, on_reply] : std::exchange(replies_, {})) {
     on_reply(
         absl::UnavailableError("the node is draining; resume at another one"));
@@ -198,7 +198,7 @@ void Sink::OnDraining() {
   FailOrders("the node is draining; use another one");
 }
 
-// They wait for peers that are not heard any more.
+// Open orders wait for peers that are not heard any more.
 void Sink::OnStopping() {
   stopping_ = true;
   OnMayWrite();

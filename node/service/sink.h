@@ -1,8 +1,8 @@
-// What the loop tells the services, passed on to who waits for it: answers to
+// The sink passes the loop's news on to the calls that wait for it: answers to
 // resumes, evictions and the like, sessions that ended, entries that were
-// evicted, watch events, changes of members and health.
+// evicted, watch events, messages, changes of members and health.
 //
-// Threads: all but WatchSent is for the loop thread only.
+// Threads: the loop thread only, except WatchSent.
 #ifndef MUSTER_NODE_SERVICE_SINK_H_
 #define MUSTER_NODE_SERVICE_SINK_H_
 
@@ -36,10 +36,11 @@ class Sink final : public ServiceSink {
   // ---- for the services, on the loop thread ----
   SessionRegistry& sessions() { return sessions_; }
   using OnReply = absl::AnyInvocable<void(absl::StatusOr<core::ResumeReply>)>;
-  // The answer to a Resume that is about to be asked for.
+  // Registers for the answer to a Resume that is about to be asked for.
   core::RequestId ExpectReply(OnReply on_reply);
   using OnOrder = absl::AnyInvocable<void(absl::StatusOr<core::OrderReply>)>;
-  // The answer to an Evict or a Forget that is about to be asked for.
+  // Registers for the answer to an Evict or a Forget that is about to be asked
+  // for.
   core::RequestId ExpectOrder(OnOrder on_order);
   // A step that Replica::MayWrite has held back: posted when it may go on.
   void WhenMayWrite(CoreTask task);

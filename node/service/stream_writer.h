@@ -1,5 +1,5 @@
-// The sending half of a streaming call, for handlers whose messages are made
-// on the loop thread and are to be encoded and written elsewhere.
+// The sending half of a streaming call, for handlers whose messages are made on
+// the loop thread, and encoded and written on other threads.
 //
 // A subclass queues messages under `mutex()` and calls Wake (or puts PumpTask
 // where it likes). One thread at a time then takes them in order with
@@ -37,10 +37,10 @@ class StreamWriter : public StreamHandler,
   void OnWritten(bool ok) override;
   void OnCancelled() override;
 
-  // Finishes the call with `status` after what is queued. The first one counts.
+  // Finishes the call with `status` after the queue. The first status counts.
   void End(const absl::Status& status);
 
-  // For who wakes many streams with one task: true if the caller must see to
+  // For a caller that wakes many streams with one task: true if it must see to
   // it that Pump is run.
   bool NeedsPump();
   void Pump();
@@ -59,7 +59,7 @@ class StreamWriter : public StreamHandler,
 
   // Has messages taken and written, on another thread.
   void Wake();
-  // Asks for a message of the client, unless the call is over.
+  // Asks the client for a message, unless the call is over.
   void Read();
 
   Mutex& mutex() const ABSL_LOCK_RETURNED(mutex_) { return mutex_; }

@@ -11,7 +11,7 @@ namespace {
 
 // Runs that wait together are written as one message of about this size.
 constexpr size_t kMessageBytes = 64 << 10;
-// What a queued item takes beside its bytes.
+// Memory of a queued item beside its bytes.
 constexpr size_t kItemOverhead = 64;
 
 }  // namespace
@@ -60,7 +60,8 @@ void SubscribeStream::OnRead(std::string bytes) {
   if (read_on) Read();
 }
 
-// A client that sends no more still listens: the call ends when it is gone.
+// A client that has ended its requests still listens: the call ends when the
+// client is gone.
 void SubscribeStream::OnReadsDone() {}
 
 bool SubscribeStream::HasNext() const { return !queue_.empty(); }
@@ -124,7 +125,8 @@ void SubscribeStream::Run(core::Replica& replica, core::Now now,
     End(status);
     return;
   }
-  // It holds, and is answered, at the end of this step at the earliest.
+  // The subscription holds, and is answered, at the end of this step at the
+  // earliest.
   asked_.push_back({wish.number, {}});
   asked_.back().errors =
       AllErrors(wish, replica.Subscribe(id_, wish.number, wish.names, now));

@@ -1,19 +1,18 @@
 // A call of PubSub.Subscribe.
 //
 //   gRPC thread   OnRead: decode, check ──┐
-//   loop thread   Run: to the core; OnHeld: its answer is due; Deliver,
-//   OnMissed any thread    TakeNext: encode, write; runs that wait together
-//   leave as one
+//   loop thread   Run: to the core; OnHeld: queue the answer;
+//                 Deliver, OnMissed: queue messages
+//   any thread    TakeNext: encode, write; runs that wait together leave as one
 //
 // Invariants
 //   1. Answers leave in the order of their requests, and messages in the order
 //      in which the loop delivered them; an answer has its place among them.
-//   2. What waits to be written is bounded by Limits::max_subscriber_bytes: a
-//      subscriber that reads too slowly is cut off, with RESOURCE_EXHAUSTED,
-//      and delays nobody.
-//   3. Requests read and not answered are bounded
-//   (Limits::max_stream_requests);
-//      past that the stream is not read.
+//   2. The queue is bounded by Limits::max_subscriber_bytes: a subscriber that
+//      reads too slowly is cut off, with RESOURCE_EXHAUSTED, and delays no
+//      other.
+//   3. Requests read and not answered are bounded (max_stream_requests of
+//      Limits). Past that the stream is not read: back-pressure.
 // Threads: as marked.
 #ifndef MUSTER_NODE_SERVICE_SUBSCRIBE_STREAM_H_
 #define MUSTER_NODE_SERVICE_SUBSCRIBE_STREAM_H_
@@ -36,14 +35,14 @@
 
 namespace muster::service {
 
-// A run that many streams share, encoded once, by the first that writes it.
+// A run that many streams share. The first stream that writes it encodes it.
 // Threads: any.
 class SharedRun {
  public:
   explicit SharedRun(core::MessageRun run);
   std::shared_ptr<const std::string> Body();
   size_t count() const { return run_.count; }
-  // About what it takes in memory.
+  // Its memory, about.
   size_t bytes() const { return bytes_; }
 
  private:
@@ -75,14 +74,14 @@ class SubscribeStream final : public StreamWriter {
   void OnClosed() override;
 
  private:
-  // What waits to be written: a run, or a whole response.
+  // A queued item: a run, or a whole response.
   using Item = std::variant<std::shared_ptr<SharedRun>, std::string>;
 
   std::shared_ptr<SubscribeStream> Self();
   bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex()) {
     return unanswered_ < context_.limits.max_stream_requests;
   }
-  // Queues it, or cuts the stream off.
+  // Queues the item, or cuts the stream off.
   void Queue(Item item, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex());
 
   // ---- loop thread ----

@@ -1,8 +1,8 @@
 // Session tokens: the secrets with which sessions are used and resumed.
 //
 // A token is 128 random bits as 32 hex digits. The session's id is the first
-// 128 bits of SHA-256 of that text, so that any node can check a token without
-// having heard of the session, and an id tells nothing of its token.
+// 128 bits of SHA-256 of that text. So any node can check a token without
+// having heard of the session, and an id reveals nothing of its token.
 //
 // Threads: any. Cost: about 0.3 us each.
 #ifndef MUSTER_NODE_SERVICE_TOKENS_H_

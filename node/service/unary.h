@@ -1,5 +1,5 @@
-// What the unary calls have in common: parse and check on a gRPC thread, ask
-// the replica on the loop thread, encode and answer on another.
+// The steps of every unary call: parse and check on a gRPC thread, ask the
+// replica on the loop thread, encode and answer on another.
 #ifndef MUSTER_NODE_SERVICE_UNARY_H_
 #define MUSTER_NODE_SERVICE_UNARY_H_
 
@@ -26,8 +26,8 @@ void AnswerLater(Context& context, UnaryReply reply, Answer answer,
   });
 }
 
-// A step that answers with what `encode` makes of `ask(replica, now)`, which
-// is an absl::StatusOr.
+// A step that answers with `encode(*ask(replica, now))`; `ask` returns an
+// absl::StatusOr.
 template <class Ask, class Encode>
 CoreTask Question(Context& context, UnaryReply reply, Ask ask, Encode encode) {
   return [&context, reply = std::move(reply), ask = std::move(ask),
@@ -47,7 +47,7 @@ void AskCore(Context& context, UnaryReply reply, Ask ask, Encode encode) {
       Question(context, std::move(reply), std::move(ask), std::move(encode)));
 }
 
-// As AskCore, for what changes nothing: it does not wait behind changes.
+// As AskCore, for a call that changes nothing: it does not wait behind changes.
 template <class Ask, class Encode>
 void ReadCore(Context& context, UnaryReply reply, Ask ask, Encode encode) {
   context.core.PostRead(

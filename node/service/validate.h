@@ -1,8 +1,8 @@
-// Form and limits of what clients send. Every error is INVALID_ARGUMENT (or
-// what is said below) with a sentence that names the field, the value and the
+// Form and limits of clients' requests. Every error is INVALID_ARGUMENT, unless
+// said otherwise below, with a sentence that names the field, the value and the
 // rule, e.g.
 //   track[3].key is 300 bytes; the limit is 256 (--max-name-bytes)
-// A check costs a comparison or two; text is made for a fault only.
+// A check costs a comparison or two; only a fault makes text.
 #ifndef MUSTER_NODE_SERVICE_VALIDATE_H_
 #define MUSTER_NODE_SERVICE_VALIDATE_H_
 
@@ -20,7 +20,7 @@
 
 namespace muster::service {
 
-// Where a value stands: `list[index].field`, `list[index]`, or `field`.
+// The place of a value: `list[index].field`, `list[index]`, or `field`.
 struct Where {
   const char* list = nullptr;
   size_t index = 0;
@@ -44,7 +44,7 @@ absl::Status CheckMeta(const Where& where, absl::string_view meta,
 // At most `limit` of something; `flag` sets the limit.
 absl::Status CheckCount(const char* field, size_t count, size_t limit,
                         const char* flag);
-// NOT_FOUND if the text is not one that a node makes for a ref.
+// NOT_FOUND if `text` is not the text of a ref.
 absl::Status CheckRef(const Where& where, absl::string_view text,
                       crdt::Ref* ref);
 

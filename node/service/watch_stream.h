@@ -1,9 +1,9 @@
 // A call of Watch. The core makes batches and bounds how many of them are on
-// their way to one watcher; this passes them on, in order.
+// their way to one watcher; the stream passes them on, in order.
 //
-// A batch that many watchers share is encoded once, by the first that writes
-// it; only the version is each watcher's own. A fresh state makes what is
-// queued before it void: that is dropped.
+// Many watchers may share a batch. The first that writes it encodes it; only
+// the version is each watcher's own. A fresh state makes the queued batches
+// void: they are dropped.
 //
 // Threads: as marked.
 #ifndef MUSTER_NODE_SERVICE_WATCH_STREAM_H_

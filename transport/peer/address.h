@@ -38,12 +38,12 @@ bool IsLoopbackText(absl::string_view address);
 // Either endpoints or why there are none ("no such host").
 using Resolved = absl::StatusOr<std::vector<asio::ip::tcp::endpoint>>;
 
-// Numeric addresses at once; nothing for a name or what is malformed.
+// The endpoint of a numeric address, without waiting; empty for a name or a
+// malformed address.
 std::vector<asio::ip::tcp::endpoint> NumericEndpoint(absl::string_view address);
 
-// Resolves HOST:PORT on a thread of its own, which nobody ever waits for, and
-// calls `done` on the loop, in any case later. Endpoints are sorted, without
-// duplicates.
+// Resolves HOST:PORT on a detached thread of its own. Calls `done` on the loop,
+// never from inside this call. Endpoints are sorted, without duplicates.
 void Resolve(std::shared_ptr<Loop> loop, std::string address,
              std::function<void(Resolved)> done);
 // Waits for the answer: for start-up only.

@@ -40,7 +40,8 @@ Beats::Beats(std::shared_ptr<Loop> loop, const LinkPolicy& policy,
 void Beats::Open(udp::socket socket) {
   socket_.emplace(std::move(socket));
   std::error_code error;
-  // A stall must not lose the beats that tell it was this node's own.
+  // Beats queued during a stall prove that the stall was this node's own: the
+  // socket must not drop them.
   socket_->set_option(
       asio::socket_base::receive_buffer_size(kSocketBufferBytes), error);
   socket_->non_blocking(true, error);

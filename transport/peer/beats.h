@@ -1,9 +1,8 @@
 // Beats: small datagrams to and from the port that the node also listens on.
 //
-// What comes is bounded, checked (cluster, MAC, form) and handed over, or
-// dropped and counted; the first of each kind of fault is logged. What goes
-// out is never waited for: a beat that cannot be sent now is worth nothing
-// later.
+// An incoming datagram is bounded, checked (cluster, MAC, form) and handed
+// over, or dropped and counted; the first of each kind of fault is logged. A
+// send never waits: a beat that cannot be sent now is worth nothing later.
 //
 // Limits: kMaxDatagramBytes, kReceiveBatch datagrams a step, kMaxNames cached
 // addresses. Threads: the loop's.
@@ -66,7 +65,7 @@ class Beats {
   const std::string& Signed(std::shared_ptr<const core::BeatDatagram> beat,
                             Secret secret);
   void Wait();
-  // False once nothing waits.
+  // False if no datagram is left to read.
   bool ReceiveOne();
   // Proved by either secret.
   absl::StatusOr<core::BeatDatagram> Decode(absl::string_view bytes) const;

@@ -1,4 +1,4 @@
-// What the peer transport counts, for `status` and metrics.
+// Counters of the peer transport, for `status` and metrics.
 //
 // Threads. The loop thread counts; any thread reads.
 #ifndef MUSTER_TRANSPORT_PEER_COUNTERS_H_

@@ -20,15 +20,15 @@ constexpr milliseconds kBackOffShare{20};
 constexpr seconds kRefusedWait{30};
 constexpr seconds kResolveEvery{30};
 constexpr seconds kGoodLink{5};
-// A beat does not hurry what was begun this recently.
+// A beat does not hurry an attempt that was begun this recently.
 constexpr milliseconds kBeatPatience{200};
-// How long an attempt is waited for that nobody has answered, without beats
-// from there; that was answered; and that was not, with beats.
+// Time limits of an attempt: unanswered, without beats from the endpoint; after
+// its answer; unanswered, with beats (its patience, from min to max).
 constexpr milliseconds kUnanswered{4000};
 constexpr milliseconds kAnswered{2000};
 constexpr milliseconds kMinPatience{700};
 constexpr milliseconds kMaxPatience{12000};
-// Without a beat for this long there was no way from there.
+// Without a beat for this long there was no path from the endpoint.
 constexpr milliseconds kBeatSilence{2000};
 
 // "peers:7700 (10.0.0.1:7700)", or just the address if it is the endpoint.

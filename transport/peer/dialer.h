@@ -5,39 +5,40 @@
 //                      ^                |                           |
 //                      +--- back-off ---+------------- lost --------+
 //
-// The back-off doubles from 50 ms to 2 s, less up to a quarter at random, and
-// starts over after a link that held for five seconds. The owner may take an
-// address out while it is linked, and want it again when that link is lost: if
-// the link was a shorter one, the back-off goes on where it was, for five
-// seconds after it has ended. An address that is taken out while it has no link
-// is begun afresh. The back-off is at least 20 ms for each endpoint without a
-// link, so that all of them together are dialled no more than about 50 times a
-// second, however many say hello and go. A beat that comes from an endpoint
-// ends its back-off, so a healed cut is noticed at once. Why an attempt or a
-// link failed is logged when it is not what was logged last.
+// Back-off. It doubles from 50 ms to 2 s, less up to a quarter at random, and
+// starts over after a link that held for five seconds. The owner may drop an
+// address while it is linked, and want it again when that link is lost: after a
+// shorter link the back-off goes on where it was, for five seconds after the
+// link has ended. An address that is dropped without a link is begun afresh.
+// The back-off is at least 20 ms for each endpoint without a link, so that all
+// endpoints together are dialled no more than about 50 times a second, however
+// many say hello and go. A beat from an endpoint ends its back-off, so a healed
+// cut is noticed at once. The log says why an attempt or a link failed, if that
+// differs from what it said last.
 //
-// An endpoint that refused for good is asked again after 30 s. One whose life
-// is linked otherwise is left alone until that link is lost, which ends no
-// other back-off. Names are resolved again every 30 s, and when one of their
-// endpoints fails.
+// An endpoint that refused for good is asked again after 30 s. An endpoint
+// whose life is linked otherwise is left alone until that link is lost; the
+// loss ends no other back-off. Names are resolved again every 30 s, and when
+// one of their endpoints fails.
 //
-// An attempt that nobody has answered is given up after 4 s, since what was
-// sent into a cut is sent again later and later; and while beats arrive from
-// there, which shows that there is a way, after the target's *patience*: 700
-// ms, four times as long after each attempt that it ended, at most 12 s. An
-// attempt that succeeds sets it to twice the time that it took. So a slow
-// endpoint is waited for, and a healed cut costs less than a second. The rest
-// of an attempt that was answered may take as long as the answer took, and 2 s.
+// Time limits. An unanswered attempt is given up after 4 s, since TCP
+// retransmits into a cut at longer and longer intervals. If beats arrive from
+// the endpoint, so that a path exists, it is given up after the target's
+// *patience*: 700 ms, four times as long after each attempt that it ended, at
+// most 12 s. An attempt that succeeds sets patience to twice the time that it
+// took. So a slow endpoint gets its time, and a healed cut costs less than a
+// second. The rest of an answered attempt may take as long as the answer took,
+// and 2 s.
 //
 // Two nodes may dial each other at once, and each drops the other's address
-// when it sees the link that was dialled from there. An attempt is given up
-// with its address only while nobody has answered it: a link that is up at its
-// acceptor was answered to its dialler, so none that is in use is given up, and
-// of two that cross at least one comes up.
+// when it sees the link that was dialled from there. A dropped address takes
+// its attempt with it only while nobody has answered the attempt. A link that
+// is up at its acceptor was answered to its dialler, so no link in use is given
+// up, and of two that cross at least one comes up.
 //
 // Cost: O(endpoints) an event; few are. Limits: the core's member limit bounds
-// the addresses, kMaxEndpoints those of a name, kMaxShort the links that were
-// short and are remembered. Threads: the loop's.
+// the addresses, kMaxEndpoints the endpoints of a name, kMaxShort the short
+// links that are remembered. Threads: the loop's.
 #ifndef MUSTER_TRANSPORT_PEER_DIALER_H_
 #define MUSTER_TRANSPORT_PEER_DIALER_H_
 
@@ -66,7 +67,7 @@ class Dialer {
   static constexpr size_t kMaxEndpoints = 64;
   static constexpr size_t kMaxShort = 1024;
 
-  // What the dialer needs of the transport.
+  // The calls from the dialer to the transport.
   class Actions {
    public:
     virtual ~Actions() = default;
@@ -78,8 +79,8 @@ class Dialer {
     virtual bool IsLinked(crdt::LifeId life) const = 0;
     // Why the endpoint may not be dialled, or "".
     virtual std::string Forbidden(const Endpoint& endpoint) const = 0;
-    // An address is not dialled, since it is forbidden. From inside of the
-    // calls of the dialer.
+    // An address is not dialled, since it is forbidden. Called from inside of
+    // calls to the dialer.
     virtual void OnForbidden(const std::string& address,
                              const std::string& why) = 0;
   };
@@ -97,14 +98,14 @@ class Dialer {
     std::string why;
     bool permanent = false;
     crdt::LifeId life;
-    // Somebody else logs it, if it is worth that.
+    // Another part logs the end, if it is worth that.
     bool logged = false;
   };
   void OnOver(uint64_t attempt, const Over& over);
   // A link to `life`, whoever dialled it, was lost.
   void OnLinkLost(crdt::LifeId life);
   void OnBeatFrom(const Endpoint& endpoint);
-  // Nothing is dialled any more.
+  // Stops dialling for good.
   void Stop();
 
  private:
@@ -120,7 +121,7 @@ class Dialer {
     Clock::time_point beat;  // The last one while there was no link.
     std::optional<Clock::time_point> answered;  // kDialling only.
     int failures = 0;
-    // For good, or left alone because its life is linked otherwise.
+    // Refused for good, or left alone because its life is linked otherwise.
     bool refused = false;
     crdt::LifeId life;
     std::string said;  // The last failure that was logged.
@@ -150,10 +151,10 @@ class Dialer {
                   const Endpoint& endpoint, const Over& over);
   void Start(const std::string& address, const Endpoint& endpoint,
              Target& target);
-  // A beat came from where no link leads.
+  // A beat came from an endpoint without a link.
   void Hear(Target& target, Clock::time_point now);
   void GiveUp(Target& target, Clock::time_point now);
-  // When an attempt is given up, beats from there or not.
+  // When an attempt is given up, with beats from the endpoint or without.
   static Clock::time_point LimitOf(const Target& target);
   // Does what is due, and sets the timer for the rest.
   void Run();
@@ -161,9 +162,9 @@ class Dialer {
                 Clock::time_point& next);
   void SetTimer(Clock::time_point when);
   void DropUnused();
-  // A link that is up, and was not for long.
+  // Whether the link is up, but has not been for long.
   static bool IsShort(const Target& target, Clock::time_point now);
-  // Whether its back-off is of no account any more.
+  // Whether the target's back-off has lapsed.
   static bool IsOld(const Target& target, Clock::time_point now);
   std::chrono::milliseconds BackOff(int failures);
 
@@ -174,7 +175,7 @@ class Dialer {
   bool stopped_ = false;
   std::map<std::string, Entry> entries_;
   std::map<uint64_t, Place> attempts_;
-  // Of addresses that are not wanted now: the targets of short links.
+  // Targets of short links whose addresses are not wanted now.
   std::map<std::pair<std::string, Endpoint>, Target> short_;
   // The endpoints of targets without a link: their beats matter here.
   std::multiset<Endpoint> restless_;

@@ -1,5 +1,5 @@
-// What the peer transport tells the node. Every call comes on the loop thread,
-// one at a time, and never from inside a call into the transport.
+// The events of the peer transport for the node. Every call comes on the loop
+// thread, one at a time, and never from inside a call into the transport.
 #ifndef MUSTER_TRANSPORT_PEER_EVENTS_H_
 #define MUSTER_TRANSPORT_PEER_EVENTS_H_
 
@@ -17,19 +17,19 @@ class PeerEvents {
  public:
   virtual ~PeerEvents() = default;
 
-  // Who this node says it is, in every hello.
+  // The identity of this node, for every hello.
   virtual crdt::Origin Self() = 0;
 
   // A link is established: both sides have proved themselves. Every OnLinkUp
-  // is followed by exactly one OnLinkDown, and only between them do frames of
-  // the link come, in the order sent within each class. `why` is for people.
+  // is followed by exactly one OnLinkDown. Frames of the link come only between
+  // the two, in the order sent within each class. `why` is for people.
   virtual void OnLinkUp(core::LinkId link, const core::PeerHello& hello) = 0;
   virtual void OnLinkDown(core::LinkId link, const std::string& why) = 0;
   virtual void OnFrame(core::LinkId link, core::Frame frame) = 0;
 
-  // The other end of a connection, HOST:PORT, has proved to be a peer; and
-  // (false) its link is over. Around OnLinkUp and OnLinkDown of a link that the
-  // peer dialled.
+  // The other end of a connection, HOST:PORT, has proved to be a peer; `up`
+  // false: its link is over. Called around OnLinkUp and OnLinkDown of a link
+  // that the peer dialled.
   virtual void OnInbound(const std::string& remote, bool up) = 0;
 
   // A dial to `address`, one of those that the core wants dialled, was refused

@@ -38,7 +38,7 @@ class FrameStreamHandler {
   // One message of `size` bytes; null: nothing more comes.
   virtual void OnRead(google::protobuf::io::ZeroCopyInputStream* message,
                       size_t size) = 0;
-  // The stream has taken the message over, or (false) is broken.
+  // The stream has taken the message over; false: the stream is broken.
   virtual void OnWritten(bool ok) = 0;
   // The stream is broken: a Read would answer null.
   virtual void OnBroken() = 0;
@@ -56,7 +56,7 @@ class FrameStream {
   // Nothing more is sent: the peer reads null after what was written.
   virtual void End() = 0;
   virtual void Release() = 0;
-  // Breaks the stream; what was not sent is lost. Any number of times.
+  // Breaks the stream; unsent messages are lost. May be called again.
   virtual void Cancel() = 0;
 };
 
@@ -64,8 +64,9 @@ class FrameStream {
 class Connector {
  public:
   virtual ~Connector() = default;
-  // Not started yet. On a fresh socket, without waiting for the connection:
-  // a failure is an OnRead(null), with the reason in OnClosed.
+  // Returns a stream that is not started yet, on a fresh socket. Does not wait
+  // for the connection: a failure is an OnRead(null), with the reason in
+  // OnClosed.
   virtual std::shared_ptr<FrameStream> Connect(
       const asio::ip::tcp::endpoint& peer) = 0;
 };

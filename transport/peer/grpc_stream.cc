@@ -134,9 +134,10 @@ class ClientStream final : public FrameStream,
 };
 
 // gRPC's callback threads end with the last channel or server that uses them,
-// and who lets go of that one waits for them. A stream may go on such a thread:
-// were it the last, gRPC would abort. So one call, which never starts, keeps
-// them for the life of the process.
+// and the thread that destroys that one waits for them. A stream may be
+// destroyed on a callback thread: if its channel were the last, gRPC would
+// abort. So one call, which never starts, keeps the threads for the life of the
+// process.
 void KeepCallbackThreads() {
   struct Keeper : grpc::ClientBidiReactor<Bytes, Bytes> {
     Keeper()
@@ -217,7 +218,7 @@ class ServerStream final : public FrameStream,
       handler = handler_;
     }
     if (handler != nullptr) return handler->OnBroken();
-    // Never started: nobody else will finish it.
+    // The stream was never started, so nobody else will finish the call.
     FinishOnce();
   }
   void OnDone() override ABSL_LOCKS_EXCLUDED(mutex_) {

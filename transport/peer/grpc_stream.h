@@ -21,7 +21,8 @@ namespace muster::peer {
 
 std::unique_ptr<Connector> MakeGrpcConnector();
 
-// What gRPC calls "ipv4:10.0.0.1:4711" or "ipv6:%5B::1%5D:4711", as HOST:PORT.
+// HOST:PORT of a peer that gRPC calls "ipv4:10.0.0.1:4711" or
+// "ipv6:%5B::1%5D:4711".
 std::string RemoteAddress(const std::string& peer);
 
 // Called on a gRPC thread for every Link call that comes in. `remote` is

@@ -7,19 +7,19 @@
 //                     <------------ proof
 //   established here
 //
-// Either side may answer with a refusal instead, and does so if the other is of
-// another cluster, speaks no common protocol version, does not know the secret,
-// or is not on loopback while nobody asks for a proof. A probe ends after the
-// acceptor's hello: the dialler only wants to know who lives there.
+// Either side may answer with a refusal instead. It does so if the other side
+// is of another cluster, speaks no common protocol version, does not know the
+// secret, or is not on loopback while no secret is set. A probe ends after the
+// acceptor's hello: the dialler only wants to know which life is there.
 //
 // Two secrets may be valid at a time, while nodes are changed over from one to
-// the other. The dialler proves one of them, the acceptor takes either and
-// answers with the same one. A dialler that is refused proves the other at its
-// next attempt, which is for the owner to begin.
+// the other. The dialler proves one of them; the acceptor accepts either and
+// answers with the same one. A refused dialler proves the other secret at its
+// next attempt, which the owner begins.
 //
 // Invariants
-//   1. Established only after the other side's proof was checked.
-//   2. The acceptor shows its proof only to who has shown one.
+//   1. A link is established only after the other side's proof was checked.
+//   2. The acceptor shows its proof only after it has checked the dialler's.
 //   3. No message is accepted out of its turn.
 #ifndef MUSTER_TRANSPORT_PEER_HANDSHAKE_H_
 #define MUSTER_TRANSPORT_PEER_HANDSHAKE_H_
@@ -36,12 +36,12 @@
 
 namespace muster::peer {
 
-// What this node says of itself and asks of others.
+// This node's part of a handshake, and its demands on peers.
 struct LinkPolicy {
   std::string cluster;
   std::string address;  // Advertised.
   std::string secret;
-  // Accepted as well, and proved to who refuses the first; empty: none.
+  // Also accepted, and proved to a peer that refuses the first; empty: none.
   std::string secret_also;
   bool insecure_peers = false;
   uint32_t protocol_min = codec::kProtocolMin;
@@ -55,7 +55,8 @@ std::optional<std::string> InsecurePeer(const LinkPolicy& policy,
 
 class Handshake {
  public:
-  // What to do after a message: send it, and whether it is over.
+  // What to do after a message: what to send, and whether the handshake is
+  // over.
   struct Continue {
     std::optional<codec::EncodedFrame> send;
   };
@@ -90,7 +91,7 @@ class Handshake {
   // Empty until then.
   const std::string& peer_name() const { return theirs_.origin.node; }
   const std::string& peer_address() const { return theirs_.address; }
-  // This side has shown its proof, and none has come.
+  // This side has shown its proof, and the other side's has not come.
   bool proof_pending() const {
     return role_ == codec::LinkRole::kDialler && expect_ == Expect::kProof;
   }
@@ -107,7 +108,7 @@ class Handshake {
     return also_ ? policy_.secret_also : policy_.secret;
   }
   // Whether `mac` is the other side's proof; an acceptor then goes on with the
-  // secret that it was made with.
+  // secret of that proof.
   bool TakeProof(const std::string& mac);
   RefusalSide Mine() const;
   RefusalSide Theirs() const;

@@ -4,8 +4,8 @@
 //        |                                                      ^
 //        +-- refused, out of time, a probe answered ------------+
 //
-// A link that is over is deleted by its owner; its pipe goes on alone until
-// what was left to say is said, at most kLinger.
+// The owner deletes a link that is over; its pipe goes on alone until its queue
+// is sent, at most kLinger.
 //
 // Threads: the loop's.
 #ifndef MUSTER_TRANSPORT_PEER_LINK_H_
@@ -31,8 +31,9 @@ namespace muster::peer {
 
 class Link final : public Pipe::Receiver {
  public:
-  // From the dialler's start, and from the acceptor's. Enough for a link with
-  // 1.5 s one way: eight crossings, two of which the acceptor sees.
+  // Limits of a handshake, from the dialler's start and from the acceptor's.
+  // Enough for a link with 1.5 s one way: eight crossings, two of which the
+  // acceptor sees.
   static constexpr std::chrono::seconds kDiallerLimit{16};
   static constexpr std::chrono::seconds kAcceptorLimit{8};
   static constexpr std::chrono::milliseconds kLinger{500};
@@ -42,12 +43,12 @@ class Link final : public Pipe::Receiver {
     std::string why;
     // Refused for good: by this side or the other.
     bool permanent = false;
-    // This side refused, or the other did: worth a warning. Then `why` is the
-    // sentence of refusal.h, or what the other side said.
+    // This side or the other refused: worth a warning. `why` is then the
+    // sentence of refusal.h, or the other side's reason.
     bool refused_here = false;
     bool refused_there = false;
     RefusalReason reason = RefusalReason::kByPeer;
-    // Of a probe: who lives there; zero if nobody said.
+    // Of a probe: the life at the address; zero if no hello came.
     crdt::LifeId probed;
   };
   class Owner {
@@ -122,7 +123,7 @@ class Link final : public Pipe::Receiver {
   const std::shared_ptr<Pipe> pipe_;
   Handshake handshake_;
   asio::steady_timer timer_;
-  // When the last message of the handshake was sent that has an answer.
+  // When the last handshake message that gets an answer was sent.
   std::chrono::steady_clock::time_point asked_;
   bool up_ = false;
   core::PeerHello hello_;

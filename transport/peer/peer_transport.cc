@@ -21,13 +21,14 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kHelloProbeLimit{1200};
 constexpr milliseconds kShutdownPoll{10};
-// After this many polls what is left is cancelled; after twice as many, left.
+// After this many polls the remaining pipes are cancelled; after twice as many
+// they are left alone.
 constexpr int kShutdownRounds = 40;
 constexpr size_t kMaxHosts = 4 * core::kMaxMembers;
-// Addresses of which it is known which secret they take.
+// Addresses whose secret is remembered.
 constexpr size_t kMaxProved = 4 * core::kMaxMembers;
 
-// An established link's end is for the core to explain.
+// The core explains the end of an established link.
 bool IsRefusal(const Link& link, const Link::End& end) {
   return !link.up() && (end.refused_here || end.refused_there);
 }
@@ -212,7 +213,7 @@ void PeerTransport::Forget(Link& link, const Link::End& end) {
   const bool other_secret = refused && TryOtherSecret(link, end);
   if (refused && !other_secret) NoteRefusal(link, end);
   if (link.probe()) return OnProbeAttemptOver(link.id(), end.probed);
-  // Before OnOver: it is about the other addresses of that life.
+  // Before OnOver: OnLinkLost is about the other addresses of that life.
   if (link.up()) dialer_.OnLinkLost(link.peer_life());
   if (!link.inbound()) {
     dialer_.OnOver(link.id(), {.why = end.why,

@@ -3,19 +3,19 @@
 //   core Output --Send, SendBeat, Dial, CloseLink, ...--> PeerTransport
 //   PeerTransport --PeerEvents--> core
 //
-// It moves frames and decides nothing about truth: whom to dial, which of two
-// links to keep and who is alive is the core's business.
+// The transport moves frames and decides nothing about truth: the core decides
+// which addresses to dial, which of two links to keep and which node is alive.
 //
-// Frames of one link go out control first, then deltas, then rebase frames, in
-// order within each class. A link whose queue passes SendQueue::kMaxBytes is
-// closed. Keepalive is off: the core judges links by beats and
-// acknowledgements.
+// Frames of one link go out control first, then deltas, then messages, then
+// rebase frames, in order within each class. A link whose queue passes
+// SendQueue::kMaxBytes is closed. Keepalive is off: the core judges links by
+// beats and acknowledgements.
 //
-// With two secrets (LinkPolicy::secret_also) every dial proves the first, and
-// the next one the other if that was refused; that is no refusal yet. Beats to
-// an address are made with the secret of the last link there, since a node of
-// which only one is known drops those of the other. Before that link, none are
-// sent.
+// With two secrets (LinkPolicy::secret_also) every dial proves the first
+// secret. If the peer refuses it, the next dial proves the other; the first
+// refusal is not reported. Beats to an address are signed with the secret of
+// the last link there, since a node that knows only one secret drops beats of
+// the other. Before that link, no beats are sent.
 //
 // Life: construct, (UseUdp), use, Shutdown, stop the loop, destroy. The server
 // with the service of `Accept` must be shut down before the destructor.
@@ -119,11 +119,11 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   // Takes the link out of the maps and tells everybody.
   void Forget(Link& link, const Link::End& end);
   void Remember(const asio::ip::address& host);
-  // Counts a refusal, tells the core of it and logs it, if it is news.
+  // Counts a refusal, reports it to the core, and logs it if it is news.
   void NoteRefusal(const Link& link, const Link::End& end);
   void LogRefusal(const Link& link, const Link::End& end);
-  // Whether an attempt was refused that proved the first of two secrets: the
-  // next one proves the other.
+  // Whether the peer refused an attempt that proved the first of two secrets:
+  // the next attempt proves the other.
   bool TryOtherSecret(const Link& link, const Link::End& end);
   void LearnSecret(const Link& link);
   void CloseLater(core::LinkId link, const std::string& reason, bool permanent);
@@ -147,7 +147,7 @@ class PeerTransport final : private Link::Owner, private Dialer::Actions {
   std::map<core::LinkId, std::unique_ptr<Link>> links_;
   std::map<uint64_t, HelloProbe> hello_probes_;
   std::set<asio::ip::address> hosts_;  // At most kMaxHosts.
-  // Pipes of links that are over, while they are not closed.
+  // Pipes that are not closed yet, of links that are over.
   std::vector<std::shared_ptr<Pipe>> leaving_;
   RefusalLog refusals_;
   // Endpoints at which the next attempt proves secret_also.

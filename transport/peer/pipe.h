@@ -1,18 +1,19 @@
-// One end of a link between threads: what the loop sends goes into a queue and
-// out by the stream's threads; what the stream reads is decoded there and comes
-// to the loop in batches.
+// One end of a link between threads. Frames that the loop sends go into a queue
+// and out by the stream's threads. Messages that the stream reads are decoded
+// on its threads and come to the loop in batches.
 //
 //   loop --Send--> [SendQueue] --Write, OnWritten--> stream
 //   loop <--Receiver-- [inbox] <--decode-- OnRead --- stream
 //
 // The first write of an idle link is issued by the loop itself, at once; those
 // that follow by the thread that finished the one before. Reading stops while
-// the inbox is full (kMaxInboxBytes), and, until SetStreaming, while a message
-// waits for the loop: a stranger can make this node do no more work than that.
+// the inbox is full (kMaxInboxBytes: back-pressure), and, until SetStreaming,
+// while a message waits for the loop: a stranger can make this node do no more
+// work than that.
 //
 // Life: Start, any number of Sends, then Close (orderly) or Cancel, or the peer
 // ends it; Receiver::OnPipeClosed is the last call. The stream holds the pipe
-// until then, so that nothing needs the loop to come to an end.
+// until then, so a pipe comes to its end without the loop.
 //
 // Threads. Public methods and Receiver calls: the loop thread, except Start.
 // The handler methods: any.
@@ -42,7 +43,7 @@ class Pipe final : public FrameStreamHandler,
   class Receiver {
    public:
     virtual ~Receiver() = default;
-    // An error is a message that made no sense; none follows it.
+    // An error is a malformed message; no message follows it.
     virtual void OnPipeMessage(absl::StatusOr<codec::PeerMessage> message,
                                size_t bytes) = 0;
     virtual void OnPipeClosed(const std::string& why) = 0;
@@ -54,8 +55,8 @@ class Pipe final : public FrameStreamHandler,
   ~Pipe() override;
 
   void Start();
-  // Null: what comes from now on is discarded. Until the first receiver is
-  // set, messages wait.
+  // Null: messages are discarded from now on. Until the first receiver is set,
+  // messages wait.
   void SetReceiver(Receiver* receiver);
   // The handshake is over: frames of up to `max_frame_bytes` may follow each
   // other.
@@ -64,7 +65,7 @@ class Pipe final : public FrameStreamHandler,
   // False if the queue is full; the link should be closed then.
   bool Send(FrameClass frame_class, codec::EncodedFrame frame)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Sends what is queued (with `drop_bulk` only what is control), then `last`,
+  // Sends the queue (with `drop_bulk` only its control frames), then `last`,
   // then the end.
   void Close(std::optional<codec::EncodedFrame> last, bool drop_bulk)
       ABSL_LOCKS_EXCLUDED(mutex_);
@@ -83,7 +84,7 @@ class Pipe final : public FrameStreamHandler,
     absl::StatusOr<codec::PeerMessage> message;
     size_t bytes;
   };
-  // What to ask of the stream, decided under the mutex and done outside it.
+  // The next calls to the stream, decided under the mutex and made outside it.
   struct Next {
     bool read = false;
     bool end = false;
@@ -119,9 +120,9 @@ class Pipe final : public FrameStreamHandler,
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool streaming_ ABSL_GUARDED_BY(mutex_) = false;
   size_t max_message_bytes_ ABSL_GUARDED_BY(mutex_) = codec::kMaxHandshakeBytes;
-  // A message made no sense, or nobody wants what comes: it is not kept.
+  // Messages are not kept: one was malformed, or the receiver is null.
   bool discarding_ ABSL_GUARDED_BY(mutex_) = false;
-  // The stream is broken: what is left in it is read without waiting.
+  // The stream is broken: the rest of it is read without waiting.
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;
   bool read_pending_ ABSL_GUARDED_BY(mutex_) = false;
   bool write_pending_ ABSL_GUARDED_BY(mutex_) = false;

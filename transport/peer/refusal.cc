@@ -8,7 +8,7 @@ namespace muster::peer {
 namespace {
 
 struct Pair {
-  // In an order that does not depend on who asks.
+  // The order is the same on both sides.
   const RefusalSide& first;
   const RefusalSide& second;
   // Names, or addresses where the names are the same.

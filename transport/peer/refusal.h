@@ -42,17 +42,18 @@ std::string DescribeCluster(const RefusalSide& one, const RefusalSide& other);
 std::string DescribeProtocol(const RefusalSide& one, const RefusalSide& other);
 std::string DescribeSecret(const RefusalSide& one, const RefusalSide& other);
 
-// What was last said of each peer, so that the same is not said again: a peer
+// The last sentence logged of each peer, so that it is not logged again: a peer
 // is dialled, and dials, for as long as it is wanted.
 //
-// Limits: kMaxPeers; past them all is forgotten, and may be said once more.
+// Limits: kMaxPeers; past them all sentences are forgotten, and may be logged
+// once more.
 class RefusalLog {
  public:
   static constexpr size_t kMaxPeers = 256;
 
   // Whether `sentence` is news of `peer`.
   bool IsNews(const std::string& peer, const std::string& sentence);
-  // The peer is linked: what was said of it is over.
+  // The peer is linked: its last sentence is void.
   void Clear(const std::string& peer) { said_.erase(peer); }
 
  private:

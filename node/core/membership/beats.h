@@ -1,4 +1,5 @@
-// This node's own beats, and who wants to hear of another's next one.
+// This node's own beats, and the links that wait for a later beat of another
+// life.
 //
 // Internal to membership. Deterministic for a seed.
 #ifndef MUSTER_NODE_CORE_MEMBERSHIP_BEATS_H_
@@ -67,9 +68,9 @@ class AskBook {
 
   void Add(LinkId link, const AskFrame& ask, Instant now);
   void Drop(LinkId link);
-  // Who asked for a number above theirs that `number` now is.
+  // The links whose question `number` answers: it is above theirs.
   std::vector<LinkId> Waiting(crdt::LifeId life, uint64_t number, Instant now);
-  // Forgets what is over.
+  // Forgets the questions whose time is over.
   void Tick(Instant now);
   size_t size() const { return size_; }
 

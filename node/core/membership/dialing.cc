@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kMaxOwnAddresses = 64;
 // How long a DNS name that led to this node itself is left alone.
 constexpr absl::Duration kSelfWait = absl::Seconds(2);
-// What was begun this lately is not begun afresh.
+// A dial that was begun this lately is not begun afresh.
 constexpr absl::Duration kJustBegun = absl::Seconds(1);
 
 // Else the host is a DNS name.
@@ -133,7 +133,7 @@ std::set<std::string> Dialing::Compute(const MemberTable& table,
   std::set<std::string> linked(own_);
   for (const auto& [id, link] : links.all()) {
     linked.insert(link.hello.address);
-    // A name may lead to somebody else the next time.
+    // A name may lead to another node the next time.
     if (IsLiteral(link.hello.dialed)) linked.insert(link.hello.dialed);
   }
   linked.insert(afresh_.begin(), afresh_.end());

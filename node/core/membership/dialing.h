@@ -2,9 +2,9 @@
 //
 // A join address is dialled until it is satisfied: a life reached through it,
 // or one that advertises it, is linked, or it is this node's own. A DNS name
-// may stand for many nodes: it is satisfied once anybody was reached through
-// it, until no link is left, or a silent member is forgotten (whose address
-// nobody else here remembers then).
+// may stand for many nodes: it is satisfied once any node was reached through
+// it, until no link is left, or a silent member is forgotten (nothing here
+// remembers that member's address then).
 //
 // A member is dialled while it has no link: at once by the lower name, after
 // `dial_wait` by the higher one. Those who left or ended are not dialled.
@@ -45,9 +45,9 @@ class Dialing {
   void Answered(const Link& link);
   // The dial of `address` was refused for good.
   void Refused(const std::string& address, const std::string& why);
-  // Somebody is alive at `address`: leaves it out until the next tick, which
-  // makes the transport dial it afresh, without the rest of its back-off. Not
-  // one that has been dialled for less than a second.
+  // A node is alive at `address`: leaves the address out until the next tick,
+  // so that the transport dials it afresh, without the rest of its back-off.
+  // Ignored if the address has been dialled for less than a second.
   void Afresh(const std::string& address, Instant now);
   // Something that Wanted looks at has changed.
   void Changed() { due_ = kLongAgo; }

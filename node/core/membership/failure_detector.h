@@ -78,14 +78,15 @@ class FailureDetector {
 // Notices that this node itself did not run (SIGSTOP, a suspended machine, a
 // starved process), from the time between two calls into it.
 //
-// After a stall it is *settling* until two ticks and kSettle have passed: what
-// is read then may have waited for as long as the stall, so `InputDelay` is
-// added to its age, and nobody is judged. After a pause, which is shorter, what
-// waits is read before anybody is judged: the first tick judges nobody.
+// After a stall the node is *settling* until two ticks and kSettle have passed.
+// Input read then may have waited for as long as the stall, so `InputDelay` is
+// added to its age, and no peer is judged. After a pause, which is shorter, the
+// node reads its waiting input before it judges a peer: the first tick judges
+// none.
 //
-// A node with too much to do never stands still, and yet what it reads has
-// waited, in one line with its ticks, of which one waits at a time: what is
-// read now came after the tick before the last.
+// An overloaded node never stands still, and yet its input has waited, in one
+// queue with its ticks. One tick waits at a time, so the input read now came
+// after the tick before the last.
 class StallWatch {
  public:
   // Far above the tick period of 10 ms.
@@ -100,9 +101,9 @@ class StallWatch {
   // At every tick, after Step.
   void Tick(Instant now);
   bool settling() const { return ticks_left_ > 0 || unread_; }
-  // Since a stall not all that waited has been read.
+  // Input that waited during a stall is still to be read.
   bool stalled() const { return delay_ > absl::ZeroDuration(); }
-  // So long may what is read have waited; 0 if that is nothing unusual.
+  // How long input may have waited at most; 0 if that is nothing unusual.
   absl::Duration InputDelay() const { return std::max(delay_, backlog_); }
 
  private:

@@ -4,8 +4,9 @@
 //   name "b":  life 7 (incarnation 20, ended)   life 9 (incarnation 31, alive)
 //
 // A life *shows* itself while it is alive or suspect, or was heard within
-// kShown. Told of alone, a later life may be long dead: a life that shows
-// itself is ended only by a later one that does so too, and since it began.
+// kShown. A later life that is known by relay alone may be long dead. So only a
+// later life that shows itself, and has done so since the earlier one began,
+// ends a life that shows itself.
 //
 // Invariants:
 // 1. Of the lives of a name that show themselves at most one has not ended:
@@ -34,9 +35,9 @@
 
 namespace muster::core {
 
-// A link closed: is the process gone? Proof is a refused connect and nobody
-// with a beat from after `since` until `until`. Of one that beats on where its
-// address refuses a refusal proves nothing.
+// A link closed: is the process gone? The proof of death is a refused connect,
+// if no peer reports a beat from after `since` until `until`. A refusal proves
+// nothing of a node that beats on although its address refuses.
 struct RefusedCheck {
   Instant since;
   Instant until;
@@ -80,7 +81,8 @@ struct Member {
   // The last refusal was taken for death; older beats do not bring it back.
   Instant refused = kLongAgo;
 
-  // Who lives at its address was last asked then, and under this token.
+  // When the life at its address was last asked for, and the token of that
+  // probe.
   Instant who_asked = kLongAgo;
   uint64_t who_token = 0;
 
@@ -112,9 +114,9 @@ class MemberTable {
             Instant now);
   // The earlier lives of its name that have not ended.
   std::vector<Member*> Earlier(const crdt::Origin& origin);
-  // An earlier life of its name shows itself, and was first heard after
-  // `heard`: one that was last heard then is no longer at work. (A clock that
-  // was set back makes the earlier of the one that began later.)
+  // Whether an earlier life of its name shows itself, and was first heard after
+  // `heard`: a life last heard at `heard` is no longer at work. (If a clock was
+  // set back, the life that began later counts as the earlier one.)
   bool EarlierBeganSince(const crdt::Origin& origin, Instant heard,
                          Instant now) const;
   // A later life of its name shows itself.

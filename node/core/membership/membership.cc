@@ -116,10 +116,10 @@ bool Membership::Impl::NobodyAnswered() const {
   return dialing_.has_join() && !dialing_.AnyAnswered() && !heard;
 }
 
-// A node that everybody who answers refuses would serve alone, in front of
-// clients that take it for a part of the cluster. Addresses that are silent
-// speak neither for it nor against it. Once a node serves, no refusal ends it:
-// else a stranger who is started at a join address could.
+// A node exits if every address that answers refuses it: it would serve alone,
+// and clients would take it for a part of the cluster. Silent addresses do not
+// count. Once a node serves, no refusal ends it: else a stranger started at a
+// join address could.
 void Membership::Impl::CheckRefused(Step& step) {
   if (joined_ || over_ || leaving_ || options_.join_optional) return;
   if (!WaitedToJoin(step.now) || !NobodyAnswered()) return;
@@ -135,8 +135,8 @@ void Membership::Impl::CheckRefused(Step& step) {
 
 void Membership::Impl::TryAdmit(Step& step) {
   if (admitted() || over_ || leaving_ || names_.Pending()) return;
-  // A node that is not admitted itself may not have heard of our rival: its
-  // word alone counts only once nobody else is left to wait for.
+  // A node that is not admitted itself may not have heard of our rival. Its
+  // word alone counts only once no other node is left to wait for.
   bool heard_enough = !dialing_.has_join() || heard_admitted_ ||
                       dialing_.AllAnswered() || WaitedToJoin(step.now);
   if (heard_enough) Admit(step);

@@ -1,19 +1,19 @@
-// Who is in the cluster, and who of them is alive.
+// Membership: the members of the cluster, and a failure detector that tells
+// which of them are alive.
 //
 // Every node numbers its beats 1, 2, 3, … *Evidence of life is an advance of a
-// node's beat number*, first-hand or passed on; a repeated number is none. So
+// node's beat number*, first-hand or by relay; a repeated number is none. So
 // two nodes can never keep a third alive by vouching for it in a circle.
 //
-//   alive --silence--> suspect --nobody has later beats--> down --20 min-->
-//   gone
-//     ^                  |                                  |
-//     +---- a beat ------+----------- a beat ---------------+
+//   alive --silence--> suspect --no later beat--> down --20 min--> forgotten
+//     ^                  |                         |
+//     +---- a beat ------+-------- a beat ---------+
 //
-// Membership holds the members, chooses whom to dial, sends and receives
+// Membership holds the members, chooses addresses to dial, sends and receives
 // beats, probes, and decides the verdicts; it does not know what a stream
-// holds. It tells the replica what changed as events, and what to do as
-// Output. It owns the node's own identity: until the name is admitted there is
-// no incarnation, and `kAdmitted` announces it.
+// holds. It tells the replica of changes as events, and of actions as Output.
+// It owns the node's own identity: until the name is admitted there is no
+// incarnation, and `kAdmitted` announces it.
 //
 // Sources: Hayashibara et al., The phi accrual failure detector (2004); Das,
 // Gupta, Motivala, SWIM (2002); Dadgar et al., Lifeguard (2018). We deviate
@@ -59,10 +59,10 @@ struct MembershipEvent {
     kAlive,
     kSuspect,
     kDown,
-    // It said that it leaves.
+    // The member said that it leaves.
     kLeft,
-    // A later life of its name was heard, so this one is over. Should it be
-    // heard while that one is silent, kForgotten and kAlive follow.
+    // A later life of the name was heard, so this one is over. If this one is
+    // heard again while the later one is silent, kForgotten and kAlive follow.
     kEnded,
     // Silent for DetectorOptions::forget: nothing of it is kept.
     kForgotten,

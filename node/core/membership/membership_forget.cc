@@ -1,9 +1,9 @@
 // Names that are forgotten by request, before their time.
 //
-// Others may not have been reached, and go on telling of a life that was
-// forgotten here. It is remembered as forgotten for as long as they may: then
-// what they say does not bring it back. A link to it does, or another node that
-// has heard it lately.
+// Peers that were not reached may go on telling of a life that was forgotten
+// here. This node remembers the life as forgotten for as long as they may (a
+// tombstone), so that their word does not bring it back. A link to the life
+// does, or a peer that has heard it lately.
 #include <algorithm>
 #include <vector>
 

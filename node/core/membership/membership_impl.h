@@ -42,7 +42,7 @@
 
 namespace muster::core {
 
-// What Counters() shows, in this order; names in membership.cc.
+// The counters of Counters(), in this order; names in membership.cc.
 enum class Count {
   kDatagramsSent,
   kDatagramsReceived,
@@ -191,7 +191,7 @@ class Membership::Impl {
   bool IsStalled(const Link& link, Now now) const;
 
   // ---- membership_liveness.cc ----
-  // Who has sent nothing for this many is heard of through others, if at all.
+  // A member silent for this many beats is heard by relay alone, if at all.
   static constexpr int kUnheardBeats = 2;
   void Evidence(Member& member, const HeardBeat& heard, Step& step);
   // An ended life was heard itself.
@@ -200,9 +200,9 @@ class Membership::Impl {
   void Passed(const BeatReport& report, Step& step);
   void Revive(Member& member, crdt::Seq presence_seq, Step& step);
   void PassOn(const Member& member, Step& step);
-  // It is heard of through others alone.
+  // Whether the member is heard by relay alone.
   bool IsHearsay(const Member& member, Instant now) const;
-  // Asks about it, if that has not been done within `period`.
+  // Sends an indirect ping for the member, if none was sent within `period`.
   void AskFurther(Member& member, absl::Duration period, LinkId asker,
                   Step& step);
   // Begins to tell all of a new beat.
@@ -228,7 +228,8 @@ class Membership::Impl {
   void MarkDown(Member& member, const std::string& why, Step& step);
   void Forget(crdt::LifeId life, Step& step);
   void StartCheck(Member& member, Step& step);
-  // All but `asker` (0: nobody) and the life itself.
+  // Sends an indirect ping to the peers in use, in turns, except `asker` (0:
+  // none), the life itself and the dead.
   void AskAll(crdt::LifeId life, uint64_t number, LinkId asker, Step& step);
   bool HeardAllButThoseGone(const Member& member) const;
   void AskAboutRivals(Step& step);
@@ -236,8 +237,8 @@ class Membership::Impl {
   // ---- membership_forget.cc ----
   // That many lives, forgotten by request, are remembered as such.
   static constexpr size_t kMaxForgotten = 1024;
-  // Whether what others say of a life is to be left aside. A sign of its own
-  // life ends that.
+  // Whether relayed news of a life is to be ignored. A sign of life of its own
+  // ends that.
   bool StaysForgotten(crdt::LifeId life, bool shown);
   void DropForgotten(Instant now);
 

@@ -161,8 +161,8 @@ void Membership::Impl::FrameBeat(LinkId id, uint64_t beat, Step& step) {
     member = Learn(peer, {address, age, age == absl::ZeroDuration()}, step);
     RefreshLife(peer.life, step);
   }
-  // What has waited says nothing of now, and the same beat may come in time by
-  // another way.
+  // A beat that has waited says nothing of now, and the same beat may come in
+  // time by another path.
   if (member == nullptr || DelayOf(id) > absl::ZeroDuration()) return;
   Evidence(*member, {beat, {}, Way::kLink}, step);
 }

@@ -48,8 +48,8 @@ void Membership::Impl::Evidence(Member& member, const HeardBeat& heard,
   bool first = member.beat == 0;
   member.beat = heard.number;
   absl::Duration age = std::clamp(heard.age, absl::ZeroDuration(), kLongestAge);
-  // What waited while this node did not run is older than it says; for
-  // judging its sender it is not.
+  // A beat that waited while this node did not run is older than it says. The
+  // time of the stall does not count against its sender.
   absl::Duration true_age = age + stall_.InputDelay();
   Instant at = now - true_age;
   Instant judged = now - age;
@@ -155,9 +155,9 @@ void Membership::Impl::Passed(const BeatReport& report, Step& step) {
   }
 }
 
-// To those who asked, over both ways, as one of them may be blocked. Not what
-// waited here: it is told for as old as it may be at most, and who hears its
-// number so, would not believe a better one.
+// Passes a later beat on to the peers that asked, over both paths, as one may
+// be blocked. Not a beat that waited here: it would be told with its highest
+// possible age, and a receiver of that number would not believe a better age.
 void Membership::Impl::PassOn(const Member& member, Step& step) {
   if (member.late) return;
   crdt::LifeId life = member.origin.life;
@@ -272,8 +272,8 @@ std::vector<LivePeer> Membership::Impl::LivePeers() const {
   return peers;
 }
 
-// Along a chain of nodes each would pass a word on with its own next beat;
-// asked for, it goes from end to end at once.
+// Relays an indirect ping. Along a chain each node would pass news on with its
+// own next beat; the answer to a question goes from end to end at once.
 void Membership::Impl::AskFurther(Member& member, absl::Duration period,
                                   LinkId asker, Step& step) {
   if (member.ended || member.state == MemberState::kLeft) return;
@@ -294,10 +294,10 @@ BeatDatagram Membership::Impl::BeatWithSample(Instant now) {
   return beat;
 }
 
-// A life that beats on after it ended has not heard so. It is sent no beats,
-// and its links may still stall from the cut: left alone it would take all
-// others for down, until TCP moves again. An answer to no more than its
-// advance: it may take this life for ended, too, and answer in its turn.
+// A life that beats on after it ended has not heard of its end. It is sent no
+// beats, and its links may still stall from the cut: left alone it would take
+// all others for down, until TCP moves again. Only an advance of its beat is
+// answered: that life may take this one for ended, too, and answer in turn.
 void Membership::Impl::AnswerEnded(const Member& member, Step& step) {
   if (!admitted() || member.state == MemberState::kLeft) return;
   Add(Count::kDatagramsSent);
@@ -389,9 +389,9 @@ void Membership::Impl::AddStall(absl::Duration stall, Instant now) {
     member.heard = later(member.heard);
     member.asked = later(member.asked);
     member.resumed = later(member.resumed);
-    // What was asked before is not answered any more, or to nobody.
+    // Questions from before the stall are not answered any more.
     member.confirmed = std::max(member.confirmed + stall, now + times_.confirm);
-    // What it asked may have been answered into the stall: once more.
+    // The probe may have been answered into the stall: probe once more.
     if (member.check) member.check->again = now;
   }
   for (auto& [id, link] : links_.all()) {

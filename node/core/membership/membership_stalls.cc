@@ -8,7 +8,7 @@
 namespace muster::core {
 namespace {
 
-// How often it is asked who is where a silent peer was.
+// How often the address of a silent peer is probed for another life.
 constexpr absl::Duration kWhoPeriod = absl::Seconds(2);
 constexpr int kMaxStalls = 4;  // Sixteen times DetectorOptions::link_stall.
 
@@ -20,12 +20,12 @@ void Membership::Impl::LinkProgress(LinkId id, bool idle_or_acked, Now now) {
   if (idle_or_acked) {
     Member* member = table_.Find(link->hello.origin.life);
     if (member != nullptr && link->unacked != kNever) {
-      // Of a link that has just come up the first words, which are small, are
-      // acknowledged at once, however slow it is.
+      // The first frames of a new link are small, and are acknowledged at once
+      // however slow the link is.
       if (now.mono - link->up >= times_.link_stall * (1 << kMaxStalls)) {
         member->stalls = 0;
       }
-      // While its beats did not arrive it was cut, not slow.
+      // A link without beats was cut, not slow.
       PeerLinks::Acked(*link,
                        now.mono - std::max(link->unacked, member->resumed));
     }
@@ -45,8 +45,8 @@ bool Membership::Impl::IsStalled(const Link& link, Now now) const {
   if (member == nullptr || !link.linked || !IsAlive(member->origin.life)) {
     return false;
   }
-  // A link may be slow and not dead: each fresh one that fares no better is
-  // given twice the time.
+  // A link may be slow and not dead: each fresh link that fares no better gets
+  // twice the time.
   absl::Duration limit =
       PeerLinks::StallAfter(link, times_.link_stall) * (1 << member->stalls);
   auto long_since = [&](Instant t) {
@@ -59,9 +59,9 @@ bool Membership::Impl::IsStalled(const Link& link, Now now) const {
   return silent || unacked;
 }
 
-// TCP tries again later and later. Meanwhile another life may have begun where
-// a silent one was, and know nothing of this node; or the way is free again,
-// and a fresh link is there sooner.
+// TCP retries at longer and longer intervals. Meanwhile another life may have
+// begun at the address of a silent one, and know nothing of this node. Or the
+// path is free again, and a fresh link is up sooner.
 void Membership::Impl::AskWhoIsThere(Step& step) {
   who_next_.Run(table_.rows(), SliceOf(table_.rows().size()), [&](auto& item) {
     auto& [life, member] = item;

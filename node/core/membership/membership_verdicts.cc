@@ -1,4 +1,4 @@
-// Who is suspect, who is down, and what is asked before that is said.
+// Verdicts: suspicion, the indirect pings and probes that confirm it, and down.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -136,10 +136,10 @@ void Membership::Impl::StartCheck(Member& member, Step& step) {
   step.out.probes.push_back({token_, member.address});
 }
 
-// Whether each member that may have heard of this one could answer: one that is
-// alive and has no link to this node, or one that has brought nothing since or
-// was not in use when it was asked, may be on the only way to it. Those whose
-// addresses refuse as well are left out, unless one is known to have lived on.
+// Whether every member that may have heard this one could answer. A live member
+// may be on the only path to it: one without a link to this node, or whose link
+// has brought nothing since, or was not in use when it was asked. Members whose
+// addresses refuse as well do not count, unless one is known to have lived on.
 bool Membership::Impl::HeardAllButThoseGone(const Member& member) const {
   return std::all_of(judged_.begin(), judged_.end(), [&](crdt::LifeId life) {
     const Member* other = table_.Find(life);

@@ -48,8 +48,8 @@ void NameCheck::Beat(crdt::LifeId life, uint64_t number, Instant at) {
   if (number <= rival.beat) return;
   bool first = rival.beat == 0;
   rival.beat = number;
-  // Peers may know different last beats of the dead: only those count that
-  // were made since.
+  // Peers may know different last beats of the dead: only beats made since
+  // count.
   if (first || at <= rival.since) return;
   ++rival.advances;
   if (rival.verdict == Rival::Verdict::kPending && rival.advances >= 2) {

@@ -5,7 +5,7 @@
 namespace muster::core {
 namespace {
 
-// A link is no slower than this; what took longer was an outage.
+// A link is no slower than this; a longer round trip was an outage.
 constexpr absl::Duration kLongestRtt = absl::Seconds(5);
 // A ping without an answer for so long is lost. TCP loses none, so this is
 // longer than anybody waits for the answer.

@@ -1,8 +1,8 @@
 // Resume: a session goes on at this node, whether it was here or elsewhere.
 //
-// From elsewhere it is *adopted*: a pending copy shows nothing while the
-// client's entries are written under it with their old refs; then one
-// mutation, the record with a higher resume number, puts it in force.
+// A session from elsewhere is *adopted*. The client's entries are written with
+// their old refs under a pending copy, which shows nothing. Then one mutation,
+// the record with a higher resume number, puts the copy in force.
 #include <algorithm>
 #include <utility>
 
@@ -19,7 +19,7 @@ using crdt::SessionState;
 
 namespace {
 
-// A resume adds one, and so may an attempt of a client: no session gets there.
+// No session gets there: a resume adds one, and so may an attempt of a client.
 constexpr uint64_t kMaxResumeNumber = uint64_t{1} << 32;
 
 }  // namespace
@@ -74,8 +74,8 @@ void LocalSessions::Resume(RequestId id, ResumeRequest request, Output& out) {
   }
 }
 
-// Once its grace is over the entries of a session are about to leave, and may
-// have left elsewhere: it is adopted from nothing.
+// A session whose grace is over is adopted without its entries: they are about
+// to leave, and may have left elsewhere.
 void LocalSessions::StartAdoption(Adoption adoption, SessionIdx in_force) {
   SessionIdx own = OwnCopy(adoption.wish.open.session);
   if (own != kNone && own == in_force) {
@@ -120,9 +120,8 @@ bool LocalSessions::RunAdoption(Adoption& adoption, Output& out) {
   return true;
 }
 
-// What the client holds beyond our entries is missing; ours that it does not
-// hold are dropped.
-// Rows of the session go only through this job meanwhile: see Live().
+// Entries that only the client names are missing; entries that it does not name
+// are dropped. Meanwhile only this job removes rows of the session: see Live().
 bool LocalSessions::KeepOwnEntries(Adoption& adoption, SessionIdx own) {
   const auto& wishes = adoption.wish.entries;
   size_t left = kSlice;

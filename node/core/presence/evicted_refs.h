@@ -1,6 +1,6 @@
-// The refs of the latest evicted entries, with the reason of each: so that a
-// client which names one later is told that it was evicted, and does not take
-// it for lost.
+// The refs of the latest evicted entries, with the reason of each. So a client
+// that names such a ref later is told that the entry was evicted, and does not
+// take the entry for lost.
 //
 // Limit: kMax refs; the oldest goes. Cost: O(log kMax). Threads: one.
 #ifndef MUSTER_NODE_CORE_PRESENCE_EVICTED_REFS_H_

@@ -15,8 +15,8 @@ using crdt::SessionState;
 
 namespace {
 
-// Of a session that was never anywhere else no lower copy is about: its record
-// is kept for resumes that are on their way.
+// How long the record of a session that was never elsewhere is kept. No lower
+// copy of it exists: the record is for resumes that are on their way.
 constexpr absl::Duration kKeepClosed = absl::Minutes(1);
 
 }  // namespace
@@ -120,8 +120,8 @@ absl::StatusOr<SessionInfo> LocalSessions::Open(
 absl::Status LocalSessions::Close(crdt::SessionId session) {
   SessionIdx i = OwnCopy(session);
   if (i == kNone) return NotHere(session);
-  // A resume elsewhere must find that it has ended; a lower copy that is
-  // still about must stay hidden.
+  // The record is a tombstone: a resume elsewhere must find that the session
+  // has ended, and a lower copy that still exists must stay hidden.
   const bool adopted = store().session(i).shared->resume > 0;
   End(i, adopted ? options_.record_keep
                  : std::min(options_.record_keep, kKeepClosed));
@@ -171,8 +171,8 @@ bool LocalSessions::IsBack(SessionIdx moved) const {
          roll_.store().session(i).stream == own_.stream().idx;
 }
 
-// Of a session that comes and goes no more is kept than a record a node, and
-// what may still be shown.
+// A session that comes and goes leaves one record a node, and copies that may
+// still be shown: other moved copies of this node are dropped soon.
 void LocalSessions::DropOldRecords(crdt::SessionId session) {
   for (SessionIdx i = store().FirstCopy(session); i != kNone;
        i = store().NextCopy(i)) {
@@ -199,7 +199,8 @@ void LocalSessions::OnDeadline(crdt::ElementId id) {
       return;
     case SessionState::kMoved:
       if (roll_.Expire(i)) {
-        // Where it is back here, the copy in force says all that this does.
+        // If the session is back here, the copy in force makes this record
+        // redundant.
         roll_.SetDeadline(
             i, roll_.lived_us() +
                    absl::ToInt64Microseconds(IsBack(i) ? options_.leave_delay

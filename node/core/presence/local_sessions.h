@@ -6,13 +6,13 @@
 //   Resume ─────┴── adopt: pending copy, entries, then the record
 //   a higher copy elsewhere ──> moved: record kept, entries removed
 //
-// One whose grace is over leaves once no resume of it can be on its way from
-// another node (see leave_gate.h), and at the latest leave_delay later.
-// Records of ended and moved sessions are kept for some time, max_ended of
-// them at most: a further one takes the place of the oldest.
+// A session whose grace is over leaves once no resume of it can be on its way
+// from another node (see leave_gate.h), and at the latest leave_delay later.
+// Records of ended and moved sessions, their tombstones, are kept for some
+// time, max_ended of them at most: a further record replaces the oldest.
 //
-// A session with a few entries is ended in one call, a larger one in slices of
-// a job, as every resume is.
+// A session with a few entries ends in one call. A larger session ends, and
+// every resume runs, in slices of a job.
 //
 // Costs: each operation of a batch is O(1); Resume and ending O(entries) in
 // slices. Errors are those of presence.proto. Threads: one.
@@ -54,8 +54,8 @@ class LocalSessions {
                              size_t& budget);
   void Resume(RequestId id, ResumeRequest request, Output& out);
 
-  // An eviction begins here: what resumes under way have not looked at yet is
-  // not adopted. See node/core/replica/eviction.h.
+  // An eviction begins here: resumes under way do not adopt the evicted entries
+  // that they have not looked at yet. See node/core/replica/eviction.h.
   void NoteEviction(const std::string& topic, const std::string& key,
                     const EvictedRefs::Reason& reason);
   // An entry of another node is evicted.
@@ -71,7 +71,7 @@ class LocalSessions {
   // Ends some of the sessions whose grace is over, if it was by then; true if
   // more may be due.
   bool RunLapsed(Instant known_until);
-  // Sessions wait for RunLapsed.
+  // Whether sessions wait for RunLapsed.
   bool has_lapsed() const { return !lapsed_.empty(); }
   // Own copies lost against higher ones elsewhere.
   void OnLosers(const std::vector<crdt::SessionIdx>& losers, Output& out);
@@ -79,7 +79,7 @@ class LocalSessions {
   bool RunJob(Output& out);
   bool has_work() const { return !endings_.empty() || !adoptions_.empty(); }
   size_t count() const { return live_; }
-  // Records of ended sessions that went before their time, ever.
+  // How many records were dropped before their time, ever.
   uint64_t records_dropped() const { return records_dropped_; }
   size_t endings() const { return endings_.size(); }
   size_t adoptions() const { return adoptions_.size(); }
@@ -95,7 +95,7 @@ class LocalSessions {
     // Keep the record for this long once the entries are gone; 0: drop it.
     absl::Duration keep;
   };
-  // Its grace is over.
+  // A session whose grace is over.
   struct Lapsed {
     crdt::ElementId id;
     crdt::Seq seq;  // Of its record: it changes if the session is resumed.
@@ -114,8 +114,8 @@ class LocalSessions {
     // Own: the rows that were wished, and where their sweep has come to.
     absl::btree_set<crdt::RowIdx> kept;
     crdt::RowIdx sweep = crdt::kNone;
-    // The evictions that had begun before it, and what its client is to be
-    // told of those since.
+    // The evictions that had begun before the adoption, and those since, of
+    // which its client is to be told.
     uint64_t evictions_before = 0;
     std::map<crdt::Ref, EntryEvicted> evicted;
   };
@@ -161,7 +161,8 @@ class LocalSessions {
   bool StillWanted(const Adoption& adoption, crdt::SessionIdx copy) const;
   bool KeepOwnEntries(Adoption& adoption, crdt::SessionIdx own);
   bool AdoptEntries(Adoption& adoption, crdt::SessionIdx copy);
-  // Whether what is wished is not here for an eviction; then it is noted.
+  // Whether the wished entry is missing because it was evicted; if so, notes
+  // that.
   bool WasEvicted(Adoption& adoption, const EntryView& wish);
   static void TellEvicted(Adoption& adoption, Output& out);
   void FinishAdoption(Adoption& adoption, crdt::SessionIdx copy, Output& out);
@@ -171,8 +172,8 @@ class LocalSessions {
   OwnStream& own_;
   std::function<std::string(crdt::LifeId)> where_;
   size_t live_ = 0;  // Own sessions that are connected or in grace.
-  // In the order in which their graces ended; those that another node adopts
-  // wait aside.
+  // Sessions in the order in which their graces ended; those that another node
+  // is adopting wait aside.
   std::deque<Lapsed> lapsed_;
   std::deque<Lapsed> adopted_elsewhere_;
   std::deque<Ending> endings_;
@@ -184,7 +185,7 @@ class LocalSessions {
   absl::btree_map<std::pair<crdt::SessionIdx, crdt::Ref>, crdt::RowIdx>
       adopted_;
   EvictedRefs evicted_;
-  // Pairs evicted since there was no adoption the last time.
+  // Pairs evicted since the last moment without an adoption.
   struct Eviction {
     uint64_t number = 0;  // The latest one of the pair.
     EvictedRefs::Reason reason;

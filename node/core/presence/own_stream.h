@@ -25,8 +25,8 @@ class OwnStream {
   // REQUIRES: it has no live rows.
   void RemoveSession(crdt::SessionIdx session);
 
-  // `ref`: none, or the ref it had where it was adopted from; then `root` is
-  // what it was first tracked as.
+  // `ref`: none, or, for an adopted entry, its ref at the former owner; `root`
+  // is then the element of its first track.
   crdt::RowIdx AddEntry(crdt::SessionIdx session, absl::string_view topic,
                         absl::string_view key, absl::string_view meta,
                         const crdt::Ref& ref, const crdt::EntryRoot& root);

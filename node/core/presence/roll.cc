@@ -19,9 +19,9 @@ using crdt::Seq;
 using crdt::SessionIdx;
 using crdt::SessionState;
 
-// Own sessions that one call of RunDeadlines tells of.
+// How many own sessions one call of RunDeadlines returns.
 constexpr size_t kOwnDue = 32;
-// Rows and sessions that a slice of a sweep looks at.
+// How many rows and sessions a slice of a sweep looks at.
 constexpr size_t kSwept = 128;
 
 }  // namespace
@@ -75,8 +75,8 @@ bool Roll::ApplyRun(Stream& stream, absl::string_view& bytes, Seq seq,
   return true;
 }
 
-// Decodes a few, so that what they touch is fetched meanwhile, and applies
-// them. Takes what it has applied off `bytes` and `seq`.
+// Decodes a few mutations, so that their memory is prefetched meanwhile, and
+// applies them. Moves `bytes` and `seq` past the applied ones.
 bool Roll::ApplySome(Stream& stream, absl::string_view& bytes, Seq& seq,
                      Seq end) {
   struct Ahead {
@@ -219,8 +219,8 @@ Roll::Applied Roll::RemoveEntry(Stream& stream, crdt::ElementId id) {
   RowIdx row = store_.FindEntry(stream.idx, id);
   if (row == kNone) return Applied::kOk;
   SessionIdx session = store_.session_of(row);
-  // While another copy is to take over, the entry goes on being shown until the
-  // other copy's row takes its place.
+  // If another copy is to take over, the entry stays shown until the other
+  // copy's row replaces it.
   if (store_.shown(row) && Wanted(session) == Want::kKeep) {
     DetachCursors(row);
     DetachJob(row);

@@ -1,25 +1,24 @@
-// The roll: the elements of all presence streams, and what is shown of them. It
-// is the StreamState of their kind.
+// The roll: the elements of all presence streams, and which of them are shown.
+// It is the StreamState of their kind.
 //
 // Mutations come in one at a time (Apply) and change the store; the roll
-// decides what that shows. A session may have several *copies*, one an origin;
-// the highest (epoch, resume, origin) is in force. An entry is shown if its
-// copy is in force and has not lapsed: it is not expired, and its stream is not
-// hidden (or the session's grace is not over). What has lapsed while there is
-// another copy is *buried* 3 s later, and in force no more. What a mutation
-// changes for one entry is done at once; what it changes for a whole session or
-// stream is a job:
+// decides which entries are shown. A session may have several *copies*, one an
+// origin; the highest (epoch, resume, origin) is in force. An entry is shown if
+// its copy is in force and has not lapsed: the copy is not expired, and its
+// stream is not hidden (or the session's grace is not over). A lapsed copy of a
+// session with another copy is *buried* 3 s later, and is then no longer in
+// force. A change of one entry takes effect at once; a change of a whole
+// session or stream is a job:
 //
 //   Apply(put session) --copies changed--> jobs: winner, then losers
 //   SetHidden(stream) ------------------> job: every session of the stream
 //   deadline passed --------------------> job: that session
 //
-// A job makes shown equal to wanted, row by row; running it twice changes
-// nothing, and the order of jobs does not matter. Where a copy takes over, each
-// of its rows takes the place of the row that shows the same entry (Transfer),
-// and so it does when that one is to be hidden or removed first: nothing is
-// reported, or an update if the refs differ. Rows show the same entry if they
-// were first tracked as one element.
+// A job makes shown equal to wanted, row by row. Jobs are idempotent, and their
+// order does not matter. When a copy takes over, each of its rows replaces the
+// row that shows the same entry (Transfer), also if the latter is hidden or
+// removed first. Watchers are told nothing, or of an update if the refs differ.
+// Rows show the same entry if they have the same root: one first track.
 //
 // Invariants:
 //   1. When no job is left, a row is shown iff Wanted(its session) is kShow
@@ -52,7 +51,7 @@
 
 namespace muster::core {
 
-// A place in a stream's elements in seq order; it moves on when its element
+// A position in a stream's elements in seq order. It moves on when its element
 // is removed or changed.
 struct SeqCursor {
   crdt::StreamIdx stream = crdt::kNone;
@@ -78,8 +77,8 @@ class Roll final : public StreamState {
   }
   std::unique_ptr<ElementWalk> Elements(Stream& stream) override;
   std::unique_ptr<ElementMerge> Rebase(Stream& stream) override;
-  // Also settles what of it waited for the end of a rebase, or for it to be
-  // shown.
+  // Also settles the parts of the stream that waited for the end of a rebase,
+  // or for the stream to be shown.
   void Settle(Stream& stream) override;
   // Whether a session of it is shown, or may be within its grace.
   bool HasWanted(const Stream& stream) const override;
@@ -92,8 +91,8 @@ class Roll final : public StreamState {
   // kBad: it names a session that does not exist, or an element of another
   // kind; nothing is changed. Does not move the VV.
   Applied Apply(Stream& stream, const crdt::Mutation& mutation);
-  // As Apply, of an element of a rebase: what is here may be later than it, if
-  // a rebase that was not finished left it.
+  // As Apply, of an element of a rebase. The element here may be later, if an
+  // unfinished rebase left it.
   Applied Put(Stream& stream, const crdt::Mutation& mutation);
   // As Apply, of an entry whose id is new, of a session that is there.
   crdt::RowIdx AddEntry(Stream& stream, crdt::SessionIdx session,
@@ -111,7 +110,8 @@ class Roll final : public StreamState {
   crdt::SessionIdx CopyOf(crdt::SessionId session,
                           crdt::StreamIdx stream) const;
   bool HigherCopy(crdt::SessionIdx a, crdt::SessionIdx b) const;
-  // Of a session of another node: too late to be resumed with its entries.
+  // Whether a session of another node can no longer be resumed with its
+  // entries.
   bool GraceOver(crdt::SessionIdx session) const;
   enum class Want { kHide, kShow, kKeep };
   Want Wanted(crdt::SessionIdx session) const;
@@ -127,11 +127,11 @@ class Roll final : public StreamState {
   Now now() const { return streams_.now(); }
   // Sets the deadline of a session; 0 is none.
   void SetDeadline(crdt::SessionIdx session, int64_t lived_us);
-  // Nothing of it is to be shown any more. False if that was so already.
+  // The session is not to be shown any more. False if that was so already.
   bool Expire(crdt::SessionIdx session);
-  // Deadlines that have passed: own sessions are appended to `own` (by
-  // element id), others expire. At most `limit`, few of them own, since to end
-  // one takes longer; true if there may be more.
+  // Handles deadlines that have passed: own sessions are appended to `own` (by
+  // element id), others expire. At most `limit`, few of them own, since ending
+  // a session takes longer. True if there may be more.
   bool RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own);
 
   // ---- jobs ----
@@ -176,7 +176,7 @@ class Roll final : public StreamState {
   void RemoveRow(crdt::RowIdx row);
   void RemoveSessionRecord(crdt::SessionIdx session);
 
-  // Nothing of it is shown any more, unless its owner is heard again.
+  // Whether the copy is not shown any more, unless its owner is heard again.
   bool Lapsed(crdt::SessionIdx session) const;
   void BuryLater(crdt::SessionIdx session);
   void OnCopiesChanged(crdt::SessionId session);
@@ -199,9 +199,9 @@ class Roll final : public StreamState {
   StreamTable& streams_;
   crdt::PresenceStore store_;
   std::vector<Stream*> by_idx_;
-  // What of a stream, by index, is shown or may be though it is hidden.
+  // By stream index: the parts of a hidden stream that are, or may be, shown.
   struct Lasting {
-    // Until then, in lived microseconds, a session with grace may be shown.
+    // A session with a grace may be shown until then, in lived microseconds.
     int64_t wanted_until_us = 0;
     int jobs = 0;  // That have not looked at all of its sessions yet.
   };

@@ -1,5 +1,5 @@
-// What is shown: copies in force, hiding, and the jobs that make shown equal
-// to wanted.
+// Visibility of entries: copies in force, hiding, and the jobs that make shown
+// equal to wanted.
 #include <algorithm>
 #include <limits>
 
@@ -39,9 +39,9 @@ SessionIdx Roll::Highest(crdt::SessionId session) const {
   return best;
 }
 
-// The owner of a lower copy may never hear of a higher one that has lapsed, as
-// nobody learns a stream of which nothing is wanted. What it says is believed
-// once it has had the time to say that the session has moved.
+// The owner of a lower copy may never hear of a higher copy that has lapsed,
+// since no node learns a stream of which nothing is wanted. The lower copy
+// counts again once its owner has had time to say that the session has moved.
 SessionIdx Roll::InForce(crdt::SessionId session) const {
   SessionIdx best = kNone;
   for (SessionIdx i = store_.FirstCopy(session); i != kNone;
@@ -89,9 +89,9 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
   SessionIdx winner = sole ? i : InForce(session.session);
   if (winner == kNone) return Want::kHide;
   if (winner != i && !Mutated(Mutant::kAdoptionShowsBoth)) {
-    // In a rebase records come before entries, and one that has moved says that
-    // another copy comes; a stream that is to be shown again is not yet: until
-    // then, the rows that are to take the places of these may be still to come.
+    // The rows that replace these may be still to come: a rebase sends records
+    // before entries, a moved record announces another copy, and a stream that
+    // is catching up is not shown yet.
     const crdt::PresenceStore::Session& other = store_.session(winner);
     const Stream& others = *by_idx_[other.stream];
     bool coming = others.rebasing || others.visibility.catching_up() ||
@@ -99,10 +99,10 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
                    (other.flags & kExpired) == 0);
     return coming ? Want::kKeep : Want::kHide;
   }
-  // Until then, what it held before and holds no more is still there, too.
+  // Until the rebase ends, entries that it will sweep are still here.
   if (stream.rebasing && !sole) return Want::kKeep;
   if (state != SessionState::kMoved) return Want::kShow;
-  // What it has moved to has come, and has lapsed.
+  // The copy that the session moved to has come, and has lapsed.
   return sole || Highest(session.session) == i ? Want::kKeep : Want::kHide;
 }
 
@@ -206,9 +206,8 @@ void Roll::QueueSession(SessionIdx i) {
   jobs_.emplace_back(Job::Kind::kSession, session.stream, session.id);
 }
 
-// The shown row whose place this row takes, or kNone: of another copy, or of
-// this one, which had removed it and is given it again by a holder that is
-// behind.
+// The shown row that this row replaces, or kNone. It is a row of another copy,
+// or of this copy, if a holder that is behind sends a removed entry again.
 RowIdx Roll::RowToReplace(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
   if (store_.Sole(session)) return kNone;
@@ -222,8 +221,8 @@ RowIdx Roll::RowToReplace(RowIdx row) const {
       });
 }
 
-// The row of the copy in force that takes this row's place, or kNone: of one
-// that is not shown yet the rows may be old ones.
+// The row of the copy in force that replaces this row, or kNone. A copy that is
+// not shown yet replaces nothing: its rows may be old.
 RowIdx Roll::RowThatReplaces(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
   if (store_.Sole(session)) return kNone;
@@ -251,7 +250,8 @@ void Roll::HideOrReplace(RowIdx row) {
 void Roll::ReconcileRow(RowIdx row) {
   Want want = Wanted(store_.session_of(row));
   if (store_.detached(row)) {
-    // Its owner has removed it: only what is to take its place keeps it.
+    // The owner has removed the entry: it stays only until its replacement
+    // comes.
     if (want != Want::kKeep || !store_.shown(row)) RemoveRow(row);
   } else if (want == Want::kShow && !store_.shown(row)) {
     RowIdx old = RowToReplace(row);

@@ -1,5 +1,5 @@
-// How sessions end: those whose grace is over, their entries, and the records
-// that stay behind.
+// The end of sessions: the end of their grace, the removal of their entries,
+// and the records (tombstones) that stay behind.
 #include <algorithm>
 
 #include "node/core/presence/local_sessions.h"
@@ -13,7 +13,7 @@ using crdt::SessionState;
 
 namespace {
 
-// Sessions whose grace is over that one call looks at.
+// How many sessions whose grace is over one call looks at.
 constexpr size_t kLapsedAtOnce = 32;
 
 }  // namespace
@@ -53,14 +53,14 @@ void LocalSessions::EndLapsed(const Lapsed& lapsed) {
                                                : absl::ZeroDuration());
 }
 
-// Not resumed since: that, too, changes the record.
+// The session has not been resumed since: a resume changes its record's seq.
 bool LocalSessions::IsLapsed(SessionIdx i, crdt::Seq seq) const {
   const auto& session = roll_.store().session(i);
   return session.state() == SessionState::kDisconnected && session.seq == seq &&
          !BeingResumed(session.session);
 }
 
-// Another node, which has accepted a resume, is writing the entries there.
+// Another node has accepted a resume, and is writing the entries to its stream.
 bool LocalSessions::BeingAdopted(SessionIdx own) const {
   const crdt::PresenceStore& store = roll_.store();
   const crdt::SessionId id = store.session(own).session;
@@ -100,7 +100,7 @@ bool LocalSessions::RunEnding(Ending& ending) {
   SessionIdx i = store().FindSession(own_.stream().idx, ending.id);
   if (i == kNone) return true;
   size_t left = kSlice;
-  // The detached, which come last, go when the copy that replaces them is
+  // Detached rows, which come last, go when the copy that replaces them is
   // shown.
   for (RowIdx row = store().FirstRowOf(i);
        row != kNone && !store().detached(row); row = store().FirstRowOf(i)) {
@@ -128,7 +128,8 @@ bool LocalSessions::RunJob(Output& out) {
 
 void LocalSessions::KeepRecord(SessionIdx i, absl::Duration keep) {
   const auto& session = store().session(i);
-  // What has moved may be shown until it is there, but no longer than this.
+  // A moved session may be shown until its new copy is here, but no longer than
+  // this.
   if (session.state() == SessionState::kMoved) {
     keep = std::max(absl::Milliseconds(session.shared->grace_ms),
                     options_.leave_delay);

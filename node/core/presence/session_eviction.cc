@@ -1,8 +1,8 @@
-// Evictions, as the sessions of this node meet them.
+// Evictions, for the sessions of this node.
 //
-// A client that is in the middle of a resume is told after its answer. What it
-// asks for and is evicted meanwhile counts as evicted, not as missing: a client
-// tracks again what is missing.
+// A client in the middle of a resume is told after its answer. An entry that it
+// names and that is evicted meanwhile counts as evicted, not as missing: a
+// client tracks missing entries again.
 #include <algorithm>
 #include <utility>
 

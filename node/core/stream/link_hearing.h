@@ -1,18 +1,18 @@
-// What this node hears on a link to a peer: whether frames come at all, and
-// whether the peer has told where it stands.
+// The state of hearing on a link to a peer: whether frames come at all, and
+// whether the peer has told its positions.
 //
 //          full positions            a frame after a silence
 //   kNew ------------------> kTold ---------------------------> kBack
 //                              ^                                  |
 //                              +------------ positions -----------+
 //
-//   kNew   the link is up; the peer has not told where it stands
-//   kTold  it has, and is heard
-//   kBack  it was silent and is heard again, and has told nothing since: the
-//          next positions are news, as on a new link
+//   kNew   the link is up; the peer has not told its positions
+//   kTold  the peer has told them, and is heard
+//   kBack  the peer was silent and is heard again, but has told no positions
+//          since: the next ones are news, as on a new link
 //
-// Beats travel on every link: one without them is *silent*, open or not, and
-// nothing is pulled over it.
+// Beats travel on every link. A link without beats is *silent*, open or not,
+// and nothing is pulled over it.
 #ifndef MUSTER_NODE_CORE_STREAM_LINK_HEARING_H_
 #define MUSTER_NODE_CORE_STREAM_LINK_HEARING_H_
 
@@ -33,7 +33,7 @@ class LinkHearing {
   explicit LinkHearing(Instant now) : heard_(now) {}
 
   State state() const { return state_; }
-  // Whether the peer has told of all its streams, at some time.
+  // Whether the peer has ever told the positions of all its streams.
   bool told() const { return state_ != State::kNew; }
   bool silent(Instant now) const { return now - heard_ > kSilent; }
 
@@ -43,7 +43,7 @@ class LinkHearing {
     heard_ = now;
   }
   // Positions have come, of all streams if they are `full`. True: they are the
-  // first since the link is up, or since a silence.
+  // first since the link came up, or since a silence.
   bool Told(bool full) {
     const bool news = state_ != State::kTold;
     if (full || state_ == State::kBack) state_ = State::kTold;

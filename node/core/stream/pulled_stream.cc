@@ -69,7 +69,7 @@ std::unique_ptr<RebaseReceiver> PulledStream::Finish() {
 std::unique_ptr<RebaseReceiver> PulledStream::Abandon() {
   MUSTER_CHECK(rebasing());
   std::unique_ptr<RebaseReceiver> rebase = std::move(rebase_);
-  // Further frames of this rebase are not for anybody.
+  // Further frames of this rebase are ignored.
   rebase_id_ = 0;
   Enter(State::kBroken);
   return rebase;

@@ -1,25 +1,25 @@
-// A stream of another origin, as this node pulls it: from whom, and how it is
-// coming. It is what Progress is in etcd's raft, on the follower's side.
+// A stream of another origin as this node pulls it: its source and its
+// progress. The counterpart of Progress in etcd's raft, on the follower's side.
 //
 //   state       means                               left by
-//   kIdle       nobody is asked for it              Ask -> kFollowing
+//   kIdle       no source is asked                  Ask -> kFollowing
 //   kFollowing  a source is asked: mutations come,  Ask -> kFollowing
 //               or will, or a rebase                Begin -> kRebasing
 //                                                   LoseSource -> kIdle
 //   kRebasing   frames of a rebase come in          Applied -> kSweeping
 //               from the source                     Abandon -> kBroken
-//   kSweeping   all of the rebase is here; what it  Finish -> kFollowing,
-//               did not name is being removed       or kIdle without a source
+//   kSweeping   the rebase is here completely;      Finish -> kFollowing,
+//               unnamed elements are being removed  or kIdle without a source
 //   kBroken     the rebase broke off; a source is   Ask -> kFollowing
 //               asked again soon                    LoseSource -> kIdle
 //
-// A rebase in kSweeping is never abandoned, and needs its source no more: the
-// source may be lost meanwhile.
+// A rebase in kSweeping is never abandoned. It no longer needs its source,
+// which may be lost meanwhile.
 //
-// The Stream itself knows whether it is *whole*: Stream::rebasing says that
-// elements later than its VV may be here, from the first frame of a rebase
-// until one has come to its end. So a stream in kIdle, kFollowing or kBroken
-// may be one that a broken rebase has left half.
+// Stream::rebasing says whether the stream is *whole*. From the first frame of
+// a rebase until a rebase has come to its end, elements later than the VV may
+// be here. So a broken rebase may have left a stream in kIdle, kFollowing or
+// kBroken half.
 //
 // Invariants, checked at each transition and by Check:
 //   1. There is a RebaseReceiver in kRebasing and kSweeping, and in no other.
@@ -55,7 +55,7 @@ class PulledStream {
   bool rebasing() const { return state_ == State::kRebasing; }
   // The link that was asked last, or 0.
   LinkId source() const { return source_; }
-  // Frames of a rebase with another id are not for this node: 0 accepts none.
+  // Frames of a rebase with another id are ignored: 0 accepts no rebase.
   uint64_t rebase_id() const { return rebase_id_; }
   // Null but in kRebasing and kSweeping.
   RebaseReceiver* rebase() { return rebase_.get(); }
@@ -67,11 +67,11 @@ class PulledStream {
   void Ask(LinkId source, uint64_t rebase_id, uint64_t received, Instant now);
   // The first frame of a rebase has come from the source.
   void Begin(std::unique_ptr<RebaseReceiver> rebase);
-  // Frames were applied: what was coming in may all be here.
+  // Frames were applied: the rebase may be here completely.
   void Applied();
-  // Everything that was not named is removed. The receiver.
+  // All unnamed elements are removed. Returns the receiver.
   std::unique_ptr<RebaseReceiver> Finish();
-  // The rebase that was coming in broke off: the receiver.
+  // The rebase that was coming in broke off. Returns the receiver.
   std::unique_ptr<RebaseReceiver> Abandon();
   // The source's link is gone, or it has nothing to send. REQUIRES: no rebase
   // is coming in from it.
@@ -84,13 +84,14 @@ class PulledStream {
     since_ = now;
     asked_again_ = 0;
   }
-  // The same source was asked once more, `times` since anything came of it.
+  // The stream was pulled once more, `times` since the last progress.
   void AskedAgain(int times) { asked_again_ = times; }
   int asked_again() const { return asked_again_; }
   // The pull, or the last progress.
   Instant since() const { return since_; }
   Instant last_pull() const { return last_pull_; }
-  // What the source's link had brought by the pull, of any stream.
+  // Bytes of bulk, of any stream, that the source's link had brought at the
+  // pull.
   uint64_t ahead() const { return ahead_; }
 
   // The link to the origin came up while a rebase of another was coming in: the
@@ -102,7 +103,7 @@ class PulledStream {
   crdt::Seq told;        // The furthest that any peer ever was.
   bool force = false;    // The digest did not match: rebase from 0.
   bool rebased = false;  // Once, at least, and to its end.
-  // The owner's last word, to be passed on to those who pull it from here.
+  // The owner's last checkpoint, for the peers that pull the stream from here.
   std::optional<CheckpointFrame> checkpoint;
 
  private:

@@ -130,8 +130,8 @@ RebaseReceiver::Outcome RebaseReceiver::Apply(const RebaseFrame& frame) {
 }
 
 RebaseReceiver::Outcome RebaseReceiver::Begin(const RebaseFrame& frame) {
-  // The first round starts at 0 or where we stand, another where the one
-  // before it ended.
+  // The first round starts at 0 or at our position, a later round at the end of
+  // the one before.
   bool fits = number_ == 1 ? frame.have == stream_.vv || frame.have == Seq()
                            : frame.have == at_;
   if (!fits || frame.seq < frame.have) return Outcome::kBad;

@@ -17,15 +17,15 @@
 // Example: 1,000,000 equal entries and ten that differ cost about a byte each,
 // and ten puts.
 //
-// Everything the receiver applies is moved to the end of its seq order. What a
-// broken rebase leaves is neither the state at the VV nor a later one: the
-// stream stays in rebase until another one comes to its end. That one goes on
-// from the VV if its sender has all that is here (upto >= Stream::applied);
-// else it starts from 0, and puts replace what is later than they.
+// Every element that the receiver applies moves to the end of its seq order. A
+// broken rebase leaves neither the state at the VV nor a later one: the stream
+// stays in rebase until another rebase comes to its end. The latter goes on
+// from the VV if its sender has everything that is here (upto >=
+// Stream::applied). Else it starts from 0, and its puts replace later elements.
 //
 // Cost: O(elements), a frame at a time: at most frame_bytes and a 16th as
 // many names, or kMaxPuts elements. The receiver passes over at most kSteps of
-// its elements in a step: frames wait for those before them. Threads: one.
+// its elements in a step; later frames wait in a queue. Threads: one.
 #ifndef MUSTER_NODE_CORE_STREAM_REBASE_H_
 #define MUSTER_NODE_CORE_STREAM_REBASE_H_
 
@@ -87,27 +87,27 @@ class RebaseReceiver {
   RebaseReceiver(StreamTable& streams, Stream& stream, uint64_t id);
 
   // kMore: frames wait; kGap: a frame is missing; kBad: the frame contradicts
-  // our state; kEnded: all is here, sweep.
+  // our state; kEnded: the rebase is here completely, sweep.
   enum class Outcome { kOk, kMore, kGap, kBad, kEnded };
   Outcome Step(RebaseFrame frame);
   // Goes on with the frames that wait. Not kGap.
   Outcome Run();
   bool waits() const { return !waiting_.empty(); }
-  // For Run, or once it has ended for Sweep.
+  // There is work for Run, or, once the rebase has ended, for Sweep.
   bool has_work() const { return waits() || ended_; }
-  // One slice of removing what was not named; true when done.
+  // Removes a slice of the unnamed elements; true when done.
   bool Sweep() { return elements_->Sweep(); }
 
   uint64_t id() const { return id_; }
   bool ended() const { return ended_; }
-  // The elements are not in the order of their seqs until it has ended: it has
-  // put some, or one before it that broke off had.
+  // The elements are not in the order of their seqs until the rebase has ended:
+  // this rebase, or a broken one before it, has put some.
   bool reorders() const { return reorders_; }
   crdt::Seq final_seq() const { return final_seq_; }
   uint64_t final_digest() const { return final_digest_; }
 
  private:
-  // Elements passed over in a step; to put one costs as much as kPutSteps.
+  // Elements passed over in a step. A put costs as much as kPutSteps of these.
   static constexpr size_t kSteps = 4096;
   static constexpr size_t kPutSteps = 32;
 

@@ -1,7 +1,7 @@
-// The two loops over elements that every kind's part in a rebase has: filling a
-// frame with names or whole elements, and passing over the elements of this
-// node to those that a frame names. Templates, so that what they do with each
-// element is inlined.
+// The two loops over elements that a rebase of every kind shares. One fills a
+// frame with names or whole elements; the other passes over this node's
+// elements to those that a frame names. They are templates, so that the work on
+// each element is inlined.
 #ifndef MUSTER_NODE_CORE_STREAM_REBASE_ELEMENTS_H_
 #define MUSTER_NODE_CORE_STREAM_REBASE_ELEMENTS_H_
 
@@ -18,13 +18,12 @@ namespace muster::core {
 
 // A name is a byte or two.
 inline constexpr size_t kNameBytes = 16;
-// At most so many elements in one frame: to put them is one step of the
-// receiver.
+// Limit of the elements in one frame: the receiver puts them in one step.
 inline constexpr size_t kMaxPuts = 128;
 
 // A frame of elements from the cursor on: either all named or all whole. `At`
-// has seq() of the element at its cursor (0 at the end), encode(out) its put
-// mutation, and next() to the one after it.
+// has seq(), of the element at its cursor (0 at the end); encode(out), its put
+// mutation; and next(), which moves to the next element.
 template <typename At>
 std::optional<ElementWalk::Elements> TakeElements(
     At at, const ElementWalk::Limits& limits, RebaseFrame::Kind keep,
@@ -50,7 +49,8 @@ std::optional<ElementWalk::Elements> TakeElements(
 }
 
 // Reads the names of a frame from `progress` on, and calls `pass(seq)` for
-// each, which moves past the element of that seq: again if it answered kMore.
+// each, which moves past the element of that seq. If `pass` returns kMore, the
+// next call of PassNames repeats it.
 template <typename Pass>
 ElementMerge::Outcome PassNames(const RebaseFrame& frame,
                                 NameProgress& progress, Pass pass) {

@@ -69,7 +69,7 @@ void Replication::OnUnlinked(LinkId id, Output& out) {
     Stream* stream = streams_.Find(stream_id);
     if (stream != nullptr) AbandonRebase(*stream, pulling);
     pulling.LoseSource();
-    // A rebase of which all has arrived needs its sender no more.
+    // A rebase that has arrived completely no longer needs its sender.
     if (stream == nullptr || pulling.sweeping()) continue;
     ChooseSource(*stream, out);
   }
@@ -170,7 +170,7 @@ void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
   pulling.Progressed(streams_.now().mono);
 }
 
-// Whether deltas that were on their way from another link have brought the
+// Whether deltas from another link, in flight at the pull, have brought the
 // stream further than the rebase goes, or away from where it begins.
 bool Replication::IsOvertaken(const Stream& stream,
                               const RebaseFrame& begin) const {
@@ -216,7 +216,7 @@ void Replication::OnRebaseStep(Stream& stream, PulledStream& pulling,
       outcome != RebaseReceiver::Outcome::kBad) {
     return;
   }
-  // Our state is not what the peer thinks: once more, from nothing.
+  // Our state is not the one that the peer expects: rebase again, from 0.
   if (outcome == RebaseReceiver::Outcome::kBad) pulling.force = true;
   if (streams_.now().mono - pulling.last_pull() < kPullAgain) {
     AbandonRebase(stream, pulling);
@@ -250,7 +250,8 @@ bool Replication::RunJob(Output& out) {
   return has_work();
 }
 
-// What waits to be applied is not acknowledged: the window bounds it.
+// Frames that wait to be applied are not acknowledged, so that the flow-control
+// window bounds them.
 bool Replication::Waits(LinkId link) const {
   return std::any_of(rebasing_.begin(), rebasing_.end(), [&](StreamId id) {
     const PulledStream& pulling = pulling_.at(id);

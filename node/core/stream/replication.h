@@ -1,20 +1,22 @@
-// Replication: how the streams of the table come to be the same on all nodes.
+// Replication: keeps the streams of the table the same on all nodes
+// (anti-entropy: positions are compared, and the missing part is pulled).
 //
-// Every node tells its peers where it stands (positions). For each stream of
-// another origin it names one *source* among its links and pulls: from then on
-// the source sends that stream's mutations as they come, from its log; if the
-// log does not reach, a rebase first. So a stream reaches a node once, from
-// its origin if there is a link to it, else by relay. A rebase that a relay has
-// begun ends before the origin is asked, unless it takes long.
+// Every node tells its peers its position in each stream. For each stream of
+// another origin it picks one *source* among its links and pulls. The source
+// then sends the stream's mutations from its log, as they come. If the log does
+// not reach, the source sends a rebase first: a full-state transfer. So a
+// stream reaches a node once, from its origin if there is a link to it, else by
+// relay. A rebase that a relay has begun ends before the origin is asked,
+// unless it takes long.
 //
 //   A --positions--> B        B --pull(A's stream, after 7)--> A
 //                             A --delta 8..9-----------------> B
 //                             A --delta 10-------------------> B  ...
 //
-// Flow: bulk (deltas and rebase frames) that a peer has not acknowledged is
-// bounded by window_bytes a link. Nothing is queued: a link's place in a
-// stream is a cursor into the log, read when the window allows; if the log has
-// passed on, the peer is rebased.
+// Flow control: a link has a window, window_bytes of bulk (deltas and rebase
+// frames) that the peer has not acknowledged. Nothing is queued: a link's
+// position in a stream is a cursor into the log, read when the window allows.
+// If the log has passed the cursor, the peer is rebased.
 //
 // Invariants: R1, R2, R6, R7, R9 of docs/architecture.md, namely
 //   1. The VV of a stream moves only to the last of a run of mutations applied
@@ -76,8 +78,8 @@ class Replication {
   // ---- streams ----
   // The stream is gone from the table, or must not be served any more.
   void OnStreamGone(const crdt::StreamId& id);
-  // So is one of the dead, since nobody needs it: those who heard later what
-  // lapses in it may think otherwise, and it is not learnt from them again.
+  // The same, for a stream of the dead that nobody needs. A peer that heard
+  // later of its end may still name the stream: it is not learnt again then.
   void OnStreamLapsed(const Stream& stream);
   void Tick(Output& out);
   // Sends what the windows allow. Call after each input.
@@ -98,7 +100,7 @@ class Replication {
   // What that needs is forgotten: it is not asked for again.
   void StopCatchingUp();
   size_t links() const { return links_.size(); }
-  // The stream comes whole and over the link to its origin.
+  // Whether the stream is whole and comes over the link to its origin.
   bool IsDirect(const Stream& stream) const;
   // When a link last brought bulk; long ago if it never did.
   Instant BulkAt(LinkId link) const;

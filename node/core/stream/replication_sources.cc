@@ -15,10 +15,10 @@ namespace {
 
 // Back-off between dials is at most 2 s.
 constexpr absl::Duration kPicky = absl::Seconds(3);
-// What is asked for again is waited for up to so many source_timeouts; and so
-// does an origin for a rebase that another has begun.
+// The longest wait, in source_timeouts, for the answer to a repeated pull. The
+// origin is asked after as long if a relay has begun a rebase.
 constexpr int kLongestWait = 16;
-// And what has begun to come, so many.
+// The first wait, in source_timeouts, for the next frame of a rebase.
 constexpr int kBegunWait = 4;
 
 }  // namespace
@@ -46,10 +46,10 @@ Seq Replication::Furthest(const Stream& stream) const {
   return furthest;
 }
 
-// The link to the origin, else the one that is furthest on. After a rebase that
-// broke off only one that has all that it left here, while the origin lives and
-// for a while; then any: what it told nobody else is gone with it, and all are
-// to be equal.
+// The link to the origin, else the link that is furthest on. After a rebase
+// that broke off, only a link that has everything which the rebase left here;
+// any link if the origin is gone and kPicky has passed: changes that no other
+// node has are gone with the origin, and all nodes must become equal.
 LinkId Replication::BestSource(const Stream& stream, LinkId not_this) const {
   auto pulling = pulling_.find(stream.id());
   Seq least = stream.vv;
@@ -83,7 +83,7 @@ void Replication::ChooseSource(Stream& stream, Output& out) {
   SendPull(stream, pulling, best, out);
 }
 
-// Whether the peer has less than what a broken rebase has left here.
+// Whether the peer has less than a broken rebase has left here.
 bool Replication::GoesBack(const Stream& stream, const Link& link) const {
   if (!stream.rebasing || DirectLink(stream) == link.id) return false;
   const auto told = link.positions.Find(stream);
@@ -109,8 +109,8 @@ void Replication::SendPull(Stream& stream, PulledStream& pulling, LinkId to,
   pull.after =
       pulling.force || GoesBack(stream, links_.at(to)) ? Seq() : stream.vv;
   pull.rebase_id = pulling.rebase_id();
-  // Where nothing is known of a stream its past is not replayed: what has left
-  // since would be shown once more.
+  // A stream of which this node knows nothing comes by a rebase. A replay of
+  // its log would show entries once more that have left since.
   const bool anew =
       stream.vv == Seq() &&
       (Furthest(stream) > Seq() ||
@@ -136,18 +136,18 @@ bool Replication::Holds(LinkId link, const Stream& stream) const {
   return DirectLink(stream) == link || links_.at(link).positions.Has(stream);
 }
 
-// Whether a source that brings nothing may be left for it. Of two that have
-// nothing yet each would take the other for a source.
+// Whether a source that brings nothing may be changed for `link`. Two nodes
+// that have nothing yet would otherwise take each other for a source.
 bool Replication::Helps(const Stream& stream, const PulledStream& pulling,
                         LinkId link) const {
   if (DirectLink(stream) == link || pulling.force) return true;
-  // What a broken rebase has left is to be mended by whoever has it all.
+  // Any peer that has everything may mend the state after a broken rebase.
   const bool half = stream.rebasing && pulling.rebase() == nullptr;
   if (half || stream.applied > stream.vv) return true;
   return links_.at(link).positions.Find(stream)->seq > stream.vv;
 }
 
-// A source that does not bring what another peer has is given up.
+// Changes the source if it does not bring mutations that another peer has.
 void Replication::CheckProgress(Stream& stream, Output& out) {
   auto it = pulling_.find(stream.id());
   if (it == pulling_.end()) return;
@@ -159,13 +159,13 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
     return;
   }
   Instant now = streams_.now().mono;
-  // A source that falls silent is left before it is missed.
+  // A silent source is changed at once, even if nothing is missing yet.
   if (Silent(links_.at(pulling.source()))) {
     LinkId other = BestSource(stream, pulling.source());
     if (other != 0) return SendPull(stream, pulling, other, out);
   }
   const absl::Duration longest = kLongestWait * options_.source_timeout;
-  // What takes so long may take less from its origin.
+  // A rebase that takes this long may be quicker from the origin.
   if (now - pulling.last_pull() > longest &&
       std::exchange(pulling.origin_waits, false)) {
     return ChooseSource(stream, out);
@@ -173,8 +173,8 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   bool behind = (pulling.told > stream.vv && Furthest(stream) > stream.vv) ||
                 stream.rebasing || pulling.force;
   if (!behind) return pulling.Progressed(now);
-  // What was asked for before may still be on the way, and be longer on it,
-  // from whomever: of two slow sources neither would be waited for else.
+  // The wait doubles with each repeated pull, whatever the source: otherwise
+  // the node would flap between two slow sources.
   const absl::Duration wait = (Brings(pulling, stream) ? kBegunWait : 1) *
                               options_.source_timeout *
                               (1 << std::min(pulling.asked_again(), 4));
@@ -182,7 +182,7 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   LinkId best = BestSource(stream, pulling.source());
   if (best != 0 && !Helps(stream, pulling, best)) best = 0;
   if (best == 0 && !Holds(pulling.source(), stream)) {
-    // Nobody has it any more: it can be dropped here, too.
+    // No peer has the stream any more: it can be dropped here, too.
     AbandonRebase(stream, pulling);
     pulling.LoseSource();
     return;
@@ -193,14 +193,15 @@ void Replication::CheckProgress(Stream& stream, Output& out) {
   pulling.AskedAgain(times);
 }
 
-// A rebase that has begun would not come faster from its beginning.
+// Whether a rebase is coming in: to begin it again would not be faster.
 bool Replication::Brings(const PulledStream& pulling,
                          const Stream& stream) const {
   return pulling.rebase() != nullptr && !Unserved(pulling, stream);
 }
 
-// A link is in order, and has a window of bulk on its way at most: what was
-// pulled comes behind that, if not at once.
+// Whether the pulled stream may be queued behind others (head-of-line
+// blocking). A link is in order, and at most one flow-control window of bulk is
+// in flight on it: the stream comes after that at the latest.
 bool Replication::IsQueued(const PulledStream& pulling,
                            const Stream& stream) const {
   const Link& link = links_.at(pulling.source());

@@ -1,13 +1,15 @@
-// A stream that a peer pulls from this node over one link: how it is being
-// sent. As the Progress of a follower in etcd's raft: Replicate, Snapshot, and
-// here Paused, since after a rebase the peer has to sweep before it pulls on.
+// A stream that a peer pulls from this node over one link: the state of its
+// sending. It is the Progress of a follower in etcd's raft: Replicate,
+// Snapshot, and here Paused, since the peer sweeps after a rebase before it
+// pulls on.
 //
 //              the log has passed the cursor,
 //              or the pull forces a rebase            END is sent
 //   kLog ----------------------------------> kRebase ------------> kPaused
 //
-// A pull begins one, in kLog; a further pull, or its cancelling, ends it.
-// Nothing is queued for a peer: in kLog its place is a cursor into the log.
+// A pull creates the ServedStream, in kLog; a further pull, or a cancel, ends
+// it. Nothing is queued for a peer: in kLog its position is a cursor into the
+// log.
 //
 // Invariant, checked at each transition: there is a RebaseSender in kRebase,
 // and in no other state.

@@ -1,5 +1,5 @@
-// One stream as this node holds it: how far it has applied it, whether it is
-// shown, and from whom it comes.
+// One stream as this node holds it: the position up to which it is applied, and
+// whether it is shown.
 #ifndef MUSTER_NODE_CORE_STREAM_STREAM_H_
 #define MUSTER_NODE_CORE_STREAM_STREAM_H_
 
@@ -15,7 +15,7 @@
 
 namespace muster::core {
 
-// Of a stream among those of its kind.
+// The index of a stream among those of its kind.
 using StreamIdx = crdt::MutationLog::StreamIdx;
 
 // The feature level from which on a node can read streams of this kind.
@@ -34,8 +34,8 @@ struct Stream {
   // ---- how far ----
   crdt::Seq vv;  // Every mutation up to it is applied; none after it, but in
                  // the middle of a rebase.
-  // The origin's latest beat number, and when it advanced to it, on this node's
-  // clock: see Heard.
+  // The origin's latest beat number, and the time of its advance, on this
+  // node's clock: see Heard.
   uint64_t beat = 0;
   Instant advanced{0};
 
@@ -49,8 +49,9 @@ struct Stream {
   StreamVisibility visibility;
 
   // ---- rebase ----
-  // From the first frame of one until one has come to its end: elements later
-  // than vv may be here, and others not. It is served to nobody.
+  // Set from the first frame of a rebase until a rebase has come to its end:
+  // elements later than vv may be here, and others not. The stream is served to
+  // nobody.
   bool rebasing = false;
   crdt::Seq applied;   // The latest of them, if it is above vv.
   uint16_t round = 0;  // Elements named or put in this round carry it.
@@ -59,8 +60,8 @@ struct Stream {
   bool hidden() const { return visibility.hidden(); }
   bool dropping() const { return visibility.dropping(); }
 
-  // Only a later number counts. An age leaves out the ways it was told by, so
-  // that one told round and round would make the dead ever younger.
+  // Only a later number counts. An age does not include the time it was on its
+  // way: an age told round and round would make the dead ever younger.
   void Heard(const LastBeat& last) {
     if (last.number <= beat) return;
     advanced = std::max(advanced, last.at);

@@ -11,7 +11,7 @@
 //   peer behind the log ---> Elements() -> Next, Next, ...        (sender)
 //                            Rebase()   -> Keep, Put, Apply, Sweep (receiver)
 //
-// What a kind must hold, and how it is used:
+// Rules for a kind, and its use:
 //   1. An element is named by its id, the seq of the mutation that created it,
 //      and has a seq, that of its last put. Walks are in the order of seqs.
 //   2. Digest is a sum over all live elements, shown or not: two nodes that
@@ -21,11 +21,11 @@
 //   4. A put in a rebase may be older than what is here: it takes its place.
 //   5. Every element that is put or kept in a rebase is marked with
 //      Stream::round; Sweep removes those that are marked otherwise.
-// What is O(elements) of a stream is done in slices: walks a frame at a time,
-// Sweep, and Dropped and Settle as jobs of the kind.
+// Work of O(elements) is done in slices: a walk makes one frame at a time,
+// Sweep is sliced, and Dropped and Settle are jobs of the kind.
 //
-// Threads: the core's. Errors: what a peer sent is no error of ours; a run that
-// does not apply is answered with false, and ends the link.
+// Threads: the core's. Errors: a peer's fault is no error of ours. A run that
+// does not apply returns false, and ends the link.
 #ifndef MUSTER_NODE_CORE_STREAM_STREAM_STATE_H_
 #define MUSTER_NODE_CORE_STREAM_STREAM_STATE_H_
 
@@ -61,8 +61,8 @@ class ElementWalk {
     crdt::Seq upto;          // Elements later than it may be left out.
     size_t frame_bytes = 0;  // See ReplicationOptions.
   };
-  // The next frame of elements; nothing when the walk is over.
-  // Rebase_elements.h has the loop.
+  // The next frame of elements; nothing when the walk is over. The loop is in
+  // rebase_elements.h.
   virtual std::optional<Elements> Next(const Limits& limits) = 0;
 };
 
@@ -74,7 +74,7 @@ struct NameProgress {
   bool passed = true;  // the walk is past it.
 };
 
-// What the frames of a rebase change at its receiver.
+// The receiver's side of a rebase: applies its frames to the elements.
 class ElementMerge {
  public:
   virtual ~ElementMerge() = default;
@@ -82,11 +82,11 @@ class ElementMerge {
   // Back to the first element: before the names of a round, and before a sweep.
   virtual void Restart() = 0;
 
-  // kMore: `steps` are used up, go on with the same progress; kBad: it names an
-  // element that is not here.
+  // kMore: `steps` are used up, go on with the same progress; kBad: the frame
+  // names an element that is not here.
   enum class Outcome { kDone, kMore, kBad };
-  // Marks the elements that the frame names (kKeepParents, kKeep). To pass over
-  // one element takes one of `steps`.
+  // Marks the elements that the frame names (kKeepParents, kKeep). Each element
+  // passed over takes one of `steps`.
   virtual Outcome Keep(const RebaseFrame& frame, NameProgress& progress,
                        size_t& steps) = 0;
 
@@ -94,8 +94,8 @@ class ElementMerge {
   // fit what is here. `last`: the seq of the last one that was put.
   virtual bool Put(const RebaseFrame& frame, crdt::Seq& last) = 0;
 
-  // Applies mutations of the log. One that names what is not here changes
-  // nothing: its element was removed before the sender's walk came to it, and a
+  // Applies mutations of the log. A mutation of an absent element changes
+  // nothing: the element was removed before the sender's walk came to it, and a
   // later mutation says so. Returns how many were applied, less than `count` if
   // the bytes are not valid.
   virtual uint32_t Apply(absl::string_view bytes, crdt::Seq first,
@@ -133,12 +133,12 @@ class StreamState {
   virtual std::unique_ptr<ElementMerge> Rebase(Stream& stream) = 0;
 
   // ---- what is shown ----
-  // Stream::hidden(), or Stream::rebasing, has changed: what is shown of the
-  // stream is made to follow, at once for reads, as a job for watchers.
+  // Stream::hidden(), or Stream::rebasing, has changed: the shown elements
+  // follow, at once for reads, as a job for watchers.
   virtual void Settle(Stream& stream) = 0;
-  // Whether something of it is shown or may still be: others are told, as they
-  // learn no stream of the dead of which nothing is wanted; and an ended stream
-  // of which nothing is wanted is dropped.
+  // Whether any element is shown or may still be: the stream is *wanted*. Peers
+  // are told, since they learn no unwanted stream of the dead; an ended stream
+  // that is not wanted is dropped.
   virtual bool HasWanted(const Stream& stream) const = 0;
 };
 

@@ -1,12 +1,12 @@
-// The stream table: the streams this node holds, of every kind, with the log of
-// each kind and the clock that they are aged by.
+// The stream table: the streams that this node holds, of every kind, with the
+// log of each kind and the clock of their ages.
 //
 //   kind       state             log            streams, in the order of ids
 //   presence   Roll              12 MiB         a@1, b@1, b@2 (ended), c@1
 //   interest   ...               its own        a@1, b@1, c@1
 //
-// A stream is in the table from Add until Drop. After that its state forgets
-// its elements, in slices, and the table keeps the Stream for it until Free.
+// A stream is in the table from Add until Drop. After Drop its state forgets
+// its elements, in slices; the table keeps the Stream for the state until Free.
 //
 // Invariants:
 //   1. A stream is found by its id while, and only while, it is in the table.
@@ -66,7 +66,8 @@ class StreamTable {
   // 0, and is shown until StreamVisibility::Learnt says otherwise.
   Stream& Add(const crdt::Origin& origin, crdt::StreamKind kind, bool own,
               Instant advanced);
-  // In the order of their ids. None may be added or dropped meanwhile.
+  // Visits the streams in the order of their ids. No stream may be added or
+  // dropped meanwhile.
   void ForEach(absl::FunctionRef<void(Stream&)> visit);
   void ForEach(absl::FunctionRef<void(const Stream&)> visit) const;
   // A slice of them. True: it ended with the last one.
@@ -81,9 +82,9 @@ class StreamTable {
   crdt::Seq PositionOf(crdt::StreamKind kind, StreamIdx idx) const;
   // What is shown of it has changed: see StreamState::Settle.
   void Settle(Stream& stream) { state(stream.kind).Settle(stream); }
-  // Takes it out of the table; its state forgets it, as a job.
+  // Takes the stream out of the table; its state forgets it, as a job.
   void Drop(Stream& stream);
-  // The state has forgotten a dropped stream: it and its index are gone.
+  // The state has forgotten a dropped stream: the Stream and its index go.
   void Free(Stream& stream);
 
   // ---- time ----
@@ -91,8 +92,8 @@ class StreamTable {
   // still.
   void SetTime(Now now, absl::Duration stalled);
   Now now() const { return now_; }
-  // The monotonic clock less the stalls of this process: what deadlines are in,
-  // so that a suspended node expires nobody early.
+  // The clock of deadlines: the monotonic clock less the stalls of this
+  // process, so that a suspended node expires no session early.
   int64_t lived_us() const { return lived_us_; }
 
  private:

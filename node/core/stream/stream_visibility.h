@@ -1,9 +1,9 @@
 // Whether a stream is shown: the one place where that is decided.
 //
-// A stream whose origin this node has no live evidence for is *hidden*, so that
-// relayed streams of the dead are no ghosts. It is shown again once its origin
-// is alive and the stream has been applied as far as the origin's own word says
-// that it went, with the content that it then has.
+// A stream is *hidden* while this node has no evidence that its origin lives,
+// so that relayed streams of the dead are no ghosts. It is shown again, with
+// its content of then, once its origin is alive and the stream is applied up to
+// the position that the origin itself has named.
 //
 //            origin down, left            origin alive
 //   kShown -----------------> kHidden ------------------> kCatchingUp
@@ -14,9 +14,9 @@
 //   any of them --a later life of the node--> kEnded     --+
 //   any of them --left the stream table-----> kDropping    +--> hidden for good
 //
-// Hidden is a flag on the stream, and not a walk over its elements: reads see
-// it at once, and the kind (StreamState::Settle) makes its own views follow, as
-// a job. Every transition says whether that is due.
+// Hidden is a flag on the stream, not a walk over its elements. Reads see the
+// flag at once; the kind's own views follow as a job (StreamState::Settle).
+// Every transition says whether that job is due.
 //
 // Invariants, checked at each transition:
 //   1. hidden() in all states but kShown.
@@ -43,11 +43,11 @@ class StreamVisibility {
     kEnded,
     kDropping,
   };
-  // How long an origin that came back by hearsay is given to say where it
-  // stands: until then the stream may be behind it and nobody here knows.
+  // How long a node waits for the position of an origin that came back by
+  // relay: until then the stream may be behind, and no node here knows.
   static constexpr absl::Duration kUnnamed = absl::Seconds(1);
 
-  // Of a stream that was just learnt of. REQUIRES: no transition before.
+  // The stream was just learnt of. REQUIRES: no transition before.
   void Learnt(bool alive, bool ended);
 
   State state() const { return state_; }
@@ -56,16 +56,16 @@ class StreamVisibility {
   bool ended() const { return state_ == State::kEnded; }
   bool dropping() const { return state_ == State::kDropping; }
 
-  // Transitions. True: what is shown of the stream has to be settled.
+  // Transitions. True: the stream has to be settled.
 
-  // The origin is alive, and says that its stream goes up to `seq`; 0: it is
-  // alive by hearsay, which does not tell.
+  // The origin is alive, and says that its stream goes up to `seq`; 0: the
+  // origin is alive by relay, which does not name a position.
   void OnAlive(crdt::Seq seq, Instant now);
-  // Somebody says that the stream goes up to `seq`; `origin`: itself, so that
-  // nothing else has to be waited for. Means nothing but in kCatchingUp.
+  // A peer says that the stream goes up to `seq`. `origin`: the peer is the
+  // origin, so that no other word is waited for. Ignored outside kCatchingUp.
   void OnNamed(crdt::Seq seq, bool origin);
-  // Shows a stream that is caught up with: applied up to `applied`, and, if
-  // `whole`, not in the middle of a rebase.
+  // Shows a stream that has caught up. It is applied up to `applied`; `whole`:
+  // it is not in the middle of a rebase.
   [[nodiscard]] bool ShowIfCaughtUp(crdt::Seq applied, bool whole, Instant now);
   // The origin is down, or has left.
   [[nodiscard]] bool OnGone();
@@ -78,7 +78,7 @@ class StreamVisibility {
   void Enter(State state);
 
   State state_ = State::kShown;
-  // Of kCatchingUp; a seq that was named is not forgotten when the origin goes.
+  // State of kCatchingUp. A named seq stays known when the origin goes.
   crdt::Seq named_;
   bool known_ = false;  // The origin has named it, and not only others.
   Instant since_{0};

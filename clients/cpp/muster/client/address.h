@@ -1,4 +1,4 @@
-// HOST:PORT as people write it, and what is wrong with it where it is not.
+// HOST:PORT as people write it, and errors for a text that is no HOST:PORT.
 //
 //   "10.0.0.1:7400", "[::1]:7400"   addresses
 //   "::1:7400"                      an IPv6 address stands in brackets; write
@@ -19,9 +19,9 @@
 namespace muster::client {
 
 // Why `text` is not HOST:PORT with a port from `min_port` to 65535, for
-// people, with the right form where one can be told; "" if it is.
+// people, with the right form if it is clear; "" if `text` is one.
 std::string AddressFault(absl::string_view text, int min_port = 1);
-// The same of HOST alone; IPv6 may stand without brackets.
+// The same for HOST alone; IPv6 may stand without brackets.
 std::string HostFault(absl::string_view host);
 
 // "a:1,b:2" as a list. Errors: INVALID_ARGUMENT naming `field` (where the text

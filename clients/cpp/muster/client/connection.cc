@@ -20,20 +20,20 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
   // back.
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
-  // In spite of its name, the time that one attempt is given. It ends after
-  // ours, so that a node that is only slow is not taken for one that refuses.
+  // In spite of its name, this is the time limit of one attempt. It ends after
+  // ours, so that a slow node is not taken for one that refuses.
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // A frozen node or a cut is noticed on an open stream within 6 s, so that a
-  // session can move within a grace of 10 s. Nodes take offence at pings more
-  // often than every second.
+  // session can move within a grace of 10 s. Nodes close connections that ping
+  // more often than every second.
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 3'000);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3'000);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   // A page of 1,000 entries is 100 KiB: one frame, not seven.
   args.SetInt(GRPC_ARG_HTTP2_MAX_FRAME_SIZE, 1 << 20);
-  // With its scheme: a host may be called as one, "dns" or "unix".
+  // With a scheme: a host's name may be that of a scheme, "dns" or "unix".
   return grpc::CreateCustomChannel(
       absl::StrCat("dns:///", absl::StrReplaceAll(address, {{"%", "%25"}})),
       grpc::InsecureChannelCredentials(), args);
@@ -52,7 +52,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
                       status.error_message());
 }
 
-// The code alone may also be a quota, or a message that is too large.
+// The code alone could also mean a quota, or a message that is too large.
 bool IsNodeFull(const absl::Status& status) {
   return absl::IsResourceExhausted(status) &&
          absl::StrContains(status.message(), "--max-connections");
@@ -77,8 +77,8 @@ absl::Status Connection::WaitConnected(size_t i) const {
   const auto deadline = absl::ToChronoTime(start + options_.connect_timeout);
   grpc::Channel& channel = *channels_[i];
   grpc_connectivity_state state = channel.GetState(/*try_to_connect=*/true);
-  // It failed before, and tries again by itself: but only while somebody
-  // waits for it, as nothing else polls its socket.
+  // The channel failed before, and tries again by itself. It does so only while
+  // a caller waits for it, as nothing else polls its socket.
   if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
     channel.WaitForStateChange(state, absl::ToChronoTime(start + kRetryWait));
     state = channel.GetState(/*try_to_connect=*/true);

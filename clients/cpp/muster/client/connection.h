@@ -1,11 +1,11 @@
-// A client's connection to a cluster: the addresses of several nodes, of
-// which any one will do.
+// A client's connection to a cluster: the addresses of several nodes, any of
+// which will do.
 //
-// A call goes to the address that answered last. If that one cannot be
-// reached, or answers UNAVAILABLE (it drains, or has not caught up), or is full
-// (IsNodeFull), the call goes to the next, until one round is over. Unless
-// every address refused or is full, rounds go on until `patience` is used up: a
-// node that has just started, or is very busy, answers soon.
+// A call goes to the address that answered last. If that node cannot be
+// reached, answers UNAVAILABLE (it drains, or has not caught up), or is full
+// (IsNodeFull), the call goes to the next address, until one round is over.
+// Unless every address refused or is full, rounds go on until `patience` is
+// used up: a node that has just started, or is very busy, answers soon.
 //
 // Errors: what the node answered, as an absl::Status of the same code and
 // text; UNAVAILABLE naming every address if none could be reached.
@@ -35,14 +35,14 @@ inline constexpr int kMaxAnswerBytes = 64 << 20;
 struct ConnectionOptions {
   // HOST:PORT each (ParseAddresses); tried in this order. At least one.
   std::vector<std::string> addresses;
-  // For a TCP connection and its first bytes.
+  // Limit of a TCP connection and its first bytes.
   absl::Duration connect_timeout = absl::Seconds(1);
-  // For one unary call.
+  // Limit of one unary call.
   absl::Duration call_timeout = absl::Seconds(10);
   // See above.
   absl::Duration patience = absl::Seconds(5);
-  // Sent with every call as `authorization: Bearer …`, which is what a node
-  // with --admin-token asks administrative calls for; empty: nothing is sent.
+  // Sent with every call as `authorization: Bearer …`, which a node with
+  // --admin-token requires of administrative calls; empty: not sent.
   std::string bearer_token;
 };
 
@@ -79,16 +79,17 @@ class Connection {
   }
   const ConnectionOptions& options() const { return options_; }
 
-  // Where the next call starts: the address that answered last.
+  // The address of the next call: the one that answered last.
   size_t preferred() const { return preferred_; }
   void Prefer(size_t i) { preferred_ = i % channels_.size(); }
 
-  // Gives a call what every call of this connection carries: the token.
-  // Call does; whoever makes a context for a stream of their own should.
+  // Adds the bearer token to a context. Call does so itself; a caller that
+  // opens a stream of its own should do so.
   void Prepare(grpc::ClientContext* context) const;
 
   // Waits until address `i` is connected, at most `connect_timeout`. Errors:
-  // UNAVAILABLE at once if it refuses, DEADLINE_EXCEEDED if it is silent.
+  // UNAVAILABLE at once if the address refuses, DEADLINE_EXCEEDED if it is
+  // silent.
   absl::Status WaitConnected(size_t i) const;
 
  private:

@@ -12,7 +12,7 @@ namespace {
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(500);
 
-// Another node, or the same one later, may well say yes.
+// Another node, or the same node later, may well accept.
 bool MayMove(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
@@ -29,7 +29,7 @@ bool MayMove(const absl::Status& status) {
 
 }  // namespace
 
-// The code alone may also be a quota of one node.
+// The code alone could also mean a quota of one node.
 bool IsMessageTooLarge(const absl::Status& status) {
   return absl::IsResourceExhausted(status)
              ? absl::StrContains(status.message(), "message larger than max")
@@ -52,7 +52,7 @@ Failover::Failover(Connection* connection, absl::Duration give_up)
 
 absl::Status Failover::Next(const absl::Status& status, Reach reach) {
   if (!MayMove(status)) return status;
-  // A full node is not about to serve, as one that starts is.
+  // A full node, unlike one that starts, is not about to serve.
   const bool full = IsNodeFull(status);
   ever_connected_ = ever_connected_ || (reach != Reach::kNothing && !full);
   if (reach == Reach::kServed) {
@@ -72,7 +72,7 @@ absl::Status Failover::Next(const absl::Status& status, Reach reach) {
   if (absl::Now() - last_served_ >= patience) {
     const std::string text =
         absl::StrCat(connection_->address(failed), ": ", ReasonOf(status));
-    // A refusal by a node that was reached keeps its own code.
+    // An error of a node that was reached keeps its own code.
     if (reach != Reach::kNothing && !absl::IsUnavailable(status) &&
         !absl::IsDeadlineExceeded(status) && !full && !status.ok()) {
       return absl::Status(status.code(), text);

@@ -1,11 +1,12 @@
-// Where a long-lived stream goes when it ends, and when it gives up.
+// Failover of a long-lived stream: the address it goes to when it ends, and
+// when it gives up.
 //
-// Addresses are tried in turn, starting with the one that answered last. At
-// the start every address refusing, or being full, is the end; a node that is
-// silent, or answers but does not serve yet, is waited for as long as
+// Addresses are tried in turn, starting with the one that answered last. At the
+// start the stream fails if every address refuses or is full. It waits for a
+// node that is silent, or answers but does not serve yet, as long as
 // ConnectionOptions::patience. A stream that has once been served looks for a
-// node for `give_up`, in rounds that are at first 0.1 s apart and at most
-// 0.5 s. A message that is too large for one node is so for all.
+// node for `give_up`, in rounds that are 0.1 s apart at first and 0.5 s at
+// most. A message that is too large for one node is too large for all.
 //
 // Threads: none; one caller at a time.
 #ifndef MUSTER_CLIENT_FAILOVER_H_
@@ -19,7 +20,7 @@
 
 namespace muster::client {
 
-// How far one stream came. kConnected: at least nobody refused.
+// How far one stream came. kConnected: at least the address did not refuse.
 enum class Reach { kNothing, kConnected, kServed };
 
 class Failover {
@@ -30,7 +31,7 @@ class Failover {
   size_t current() const { return current_; }
 
   // The stream at current() ended with `status`. OK: try current(), which is
-  // another one now; else the error to end with. Sleeps a little after each
+  // now another address. Else the error to end with. Sleeps a little after each
   // round.
   absl::Status Next(const absl::Status& status, Reach reach);
 
@@ -45,8 +46,8 @@ class Failover {
   absl::Time last_served_;
 };
 
-// A node refused a message of this client for its size: gRPC, or the node
-// itself by --max-message-bytes.
+// A message of this client was refused for its size: by gRPC, or by the node
+// itself (--max-message-bytes).
 bool IsMessageTooLarge(const absl::Status& status);
 
 // The reason of `status`, for people; also of a stream that ended with OK.

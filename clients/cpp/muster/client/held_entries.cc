@@ -177,7 +177,7 @@ std::vector<HeldEntries::Refusal> HeldEntries::Acknowledge(
   return refusals;
 }
 
-// One that failed is of an entry that is not there.
+// An untrack that failed names an entry that is not there.
 void HeldEntries::TakeUntracks() {
   for (Slot* slot : std::exchange(untracks_, {})) Erase(slot);
 }
@@ -190,7 +190,7 @@ void HeldEntries::TakeUpdates(const v1::SessionResponse& response,
   for (int i = 0; i < answered; ++i) {
     Slot* slot = updates[i];
     if (response.updated_refs(i).empty()) continue;
-    // Without a ref it was given up meanwhile.
+    // An entry without a ref was given up meanwhile.
     if (!slot->ref.empty()) slot->ref = response.updated_refs(i);
     slot->entry.meta = *slot->sent_meta;
   }
@@ -200,7 +200,7 @@ void HeldEntries::TakeUpdates(const v1::SessionResponse& response,
     HeldEntry entry = slot->entry;
     entry.meta = *slot->sent_meta;
     refusals->push_back({std::move(entry), ErrorOf(error)});
-    // The node has no such entry: else it keeps the meta that it has.
+    // The node has no such entry; in any other case it keeps the entry's meta.
     if (!absl::IsNotFound(refusals->back().status)) continue;
     Refuse(slot);
     slot->new_meta.reset();
@@ -226,8 +226,8 @@ void HeldEntries::TakeTracks(const v1::SessionResponse& response,
   for (Slot* slot : tracks) Landed(slot);
 }
 
-// Requests made meanwhile are next. An untrack comes before whatever
-// waits: it may be the same topic and key.
+// Requests made meanwhile are next. An untrack comes before all that waits: a
+// waiting track may be of the same topic and key.
 void HeldEntries::Landed(Slot* slot) {
   slot->in_flight = false;
   slot->sent_meta.reset();
@@ -285,7 +285,7 @@ void HeldEntries::FillResume(v1::ResumeRequest* resume) {
       slot = slots_.erase(slot);
       continue;
     }
-    // It is filled anew when the stream has begun.
+    // The queue is filled anew when the stream has begun.
     slot->queued = false;
     if (!slot->ref.empty()) {
       v1::Entry* entry = resume->add_entries();
@@ -301,7 +301,7 @@ void HeldEntries::FillResume(v1::ResumeRequest* resume) {
 void HeldEntries::StreamBegun(const v1::ResumeResponse& resumed) {
   const absl::flat_hash_set<std::string> missing(resumed.missing_refs().begin(),
                                                  resumed.missing_refs().end());
-  // Those that were untracked since the resume come first.
+  // Entries that were untracked since the resume come first.
   for (const bool gone : {true, false}) {
     for (Slot& slot : slots_) {
       if (slot.gone != gone) continue;

@@ -1,4 +1,4 @@
-// The entries of a held session, and which of them its node has acknowledged:
+// The entries of a held session, and whether its node has acknowledged each:
 // the state of HeldSession without its streams.
 //
 //   Track(room, ann)        --> a batch: track room ann
@@ -9,8 +9,8 @@
 //
 // Invariants
 //   1. One batch is on its way at a time. An operation whose answer was lost
-//      counts as not made: an untrack is made by the resume, which does not
-//      name its entry; a track or an update is sent again.
+//      counts as not made. The resume makes a lost untrack, as it does not name
+//      the entry; a track or an update is sent again.
 //   2. An entry is untracked before another of its topic and key is tracked.
 //   3. An entry that is refused is not sent again until it is changed.
 //
@@ -53,33 +53,35 @@ class HeldEntries {
     absl::Status status;
   };
 
-  // Two of one topic and key are both sent: the node refuses the second.
+  // Two entries of one topic and key are both sent: the node refuses the
+  // second.
   explicit HeldEntries(std::vector<HeldEntry> entries);
   HeldEntries(const HeldEntries&) = delete;
   HeldEntries& operator=(const HeldEntries&) = delete;
 
-  // Changes what is wanted. ALREADY_EXISTS, NOT_FOUND: by topic and key,
-  // among the entries that are wanted; INVALID_ARGUMENT: a name is not UTF-8.
+  // Change the set of wanted entries. ALREADY_EXISTS, NOT_FOUND: the set has,
+  // or has no, entry of the topic and key; INVALID_ARGUMENT: a name is not
+  // UTF-8.
   absl::Status Track(HeldEntry entry);
   absl::Status Update(absl::string_view topic, absl::string_view key,
                       std::string meta);
   absl::Status Untrack(absl::string_view topic, absl::string_view key);
 
-  // The next message, at most `limit` unless it is of a single operation.
+  // Fills the next message, at most `limit` unless it has a single operation.
   // False if there is nothing to send. REQUIRES: no batch is on its way.
   bool NextBatch(const BatchSize& limit, v1::SessionRequest* request);
   // The answer to the batch on its way.
   std::vector<Refusal> Acknowledge(const v1::SessionResponse& response);
   // The batch on its way is one operation, and no message can hold it.
   Refusal RefuseBatch(const absl::Status& status);
-  // The node has let go of the entry: it is no longer among those that are
-  // wanted, and only another Track brings it back. Absent if no entry has this
-  // ref. Cost: O(entries).
+  // The node has removed the entry: it is no longer wanted, and only another
+  // Track brings it back. Absent if no entry has this ref. Cost: O(entries).
   std::optional<HeldEntry> GiveUp(absl::string_view ref);
 
   // Names the wanted entries, for the start of a stream.
   void FillResume(v1::ResumeRequest* resume);
-  // A stream has begun: of what the resume named, `missing` is not there.
+  // A stream has begun. Of the refs that the resume named, the node does not
+  // have the missing ones.
   void StreamBegun(const v1::ResumeResponse& resumed);
   void StreamEnded();
   // The session is over: nothing is held.
@@ -88,9 +90,9 @@ class HeldEntries {
   // There may be something to send, and no batch is on its way.
   bool MaySend() const { return !in_flight() && !work_.empty(); }
   bool in_flight() const { return batch_size_.operations > 0; }
-  // Of the batch on its way.
+  // The size of the batch on its way.
   const BatchSize& batch_size() const { return batch_size_; }
-  // All that is wanted, and not refused, is acknowledged.
+  // All entries that are wanted, and not refused, are acknowledged.
   bool Settled();
   // Entries that are wanted and acknowledged.
   size_t held() const { return held_; }
@@ -114,10 +116,10 @@ class HeldEntries {
   Slot* Find(absl::string_view topic, absl::string_view key);
   void Erase(Slot* slot) { slots_.erase(slot->self); }
   void Queue(Slot* slot);
-  // Takes from the front what needs no message.
+  // Takes slots that need no message off the front.
   void DropIdle();
   void Append(Slot* slot, v1::SessionRequest* request);
-  // The node does not have it, or has refused it.
+  // The node does not have the entry, or has refused it.
   void Refuse(Slot* slot);
   void TakeUntracks();
   void TakeUpdates(const v1::SessionResponse& response,

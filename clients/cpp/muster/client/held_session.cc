@@ -13,7 +13,7 @@ namespace {
 
 constexpr absl::Duration kCloseTimeout = absl::Seconds(2);
 
-// A node publishes its limits in nothing but these errors.
+// A node tells its limits only in these errors.
 bool IsTooManyOperations(const absl::Status& status) {
   return absl::IsInvalidArgument(status) &&
          absl::StrContains(status.message(), "--max-batch-ops");
@@ -149,7 +149,7 @@ void HeldSession::Serve(Stream* stream, grpc::ClientContext* context,
   std::thread writer([this, stream] { WriteBatches(stream); });
   SayIfHeld(observer, served);
   ReadAnswers(stream, observer, served);
-  // A write may wait for a node that reads no more.
+  // A write may wait for a node that has stopped reading.
   if (moving_) context->TryCancel();
   {
     absl::MutexLock lock(&mutex_);
@@ -190,8 +190,8 @@ void HeldSession::ReadAnswers(Stream* stream, const Observer& observer,
       absl::MutexLock lock(&mutex_);
       now_held = entries_.held();
     }
-    // Served is what holds more than ever: a stream that ends before has not
-    // helped, however often it is begun.
+    // A stream has served once it holds more than ever. One that ends before
+    // has not helped, however often it is begun.
     if (now_held > most_held_) {
       most_held_ = now_held;
       served();
@@ -290,7 +290,7 @@ absl::Status HeldSession::Close() {
   for (size_t n = 0; n < connection_->size(); ++n) {
     const size_t i = (home_ + n) % connection_->size();
     absl::Status status = CloseAt(i);
-    // Elsewhere, and unknown here, may still be a session in its grace.
+    // The session is unknown here, but may be in its grace elsewhere.
     const bool elsewhere =
         absl::IsAborted(status) || (n > 0 && absl::IsNotFound(status));
     if (elsewhere) status = TakeOverAndCloseAt(i);

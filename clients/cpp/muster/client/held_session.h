@@ -13,24 +13,25 @@
 // Invariants
 //   1. An entry is held if and only if the node that holds the session has
 //      acknowledged it. An operation whose answer was lost counts as not made:
-//      the resume drops what it may have left behind, and it is made again.
-//      Requests made while the session has no node are done at the next.
-//   2. One batch is on its way at a time; a batch is at most
+//      the resume undoes its effect, if it had one, and it is made again.
+//      Requests made while the session has no node are carried out at the next.
+//   2. One batch is on its way at a time. A batch has at most
 //      `operations_per_message` and, unless it is a single operation,
 //      `bytes_per_message`; less at a node that takes only smaller ones.
-//   3. Nobody else has its token: if its node says that it has moved, an
-//      attempt of its own that was late has won, and it resumes once more.
+//   3. Only this object has the session's token. If the node says that the
+//      session has moved, a late attempt of this object has won, and the
+//      session resumes once more.
 //   4. After Stop the session is closed, at another node if its own does not
 //      answer: its entries leave at once.
 //   5. An entry that an administrator has evicted is given up: no move of the
 //      session and no Update brings it back, only another Track.
 //
-// Errors: what a node answered to the opening, if trying elsewhere cannot
-// help; UNAVAILABLE if no node could be reached, at the start in one round,
-// later for `give_up`: unless told, it looks for one until Stop. An entry, or a
-// change of one, that is refused is reported, is not tried again, and does not
-// end the session; the meta of before stays. After Stop: UNAVAILABLE if no node
-// could be told, so that the entries stay until their grace is over.
+// Errors: the node's answer to the opening, if trying elsewhere cannot help;
+// UNAVAILABLE if no node could be reached: at the start in one round, later for
+// `give_up`, by default until Stop. A refused entry or change is reported, is
+// not tried again, and does not end the session; the entry keeps its former
+// meta. After Stop: UNAVAILABLE if no node could be told, so that the entries
+// stay until their grace is over.
 // Cost: memory for every entry. A resume names them all in one message, which
 // a node must take (--max-message-bytes): a session should hold no more than
 // about 10,000, with no more than 1 MiB of names.
@@ -66,7 +67,7 @@ class HeldSession {
     absl::Duration grace = absl::ZeroDuration();
     uint64_t epoch = 0;
     size_t operations_per_message = 500;
-    // Of names and metas.
+    // Counts names and metas.
     size_t bytes_per_message = 1 << 20;
     // How long to look for a node after the loss of one.
     absl::Duration give_up = absl::InfiniteDuration();
@@ -76,9 +77,9 @@ class HeldSession {
     // first, again after each move, and after changes. Each may be empty.
     std::function<void(size_t held)> on_held;
     std::function<void(const HeldEntry&, const absl::Status&)> on_refused;
-    // An administrator has removed the entry, for this reason (may be empty):
-    // it is not held any more, and not tracked again. `held` is what is left.
-    // May be empty.
+    // An administrator has removed the entry, for this reason (may be empty).
+    // The entry is not held any more, and not tracked again. `held` counts the
+    // entries left. May be empty.
     std::function<void(const HeldEntry&, const std::string& reason,
                        size_t held)>
         on_evicted;
@@ -96,11 +97,11 @@ class HeldSession {
   absl::Status Run(const Observer& observer);
   void Stop() { runner_.Stop(); }
 
-  // Change what the session holds from now on, before Run or while it runs; the
-  // observer hears how it went. An entry is named by its topic and key. Errors:
-  // ALREADY_EXISTS, NOT_FOUND: it is, or is not, among them; INVALID_ARGUMENT:
-  // a name is not UTF-8; FAILED_PRECONDITION: Run has ended. Track of an entry
-  // that was refused tries again, as does Update.
+  // Change the entries of the session, before Run or while it runs; the
+  // observer hears the outcome. Topic and key name an entry. Errors:
+  // ALREADY_EXISTS, NOT_FOUND: the session has, or has not, the entry;
+  // INVALID_ARGUMENT: a name is not UTF-8; FAILED_PRECONDITION: Run has ended.
+  // Track of a refused entry tries again, as does Update.
   absl::Status Track(HeldEntry entry);
   absl::Status Update(absl::string_view topic, absl::string_view key,
                       std::string meta);
@@ -110,7 +111,7 @@ class HeldSession {
   using Stream =
       grpc::ClientReaderWriter<v1::SessionRequest, v1::SessionResponse>;
 
-  // One stream: opens or resumes, sends what is wanted, holds.
+  // One stream: opens or resumes the session, sends the wanted entries, holds.
   absl::Status RunOnce(const std::shared_ptr<grpc::Channel>& channel,
                        grpc::ClientContext* context, const Observer& observer,
                        const StreamRunner::Served& served);
@@ -125,7 +126,7 @@ class HeldSession {
                    const StreamRunner::Served& served);
   void TakeAnswer(const v1::SessionResponse& response,
                   const Observer& observer);
-  // Says so if nothing is left to be sent or to be answered.
+  // Reports on_held if nothing is left to be sent or answered.
   void SayIfHeld(const Observer& observer, const StreamRunner::Served& served);
   // Whether the session can go on without the operation that was too large.
   bool RefuseTooLarge(const absl::Status& ended, const Observer& observer);

@@ -81,7 +81,7 @@ void KeyRoll::ApplyKeys(const v1::WatchResponse& message) {
     comparing_ = true;
     fresh_.clear();
   }
-  // A node that does not know the detail sends entries.
+  // A node that does not know `detail` sends entries.
   for (const v1::TopicState& state : message.state()) {
     for (const v1::KeyChange& key : state.keys()) Told(state.topic(), key);
     for (const v1::Entry& entry : state.entries()) {

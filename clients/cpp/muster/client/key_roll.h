@@ -1,4 +1,4 @@
-// The roll by key: who is there, and not in how many tabs.
+// The roll by key: which keys are present, and not in how many tabs.
 //
 //   keys before: ann 1
 //   diff: join ann (second tab)          -> ann: changed, 1 to 2
@@ -7,12 +7,12 @@
 //   (another node: a fresh state)        -> the difference, once it is complete
 //
 // Invariants
-//   1. What is reported, applied in order, always gives keys().
-//   2. It is reported when a state or a diff is complete, however many messages
-//      that took: each key once, with what it had before and has now. A key
-//      that came and went within it is not reported.
-//   3. Changes are in the order in which a key was first touched. Where only
-//      keys are watched, a difference has those that are gone first.
+//   1. The changes reported, applied in order, always give keys().
+//   2. Changes are reported when a state or a diff is complete, however many
+//      messages that took: each key once, with its numbers before and after. A
+//      key that came and went within it is not reported.
+//   3. Changes are in the order in which a key was first touched. If only keys
+//      are watched, a difference begins with the keys that are gone.
 //
 // Cost: O(log n) a change; memory for every key of the scope, and until a state
 // or diff is complete for every key of it.
@@ -41,21 +41,22 @@ struct KeyChange {
   Kind kind = Kind::kPresent;
   uint64_t before = 0;   // Entries of the key in the topic.
   uint64_t entries = 0;  // Now.
-  // Topic and key. Unless only keys are watched, all of the entry that came or
-  // was updated last, or if none was, of the one that left last.
+  // Topic and key. Unless only keys are watched, it is the whole entry that
+  // came or was updated last, or, without such an entry, the one that left
+  // last.
   v1::Entry entry;
 };
 
 class KeyRoll {
  public:
-  // `detail`: of the request. Only of WATCH_DETAIL_KEYS are the keys read in
-  // messages; else they follow from entries.
+  // `detail`: of the request. With WATCH_DETAIL_KEYS the keys come from the
+  // messages' keys; else they follow from entries.
   explicit KeyRoll(v1::WatchDetail detail = v1::WATCH_DETAIL_UNSPECIFIED)
       : keys_only_(detail == v1::WATCH_DETAIL_KEYS) {}
 
-  // `changes` is what a Roll has made of `message`. True if a state or diff is
-  // complete with it that has touched a key: `keys` is then what that has
-  // changed, which may be nothing.
+  // `changes` are those that a Roll has made of `message`. True if the message
+  // completes a state or diff that has touched a key: `keys` are then its
+  // changes, which may be none.
   bool Apply(const v1::WatchResponse& message,
              const std::vector<Change>& changes, std::vector<KeyChange>* keys);
 
@@ -77,7 +78,8 @@ class KeyRoll {
 
   void ApplyEntry(const Change& change);
   void ApplyKeys(const v1::WatchResponse& message);
-  // To the fresh state, if one is arriving, else to the roll.
+  // Applies the key to the arriving fresh state, if there is one, else to the
+  // roll.
   void Told(const std::string& topic, const v1::KeyChange& key);
   void Added(const std::string& topic, const v1::Entry& entry, int by);
   void Compare();

@@ -1,5 +1,5 @@
-// Follows the members of a cluster, as one of its nodes sees them; when that
-// node is lost, as another one does.
+// Follows the members of a cluster, as one of its nodes sees them. When that
+// node is lost, another node's view takes over.
 //
 // Errors and threads: as Watch.
 #ifndef MUSTER_CLIENT_MEMBER_WATCH_H_

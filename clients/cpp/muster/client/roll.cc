@@ -13,8 +13,8 @@ v1::Entry WithTopic(const std::string& topic, const v1::Entry& entry) {
   return result;
 }
 
-// A diff's effect on what is known. An update of an entry that was not known
-// is a join; a leave of one that was not is nothing.
+// A diff's effect on the roll. An update of an unknown entry is a join; a leave
+// of an unknown entry is nothing.
 void ApplyDiff(const v1::TopicDiff& diff, Roll::Entries* entries,
                std::vector<Change>* changes) {
   auto& topic = (*entries)[diff.topic()];
@@ -41,7 +41,7 @@ void ApplyDiff(const v1::TopicDiff& diff, Roll::Entries* entries,
 // entry.
 using ByKey = std::multimap<std::string, v1::Entry>;
 
-// Appends what turns `before` into `after`, both of one topic.
+// Appends the changes that turn `before` into `after`, both of one topic.
 void CompareTopic(const std::map<std::string, v1::Entry>& before,
                   const std::map<std::string, v1::Entry>& after,
                   std::vector<Change>* changes) {
@@ -131,7 +131,7 @@ void Roll::ApplyStates(const v1::WatchResponse& message,
 
 void Roll::ApplyDiffs(const v1::WatchResponse& message,
                       std::vector<Change>* changes) {
-  // Behind the cursor of a state that is still arriving: part of it.
+  // The diff is behind the cursor of a state that still arrives: part of it.
   std::vector<Change> unreported;
   for (const v1::TopicDiff& diff : message.diffs()) {
     ApplyDiff(diff, comparing_ ? &fresh_ : &entries_,

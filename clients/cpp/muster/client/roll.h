@@ -1,5 +1,5 @@
-// The roll as one watch shows it: turns the messages of a Watch stream into
-// changes, also across a move to another node.
+// The roll of one watch: turns the messages of a Watch stream into changes,
+// also across a move to another node.
 //
 //   roll.Apply(state of room: u1, u2)        -> present u1, present u2
 //   roll.Apply(diff of room: join u3)        -> join u3
@@ -7,21 +7,21 @@
 //   roll.Apply(reset, state of room: u2, u4) -> nothing yet
 //   roll.Apply(state_complete)               -> leave u1, leave u3, join u4
 //
-// It is a roll of entries: one that is untracked and tracked again is a join
-// and a leave. For the roll of keys see key_roll.h.
+// The roll is one of entries: an entry that is untracked and tracked again is a
+// join and a leave. key_roll.h has the roll of keys.
 //
 // Invariants
 //   1. The changes reported, applied in order, always give the roll.
-//   2. A fresh state is compared with what was known and only the difference
-//      is reported, once it is complete. Entries are the same if they have
-//      the same ref. Of what is left, an old and a new entry of one key are
-//      reported as one update, not as a leave and a join.
+//   2. A complete fresh state is compared with the roll, and only the
+//      difference is reported. Entries are the same if they have the same ref.
+//      Of the others, an old and a new entry of one key are reported as one
+//      update, not as a leave and a join.
 //   3. Changes are in the order of the stream; a difference is in the order
 //      of (topic, ref).
 //   4. Once a state is complete, a diff of several messages is applied with the
-//      last of them, or if that does not come, not at all: version() is always
-//      that of the roll. We used to apply each as it came; those of a diff that
-//      broke off came again, and were reported twice.
+//      last of them, or, if that does not come, not at all: version() is always
+//      that of the roll. We used to apply each message as it came; the messages
+//      of a diff that broke off came again, and were reported twice.
 //
 // Cost: O(log n) a change; memory for every entry of the scope, and for a diff
 // until it is complete.
@@ -59,7 +59,7 @@ class Roll {
   // The connection broke. A state or diff that was not complete is forgotten.
   void Disconnected();
 
-  // With it a watch can go on; empty if a fresh state is needed.
+  // The version with which a watch resumes; empty if it needs a fresh state.
   const std::string& version() const { return version_; }
 
   // Entries by topic and ref.
@@ -81,11 +81,11 @@ class Roll {
 
   std::string version_;
   bool in_state_ = true;  // It is arriving: what comes is not held back.
-  // Of a diff that is not complete.
+  // The messages of a diff that is not complete.
   std::vector<v1::WatchResponse> parts_;
   Entries entries_;
   Counts counts_;
-  // While a fresh state arrives that is to be compared with what is known.
+  // A fresh state is arriving, to be compared with the roll.
   bool comparing_ = false;
   bool known_ = false;  // kSynced has been reported.
   Entries fresh_;

@@ -35,7 +35,7 @@ absl::Status StreamRunner::RunOnce(size_t i, const RunStream& stream,
                                    const OnNote& on_note, Reach* reach) {
   const absl::Status connected = connection_->WaitConnected(i);
   if (absl::IsUnavailable(connected)) return connected;
-  // Silent or connected: there is something, which may yet answer.
+  // The address is silent or connected: a node there may yet answer.
   *reach = Reach::kConnected;
   if (!connected.ok()) return connected;
   grpc::ClientContext context;

@@ -1,8 +1,9 @@
-// Runs a long-lived stream against one node of a connection, and again
-// against the next when it ends, until it is stopped or gives up (Failover).
+// Runs a long-lived stream against one node of a connection. When the stream
+// ends it runs against the next node, until it is stopped or gives up
+// (Failover).
 //
-// Notes, for people, say when a node is lost that has served the stream, and
-// when one serves it again; nothing between:
+// Notes, for people, say when a node that has served the stream is lost, and
+// when a node serves it again; nothing between:
 //
 //   lost 10.0.0.1:7400: Socket closed; looking for a node
 //   connected again, to 10.0.0.2:7400
@@ -29,8 +30,8 @@ namespace muster::client {
 class StreamRunner {
  public:
   // One stream, from its first to its last message. Calls `served` once the
-  // node has done some of what was asked that was not done before; more calls
-  // do nothing. Returns how the stream ended.
+  // node has made some progress with the request; further calls do nothing.
+  // Returns how the stream ended.
   using Served = std::function<void()>;
   using RunStream =
       std::function<absl::Status(const std::shared_ptr<grpc::Channel>&,

@@ -129,7 +129,7 @@ void Subscription::TakeAnswer(const v1::SubscribeResponse& response,
     const auto asked = asked_.find(response.number());
     if (asked == asked_.end()) return;
     for (const v1::SubscribeError& error : response.errors()) {
-      // A removal of what was not there, since the node is another one.
+      // The removed name was not there, since the node is another one.
       if (IsRemoval(error)) continue;
       SubscribedName name = NameOf(asked->second, error);
       names_.erase(name);

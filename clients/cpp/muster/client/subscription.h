@@ -1,5 +1,5 @@
-// A subscription that survives its node: it subscribes again at another one,
-// and says what may have been missed meanwhile.
+// A subscription that survives its node: it subscribes again at another node,
+// and reports that messages may have been missed meanwhile.
 //
 //   Subscription listen(&connection, {.channels = {"news"}});
 //   listen.Run({.on_message = [](const v1::PubSubMessage& m, uint64_t n) {…}});
@@ -8,15 +8,15 @@
 //   subscribed at b --> on_held --> messages 4 5 …
 //
 // Invariants
-//   1. After on_held(names) whatever is published at any node that is up finds
-//      them, until the node is lost.
+//   1. After on_held a message published at any node that is up finds the
+//      subscription, until the subscription's own node is lost.
 //   2. Messages are numbered 1, 2, 3, … over all nodes; a message comes once.
-//   3. What may have been missed is said before what comes after it.
+//   3. A gap is reported before the messages that come after it.
 //
 // Errors: as Watch; a name that a node refuses is reported and dropped, and
 // does not end the subscription.
-// Threads: Run blocks and calls the observer; the others may be called from any
-// thread, also from within the observer.
+// Threads: Run blocks and calls the observer; the other methods may be called
+// from any thread, also from within the observer.
 #ifndef MUSTER_CLIENT_SUBSCRIPTION_H_
 #define MUSTER_CLIENT_SUBSCRIPTION_H_
 
@@ -60,14 +60,14 @@ class Subscription {
   struct Observer {
     // `number`: 1, 2, 3, … of this object.
     std::function<void(const v1::PubSubMessage&, uint64_t number)> on_message;
-    // So many messages, of whatever channels, were lost between nodes; nothing:
-    // the node was lost, and what was published until on_held may be missed.
+    // `count` messages, of whatever channels, were lost between nodes. Without
+    // a count the node was lost: messages published until on_held may be
+    // missed.
     std::function<void(std::optional<uint64_t> count)> on_missed;
-    // All that was asked for until a moment ago holds, but for what was
-    // refused.
+    // All subscriptions asked for until a moment ago hold, except refused ones.
     std::function<void()> on_held;
     std::function<void(const SubscribedName&, const absl::Status&)> on_refused;
-    // The node is lost, and another one is looked for; for people.
+    // The node is lost, and the subscription looks for another; for people.
     std::function<void(const std::string&)> on_note;
   };
 

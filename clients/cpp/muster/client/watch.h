@@ -1,10 +1,10 @@
-// A watch that survives its node: it resumes with its version where it can,
-// moves to another address where it must, and reports changes only (see
-// Roll and KeyRoll).
+// A watch that survives its node: it resumes with its version if it can, moves
+// to another address if it must, and reports changes only (see Roll and
+// KeyRoll).
 //
-// Errors: what a node answered, if trying elsewhere cannot help (a malformed
-// request); UNAVAILABLE if no node could be reached, at the start in one
-// round, later for `give_up`: unless told, it looks for one until Stop.
+// Errors: the node's answer, if trying elsewhere cannot help (a malformed
+// request); UNAVAILABLE if no node could be reached: at the start in one round,
+// later for `give_up`, by default until Stop.
 // Threads: Run blocks; Stop may be called from any other thread.
 #ifndef MUSTER_CLIENT_WATCH_H_
 #define MUSTER_CLIENT_WATCH_H_
@@ -31,10 +31,10 @@ class Watch {
   struct Observer {
     // The changes of a message, or of a diff in several; never empty.
     std::function<void(const std::vector<Change>&)> on_changes;
-    // What a state or a diff has changed as a whole, by key; after the last of
+    // The changes of a whole state or diff, by key; called after the last of
     // its on_changes, if it has any. Empty if a key came and went within it.
-    // May be left out, as may on_changes: with WATCH_DETAIL_KEYS that is called
-    // only when the state is complete.
+    // This function may be left out, as may on_changes, which WATCH_DETAIL_KEYS
+    // calls only when the state is complete.
     std::function<void(const std::vector<KeyChange>&)> on_keys;
     // The watch has lost its node and looks for one, or has found one; for
     // people.
