@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "crdt/check.h"
-#include "node/core/pubsub/glob.h"
+#include "crdt/glob.h"
 
 namespace muster::core {
 
@@ -118,7 +118,7 @@ std::vector<Subscriptions::Name*> Subscriptions::Hold(
   const auto it = channels_.find(channel);
   if (it != channels_.end()) hold(it->second);
   for (auto& [text, name] : patterns_) {
-    if (GlobMatch(text, channel)) hold(name);
+    if (crdt::GlobMatch(text, channel)) hold(name);
   }
   return held;
 }
