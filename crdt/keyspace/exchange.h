@@ -8,8 +8,8 @@
 //
 // Elements go in the order (bucket, key, element), each with all its versions:
 //   part     := lives life[16]* element*
-//   element  := tag [db key] name versions     db and key: unless kSameKey
-// Lives are named by their number in the part.
+//   element  := 0 db key element | 1 element     1: of the same key
+// with elements as in element_codec.h, whose lives are those of the part.
 // Cost: O(bytes); a bucket's keys are sorted when it is begun. Limits: a part
 // has the bytes asked for, but at least one element.
 #ifndef MUSTER_CRDT_KEYSPACE_EXCHANGE_H_
@@ -44,8 +44,9 @@ class BucketReader {
   Dot item_;
 };
 
-// Whether `bytes` are a part: checked before it is added.
-bool ValidatePart(absl::string_view bytes);
+// Whether `bytes` are a part of the bucket, in its order: checked before they
+// are added.
+bool ValidatePart(absl::string_view bytes, uint32_t bucket);
 
 class BucketWriter {
  public:

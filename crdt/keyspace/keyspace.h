@@ -89,6 +89,11 @@ class Keyspace {
   // the while is visited, and once.
   uint32_t ScanKeys(uint8_t db, uint32_t cursor, uint32_t count, Time now,
                     absl::FunctionRef<void(absl::string_view)> visit) const;
+  // All that a key or a bucket holds, shown or not, in the order of exchanges.
+  using VisitElement = absl::FunctionRef<void(
+      const KeyName&, const ElementName&, const Versions&)>;
+  void ScanKey(const KeyName& key, VisitElement visit) const;
+  void ScanBucket(uint32_t bucket, VisitElement visit) const;
   // The key that is due first, if it is due at `now`; and when the first is.
   std::optional<OwnedKey> FirstDue(Time now) const;
   Deadline NextDeadline() const;
@@ -109,8 +114,8 @@ class Keyspace {
   // with an op kSettle. Nothing: all are settled.
   std::optional<OwnedKey> FirstUnsettled() const;
   size_t unsettled() const;
-  // A context may be dropped of, only as the leader's mutation says.
-  void DropLife(const LifeId& life);
+  // Takes a life out of the context, as its leader says.
+  void DropLife(const LifeId& life) { context_.Drop(life); }
 
   const Context& context() const { return context_; }
   const BucketDigests& digests() const;

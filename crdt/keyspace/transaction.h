@@ -19,6 +19,7 @@
 #define MUSTER_CRDT_KEYSPACE_TRANSACTION_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@
 #include "crdt/keyspace/view.h"
 
 namespace muster::kv {
+
+struct JournalEntry;
 
 class Transaction {
  public:
@@ -103,18 +106,26 @@ class Transaction {
   void Abandon();
 
  private:
-  // Removes a key that is due; whether there is one otherwise.
-  bool Prepare(const KeyName& key);
-  // For what adds an element: prepared, and whether it must open the key.
-  Op Opening(Op::Kind kind, const KeyName& key);
+  // Removes a key that is due.
+  void Prepare(const KeyName& key);
+  // For what adds an element to a key of the type: prepared, and it opens the
+  // key if that has no birth.
+  Op Opening(Op::Kind kind, const KeyName& key, ElementKind element);
   void Make(Op op);
-  void RemoveIfEmpty(const KeyName& key, Type type);
+  void MakePush(const KeyName& key, absl::string_view place, bool front,
+                absl::Span<const absl::string_view> values);
+  void MakeTransfer(Op::Kind kind, const KeyName& from, const KeyName& to);
+  void RemoveIfEmpty(const KeyName& key, ElementKind element);
+  bool Exists(const KeyName& key) const;
+  // Whether this life's count on the element stays an int64.
+  bool CountFits(const KeyName& key, const ElementName& element,
+                 int64_t by) const;
 
   Keyspace& state_;
   Seen seen_;
   Time now_;
   MutationWriter writer_;
-  std::string values_;
+  std::unique_ptr<std::vector<JournalEntry>> journal_;
   bool open_ = true;
 };
 

@@ -9,9 +9,9 @@
 //
 // A key is a set of *elements*: a string, the fields of a hash, the members of
 // a set, and so on. An element is a small set of *versions*, nearly always
-// one. Each version has the *dot* of the op that wrote it, and no two versions
-// of an element have one dot. "f1" was written on both sides of a cut; what
-// it shows is a pure function of its versions (crdt/keyspace/shown.h).
+// one. Each version has the *dot* of the op that wrote it; no two versions of
+// an element have one dot and one kind. "f1" was written on both sides of a
+// cut; what it shows is a pure function of its versions (shown.h).
 //
 // All types here are plain values; every function is total and O(1).
 #ifndef MUSTER_CRDT_KEYSPACE_TYPES_H_

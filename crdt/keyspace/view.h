@@ -40,8 +40,6 @@ struct Entry {
 class KeyView {
  public:
   using Visit = absl::FunctionRef<bool(const Entry&)>;  // False: stop.
-  using VisitElement =
-      absl::FunctionRef<bool(const ElementName&, const Versions&)>;
   enum class Direction : uint8_t { kUp, kDown };
 
   KeyView() = default;  // Of an absent key.
@@ -75,8 +73,6 @@ class KeyView {
   // How many have a score below it, or with `inclusive` not above it.
   uint64_t CountBelow(double score, bool inclusive) const;
 
-  // All that the key holds, shown or not, in the order of exchanges.
-  void ScanVersions(VisitElement visit) const;
   // Changes with every change of what the key holds, and is equal on nodes
   // that hold the same; 0 if it is absent. What WATCH compares.
   uint64_t digest() const;
