@@ -25,13 +25,12 @@ bool Call::Integer(size_t i, int64_t& out) {
 }
 
 bool Call::Count(size_t i, uint64_t& out) {
-  int64_t value = 0;
-  if (!Integer(i, value)) return false;
-  if (value < 0) {
+  const std::optional<int64_t> value = kv::ParseInteger(argv_[i]);
+  if (!value.has_value() || *value < 0) {
     Error("ERR value is out of range, must be positive");
     return false;
   }
-  out = static_cast<uint64_t>(value);
+  out = static_cast<uint64_t>(*value);
   return true;
 }
 

@@ -96,7 +96,7 @@ class Call {
   kv::KeyName key(size_t i) const { return {session_.db, argv_[i]}; }
   // The value of an argument, or an error.
   bool Integer(size_t i, int64_t& out);
-  // The same, not negative.
+  // The same, not negative; with an error of its own.
   bool Count(size_t i, uint64_t& out);
   bool Double(size_t i, double& out);
 

@@ -48,12 +48,14 @@ bool IsTooLarge(const kv::Transaction* tx, const Limits& limits) {
   return tx != nullptr && tx->bytes() > limits.max_mutation_bytes;
 }
 
-void RefuseTooLarge(kv::Transaction& tx, const Limits& limits, Reply& reply) {
+Outcome RefuseTooLarge(kv::Transaction& tx, const Limits& limits,
+                       Reply& reply) {
   reply.Clear();
   reply.Error(absl::StrCat(
       "ERR mutation of ", tx.bytes(), " bytes exceeds the limit of ",
       limits.max_mutation_bytes, " (--kv-max-mutation-bytes)"));
   tx.Abandon();
+  return {.abandoned = true};
 }
 
 }  // namespace
@@ -85,31 +87,33 @@ const Command* Check(Argv argv, const Environment& env, Reply& reply) {
   return command;
 }
 
-std::optional<Wait> Execute(const Command& command, Argv argv, Session& session,
-                            const Environment& env, const kv::Keyspace& state,
-                            kv::Transaction* tx, Reply& reply) {
+Outcome Execute(const Command& command, Argv argv, Session& session,
+                const Environment& env, const kv::Keyspace& state,
+                kv::Transaction* tx, Reply& reply) {
   MUSTER_CHECK(reply.empty());
   Call call(command, argv, session, env, state, tx, reply);
   command.handler(call);
-  if (IsTooLarge(tx, env.limits)) RefuseTooLarge(*tx, env.limits, reply);
-  return std::move(call.wait());
+  if (IsTooLarge(tx, env.limits)) {
+    return RefuseTooLarge(*tx, env.limits, reply);
+  }
+  return {.wait = std::move(call.wait())};
 }
 
 Watched Watch(const kv::Keyspace& state, const kv::KeyName& key, kv::Time now) {
   return {{key.db, std::string(key.key)}, state.Find(key, now).digest()};
 }
 
-void ExecuteTransaction(absl::Span<const Argv> commands,
-                        absl::Span<const Watched> watched, Session& session,
-                        const Environment& env, kv::Transaction& tx,
-                        Reply& reply) {
+Outcome ExecuteTransaction(absl::Span<const Argv> commands,
+                           absl::Span<const Watched> watched, Session& session,
+                           const Environment& env, kv::Transaction& tx,
+                           Reply& reply) {
   std::vector<const Command*> checked;
   for (const Argv argv : commands) {
     Reply error;
     checked.push_back(Check(argv, env, error));
     if (checked.back() != nullptr) continue;
     reply.Error("EXECABORT Transaction discarded because of previous errors.");
-    return;
+    return {};
   }
   const bool unchanged =
       std::all_of(watched.begin(), watched.end(), [&](const Watched& key) {
@@ -117,7 +121,7 @@ void ExecuteTransaction(absl::Span<const Argv> commands,
       });
   if (!unchanged) {
     reply.NilArray();
-    return;
+    return {};
   }
   const Session before = session;
   Environment inside = env;
@@ -129,9 +133,9 @@ void ExecuteTransaction(absl::Span<const Argv> commands,
     checked[i]->handler(call);
     if (!IsTooLarge(&tx, env.limits)) continue;
     session = before;
-    RefuseTooLarge(tx, env.limits, reply);
-    return;
+    return RefuseTooLarge(tx, env.limits, reply);
   }
+  return {};
 }
 
 }  // namespace muster::commands

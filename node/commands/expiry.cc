@@ -27,12 +27,16 @@ constexpr TimeWord kTimeWords[] = {{"ex", 1000, false},
                                    {"exat", 1000, true},
                                    {"pxat", 1, true}};
 
-// Takes EX, PX … and the time after it.
+// Takes EX, PX … and the time after it. One word may come again: the last one
+// counts.
 bool TakeTime(const Call& call, size_t& i, StringOptions& out) {
-  if (out.time_at != 0 || out.keep_ttl || out.persist) return false;
-  if (i + 1 >= call.argc()) return false;
+  if (out.keep_ttl || out.persist || i + 1 >= call.argc()) return false;
   for (const TimeWord& time : kTimeWords) {
     if (!call.Is(i, time.word)) continue;
+    if (out.time_at != 0 &&
+        (out.unit_ms != time.unit_ms || out.absolute != time.absolute)) {
+      return false;
+    }
     out.time_at = ++i;
     out.unit_ms = time.unit_ms;
     out.absolute = time.absolute;

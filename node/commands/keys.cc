@@ -1,12 +1,14 @@
 // DEL, SCAN and what else is of keys of any type.
+#include <algorithm>
+#include <cerrno>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "crdt/glob.h"
 #include "crdt/keyspace/types.h"
@@ -170,9 +172,22 @@ bool ParseScanOptions(Call& call, ScanOptions& out) {
   return true;
 }
 
+// As strtoull takes it: "" is 0, and "-1" the last one.
+bool ParseCursor(absl::string_view text, uint64_t& out) {
+  if (!text.empty() &&
+      absl::ascii_isspace(static_cast<unsigned char>(text.front()))) {
+    return false;
+  }
+  const std::string copy(text);
+  char* end = nullptr;
+  errno = 0;
+  out = std::strtoull(copy.c_str(), &end, 10);
+  return *end == '\0' && errno != ERANGE;
+}
+
 void Scan(Call& call) {
   uint64_t cursor = 0;
-  if (!absl::SimpleAtoi(call.arg(1), &cursor)) {
+  if (!ParseCursor(call.arg(1), cursor)) {
     return call.Error("ERR invalid cursor");
   }
   ScanOptions options;
