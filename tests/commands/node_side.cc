@@ -1,6 +1,7 @@
 #include "tests/commands/node_side.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 
 namespace muster::commands {
@@ -33,6 +34,21 @@ void NodeSide::Commit(kv::Transaction& tx) {
   follower_->Apply(mutation, kv::Seen{base_, me_, seq_});
 }
 
+Reply NodeSide::Rehearse(const Command& command, Argv argv) {
+  const Random before = random_;
+  const uint64_t digest = state_->digests().all();
+  Session session = connections_[0].session;
+  Reply reply;
+  const std::unique_ptr<kv::Transaction> tx = Begin();
+  Execute(command, argv, session, env_, *state_, tx.get(), reply);
+  tx->Abandon();
+  random_ = before;
+  if (state_->digests().all() != digest) {
+    wrong_ = absl::StrCat(command.name, " left a trace when it was undone");
+  }
+  return reply;
+}
+
 std::optional<Wait> NodeSide::Call(const Args& args, Reply& reply) {
   const std::vector<absl::string_view> argv = ViewsOf(args);
   const Command* command = Check(argv, env_, reply);
@@ -41,9 +57,14 @@ std::optional<Wait> NodeSide::Call(const Args& args, Reply& reply) {
   if (!command->Has(kWrite)) {
     return Execute(*command, argv, session, env_, *state_, nullptr, reply).wait;
   }
+  Reply rehearsed;
+  if (rehearse_) rehearsed = Rehearse(*command, argv);
   const std::unique_ptr<kv::Transaction> tx = Begin();
   Outcome outcome =
       Execute(*command, argv, session, env_, *state_, tx.get(), reply);
+  if (rehearse_ && rehearsed != reply) {
+    wrong_ = absl::StrCat(args[0], " answered otherwise once it was undone");
+  }
   if (!outcome.abandoned) Commit(*tx);
   return outcome.wait;
 }
@@ -98,6 +119,7 @@ std::string NodeSide::Run(size_t connection, const Args& args) {
 }
 
 std::string NodeSide::Audit() {
+  if (!wrong_.empty()) return wrong_;
   for (const kv::Keyspace* keyspace : {state_.get(), follower_.get()}) {
     if (const std::string wrong = keyspace->Audit(); !wrong.empty()) {
       return wrong;

@@ -37,6 +37,10 @@ class NodeSide : public Side {
   // The audits of both keyspaces, and whether their digests are equal.
   std::string Audit() override;
 
+  // Every command is run once more before, and undone: Audit tells if that
+  // left a trace or answered otherwise.
+  void RehearseAll() { rehearse_ = true; }
+
   // As Run, without the text and with what waits.
   std::optional<Wait> Call(const std::vector<std::string>& args, Reply& reply);
 
@@ -52,6 +56,7 @@ class NodeSide : public Side {
   };
 
   std::unique_ptr<kv::Transaction> Begin();
+  Reply Rehearse(const Command& command, Argv argv);
   void Commit(kv::Transaction& tx);
   void RunOne(Connection& connection, const Args& args, Reply& reply);
   void RunQueued(Connection& connection, const Args& args, Reply& reply);
@@ -63,6 +68,8 @@ class NodeSide : public Side {
   kv::LifeId me_;
   kv::Seq seq_;
   uint64_t mutations_ = 0;
+  bool rehearse_ = false;
+  std::string wrong_;
   Random random_{7};
   Environment env_{.now = kv::Time(1'700'000'000'123), .random = random_};
   std::array<Connection, kConnections> connections_;
