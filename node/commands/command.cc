@@ -70,16 +70,4 @@ const Command* FindCommand(absl::string_view name) {
   return found == by_name->end() ? nullptr : found->second;
 }
 
-std::vector<size_t> KeysOf(const Command& command, Argv argv) {
-  std::vector<size_t> keys;
-  const KeyRange& range = command.keys;
-  if (range.first == 0) return keys;
-  const auto size = static_cast<int>(argv.size());
-  const int last = range.last < 0 ? size + range.last : range.last;
-  for (int i = range.first; i <= last && i < size; i += range.step) {
-    keys.push_back(static_cast<size_t>(i));
-  }
-  return keys;
-}
-
 }  // namespace muster::commands

@@ -84,7 +84,16 @@ const Command* FindCommand(absl::string_view name);
 // By family, in each in the order of its file.
 const std::vector<const Command*>& AllCommands();
 // The indexes in `argv` of its keys. REQUIRES: the command takes it.
-std::vector<size_t> KeysOf(const Command& command, Argv argv);
+template <typename Visit>
+void VisitKeys(const Command& command, Argv argv, Visit visit) {
+  const KeyRange& keys = command.keys;
+  if (keys.first == 0) return;
+  const auto size = static_cast<int>(argv.size());
+  const int last = keys.last < 0 ? size + keys.last : keys.last;
+  for (int i = keys.first; i <= last && i < size; i += keys.step) {
+    visit(static_cast<size_t>(i));
+  }
+}
 
 // The lines of each family, in its file.
 absl::Span<const Command> StringCommands();

@@ -24,24 +24,29 @@ std::string UnknownCommand(Argv argv) {
                       "', with args beginning with: ", args);
 }
 
-// Why one of the arguments is too long, or "".
-std::string OverLimit(const Command& command, Argv argv, const Limits& limits) {
-  for (const size_t i : KeysOf(command, argv)) {
-    if (argv[i].size() > limits.max_key_bytes) {
-      return absl::StrCat("ERR key of ", argv[i].size(),
-                          " bytes exceeds the limit of ", limits.max_key_bytes,
-                          " (--kv-max-key-bytes)");
-    }
+void TooLong(absl::string_view what, size_t bytes, size_t limit, Reply& reply) {
+  reply.Error(absl::StrCat("ERR ", what, " of ", bytes,
+                           " bytes exceeds the limit of ", limit, " (--kv-max-",
+                           what, "-bytes)"));
+}
+
+// Whether all arguments are within the limits; else the error was answered.
+bool CheckLimits(const Command& command, Argv argv, const Limits& limits,
+                 Reply& reply) {
+  size_t longest = 0;
+  VisitKeys(command, argv,
+            [&](size_t i) { longest = std::max(longest, argv[i].size()); });
+  if (longest > limits.max_key_bytes) {
+    TooLong("key", longest, limits.max_key_bytes, reply);
+    return false;
   }
-  if (!command.Has(kWrite)) return "";
+  if (!command.Has(kWrite)) return true;
   for (const absl::string_view arg : argv) {
-    if (arg.size() > limits.max_value_bytes) {
-      return absl::StrCat("ERR value of ", arg.size(),
-                          " bytes exceeds the limit of ",
-                          limits.max_value_bytes, " (--kv-max-value-bytes)");
-    }
+    if (arg.size() <= limits.max_value_bytes) continue;
+    TooLong("value", arg.size(), limits.max_value_bytes, reply);
+    return false;
   }
-  return "";
+  return true;
 }
 
 bool IsTooLarge(const kv::Transaction* tx, const Limits& limits) {
@@ -75,11 +80,7 @@ const Command* Check(Argv argv, const Environment& env, Reply& reply) {
                              command->name, "' command"));
     return nullptr;
   }
-  if (const std::string why = OverLimit(*command, argv, env.limits);
-      !why.empty()) {
-    reply.Error(why);
-    return nullptr;
-  }
+  if (!CheckLimits(*command, argv, env.limits, reply)) return nullptr;
   if (env.out_of_memory && command->Has(kDenyOom)) {
     reply.Error("OOM command not allowed when used memory > 'maxmemory'.");
     return nullptr;

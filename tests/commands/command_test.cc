@@ -17,7 +17,9 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 std::vector<size_t> Keys(std::vector<absl::string_view> argv) {
-  return KeysOf(*FindCommand(argv[0]), argv);
+  std::vector<size_t> keys;
+  VisitKeys(*FindCommand(argv[0]), argv, [&](size_t i) { keys.push_back(i); });
+  return keys;
 }
 
 TEST(CommandTableTest, NamesAreFoundWhateverTheirCase) {
