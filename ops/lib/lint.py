@@ -51,6 +51,7 @@ LAYERS = {
     "node/core/": ("crdt/", "node/core/"),
     "node/core/*": ("crdt/", "node/core/*"),
     **CORE_LAYERS,
+    "node/commands/": ("crdt/", "node/commands/"),
     "clients/": ("clients/", "muster/v1/"),
 }
 # A folder whose files must not include these.

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "crdt/check.h"
+#include "crdt/glob.h"
 #include "crdt/mutant.h"
-#include "node/core/pubsub/glob.h"
 #include "node/core/stream/rebase_elements.h"
 
 namespace muster::core {
@@ -239,7 +239,7 @@ InterestState::Match InterestState::MatchOf(absl::string_view channel) const {
   const auto name = set_.channels().find(channel);
   if (name != set_.channels().end()) add(name->second);
   for (const auto& [pattern, holders] : set_.patterns()) {
-    if (GlobMatch(pattern, channel)) add(holders);
+    if (crdt::GlobMatch(pattern, channel)) add(holders);
   }
   return match;
 }
@@ -268,7 +268,7 @@ InterestState::Page InterestState::Channels(absl::string_view glob,
     }
     page.next = at->first;
     const uint64_t subscribers = ShownSum(at->second);
-    if (subscribers == 0 || !GlobMatch(glob, at->first)) continue;
+    if (subscribers == 0 || !crdt::GlobMatch(glob, at->first)) continue;
     page.channels.push_back({at->first, subscribers});
   }
   return page;

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "crdt/check.h"
+#include "crdt/glob.h"
 #include "crdt/mutant.h"
-#include "node/core/pubsub/glob.h"
 
 namespace muster::core {
 
@@ -120,7 +120,7 @@ std::vector<Subscriptions::Name*> Subscriptions::Hold(
   const auto it = channels_.find(channel);
   if (it != channels_.end()) hold(it->second);
   for (auto& [text, name] : patterns_) {
-    if (GlobMatch(text, channel)) hold(name);
+    if (crdt::GlobMatch(text, channel)) hold(name);
   }
   return held;
 }

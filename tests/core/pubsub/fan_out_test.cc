@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "node/core/pubsub/glob.h"
+#include "crdt/glob.h"
 #include "node/core/pubsub/subscriptions.h"
 
 namespace muster::core {

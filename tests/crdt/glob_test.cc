@@ -1,10 +1,10 @@
-#include "node/core/pubsub/glob.h"
+#include "crdt/glob.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace muster::core {
+namespace muster::crdt {
 namespace {
 
 using namespace std::string_literals;
@@ -78,4 +78,4 @@ TEST(GlobTest, ManyStarsCostNoMoreThanPatternTimesText) {
 }
 
 }  // namespace
-}  // namespace muster::core
+}  // namespace muster::crdt

@@ -1,10 +1,10 @@
-#include "node/core/pubsub/glob.h"
+#include "crdt/glob.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-namespace muster::core {
+namespace muster::crdt {
 namespace {
 
 uint8_t Byte(char c) { return static_cast<uint8_t>(c); }
@@ -76,4 +76,4 @@ bool GlobMatch(absl::string_view pattern, absl::string_view text) {
   return pattern.find_first_not_of('*') == absl::string_view::npos;
 }
 
-}  // namespace muster::core
+}  // namespace muster::crdt

@@ -11,15 +11,15 @@
 //
 // Cost: O(bytes of the pattern x bytes of the text) at worst, no recursion: a
 // pattern from a client cannot hold the loop.
-#ifndef MUSTER_NODE_CORE_PUBSUB_GLOB_H_
-#define MUSTER_NODE_CORE_PUBSUB_GLOB_H_
+#ifndef MUSTER_CRDT_GLOB_H_
+#define MUSTER_CRDT_GLOB_H_
 
 #include "absl/strings/string_view.h"
 
-namespace muster::core {
+namespace muster::crdt {
 
 bool GlobMatch(absl::string_view pattern, absl::string_view text);
 
-}  // namespace muster::core
+}  // namespace muster::crdt
 
-#endif  // MUSTER_NODE_CORE_PUBSUB_GLOB_H_
+#endif  // MUSTER_CRDT_GLOB_H_

@@ -1,0 +1,321 @@
+#include "crdt/keyspace/apply.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "crdt/keyspace/element_codec.h"
+#include "crdt/keyspace/key_edit.h"
+#include "crdt/keyspace/place.h"
+#include "crdt/keyspace/transfer.h"
+
+namespace muster::kv {
+namespace {
+
+using Kind = Op::Kind;
+
+constexpr ElementName kKeyElement = {ElementKind::kKey, {}, {}};
+constexpr ElementName kStringElement = {ElementKind::kString, {}, {}};
+
+int64_t SaturatingAdd(int64_t a, int64_t b) {
+  int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return b < 0 ? std::numeric_limits<int64_t>::min()
+               : std::numeric_limits<int64_t>::max();
+}
+
+class Applier {
+ public:
+  Applier(KeyStore& store, const Op& op, const Seen& seen, Stamp stamp)
+      : store_(store), op_(op), seen_(seen), stamp_(stamp) {}
+
+  void Apply();
+
+ private:
+  // A version of this op.
+  Version Made(VersionKind kind, uint32_t offset = 0) const {
+    Version version;
+    version.kind = kind;
+    version.dot = {seen_.leader, seen_.seq, op_.index + offset};
+    version.stamp = stamp_;
+    return version;
+  }
+  void DropSeen(Versions& versions) const {
+    versions.erase(std::remove_if(versions.begin(), versions.end(),
+                                  [this](const Version& v) { return Seen(v); }),
+                   versions.end());
+  }
+  bool Seen(const Version& version) const { return seen_.Covers(version.dot); }
+  static void Insert(Versions& versions, const Version& version) {
+    versions.insert(
+        std::upper_bound(versions.begin(), versions.end(), version, IsBefore),
+        version);
+  }
+  void Open(KeyEdit& edit) const;
+  // What was seen of the element is replaced by one version.
+  void Put(const Version& version);
+  void PutString();
+  void Increment();
+  void Push();
+  void SetItem();
+  void Remove();
+  void SetDeadline();
+  void RemoveKey(const KeyName& key);
+  void Flush();
+  void Settle();
+
+  KeyStore& store_;
+  const Op& op_;
+  const kv::Seen& seen_;
+  Stamp stamp_;
+};
+
+void Applier::Open(KeyEdit& edit) const {
+  if (!op_.opens) return;
+  Versions versions = edit.Get(kKeyElement);
+  Insert(versions, Made(VersionKind::kBirth));
+  edit.Set(kKeyElement, versions);
+}
+
+void Applier::Put(const Version& version) {
+  KeyEdit edit(store_, op_.key);
+  Versions versions = edit.Get(op_.name);
+  DropSeen(versions);
+  Insert(versions, version);
+  edit.Set(op_.name, versions);
+  Open(edit);
+}
+
+void Applier::PutString() {
+  KeyEdit edit(store_, op_.key);
+  edit.Update([this](const ElementName& name, Versions& versions) {
+    if (name == kStringElement) return false;
+    const size_t before = versions.size();
+    DropSeen(versions);
+    return versions.size() != before;
+  });
+  Versions versions = edit.Get(kStringElement);
+  DropSeen(versions);
+  Version version = Made(VersionKind::kValue);
+  version.bytes = op_.value;
+  version.deadline = op_.deadline;
+  Insert(versions, version);
+  edit.Set(kStringElement, versions);
+}
+
+void Applier::Increment() {
+  KeyEdit edit(store_, op_.key);
+  Versions versions = edit.Get(op_.name);
+  Versions known = versions;
+  known.erase(std::remove_if(known.begin(), known.end(),
+                             [this](const Version& v) { return !Seen(v); }),
+              known.end());
+  const Version* root = Latest(known, VersionKind::kValue);
+  Version count = Made(VersionKind::kCount);
+  count.sum = op_.amount;
+  if (root != nullptr) count.on = root->dot;
+  const auto own = [this](const Version& v) {
+    return v.kind == VersionKind::kCount && v.dot.life == seen_.leader &&
+           Seen(v);
+  };
+  for (const Version& version : known) {
+    if (own(version) && Counts(version, root)) {
+      count.sum = SaturatingAdd(count.sum, version.sum);
+    }
+  }
+  versions.erase(std::remove_if(versions.begin(), versions.end(), own),
+                 versions.end());
+  Insert(versions, count);
+  edit.Set(op_.name, versions);
+  Open(edit);
+}
+
+void Applier::Push() {
+  std::vector<std::string> places;  // The edit refers to them.
+  places.reserve(op_.width);
+  KeyEdit edit(store_, op_.key);
+  absl::string_view rest = op_.values;
+  absl::string_view value;
+  for (uint32_t i = 0; TakeValue(rest, value); ++i) {
+    if (i == 0) {
+      places.emplace_back(op_.place);
+    } else {
+      places.push_back(op_.front ? PlaceBefore(places.back(), seen_.leader)
+                                 : PlaceBehind(places.back(), seen_.leader));
+    }
+    Version existence = Made(VersionKind::kPlace, i);
+    existence.bytes = places.back();
+    Version content = Made(VersionKind::kValue, i);
+    content.bytes = value;
+    edit.Set({ElementKind::kItem, {}, existence.dot}, {content, existence});
+  }
+  Open(edit);
+}
+
+void Applier::SetItem() {
+  KeyEdit edit(store_, op_.key);
+  Versions versions = edit.Get(op_.name);
+  versions.erase(std::remove_if(versions.begin(), versions.end(),
+                                [this](const Version& v) {
+                                  return v.kind == VersionKind::kValue &&
+                                         Seen(v);
+                                }),
+                 versions.end());
+  Version content = Made(VersionKind::kValue);
+  content.bytes = op_.value;
+  Insert(versions, content);
+  edit.Set(op_.name, versions);
+}
+
+void Applier::Remove() {
+  KeyEdit edit(store_, op_.key);
+  Versions versions = edit.Get(op_.name);
+  if (versions.empty()) return;
+  DropSeen(versions);
+  edit.Set(op_.name, versions);
+}
+
+void Applier::SetDeadline() {
+  KeyEdit edit(store_, op_.key);
+  const auto known = [this](Versions versions) {
+    versions.erase(
+        std::remove_if(versions.begin(), versions.end(),
+                       [this](const Version& v) { return !Seen(v); }),
+        versions.end());
+    return versions;
+  };
+  Versions key = edit.Get(kKeyElement);
+  Version deadline = Made(VersionKind::kDeadline);
+  deadline.deadline = op_.deadline;
+  deadline.on =
+      Anchor(edit.type() == Type::kString ? known(edit.Get(kStringElement))
+                                          : Versions(),
+             known(key));
+  key.erase(std::remove_if(key.begin(), key.end(),
+                           [this](const Version& v) {
+                             return v.kind == VersionKind::kDeadline && Seen(v);
+                           }),
+            key.end());
+  Insert(key, deadline);
+  edit.Set(kKeyElement, key);
+}
+
+void Applier::RemoveKey(const KeyName& key) {
+  KeyEdit edit(store_, key);
+  edit.Update([this](const ElementName&, Versions& versions) {
+    const size_t before = versions.size();
+    DropSeen(versions);
+    return versions.size() != before;
+  });
+}
+
+void Applier::Flush() {
+  for (RowIdx row : store_.Database(op_.key.db)) {
+    const std::string key(store_.Read(row).name.key);
+    RemoveKey({op_.key.db, key});
+  }
+}
+
+void Applier::Settle() {
+  {
+    KeyEdit edit(store_, op_.key);
+    const auto split = [this](const Versions& versions, bool seen) {
+      Versions part;
+      for (const Version& version : versions) {
+        if (Seen(version) == seen) part.push_back(version);
+      }
+      return part;
+    };
+    TypeFinder finder;
+    edit.ForEach([&](const ElementName& name, const Versions& versions) {
+      finder.Add(name, split(versions, true));
+    });
+    const Dot anchor = Anchor(finder.type() == Type::kString
+                                  ? split(edit.Get(kStringElement), true)
+                                  : Versions(),
+                              split(edit.Get(kKeyElement), true));
+    edit.Update([&](const ElementName& name, Versions& versions) {
+      Versions after = split(versions, false);
+      if (name.kind == ElementKind::kKey ||
+          TypeOf(name.kind) == finder.type()) {
+        for (const Version& kept :
+             Settled(name.kind, split(versions, true), anchor)) {
+          Insert(after, kept);
+        }
+      }
+      const bool changed = after.size() != versions.size();
+      versions = std::move(after);
+      return changed;
+    });
+  }
+  CheckSettled(store_, op_.key);
+}
+
+void Applier::Apply() {
+  switch (op_.kind) {
+    case Kind::kPutString:
+      return PutString();
+    case Kind::kIncrement:
+      return Increment();
+    case Kind::kPutField: {
+      Version version = Made(VersionKind::kValue);
+      version.bytes = op_.value;
+      return Put(version);
+    }
+    case Kind::kAddMember:
+      return Put(Made(VersionKind::kMember));
+    case Kind::kPutScore: {
+      Version version = Made(VersionKind::kScore);
+      version.score = op_.score;
+      return Put(version);
+    }
+    case Kind::kPush:
+      return Push();
+    case Kind::kSetItem:
+      return SetItem();
+    case Kind::kRemove:
+      return Remove();
+    case Kind::kSetDeadline:
+      return SetDeadline();
+    case Kind::kRemoveKey:
+      return RemoveKey(op_.key);
+    case Kind::kMove:
+    case Kind::kCopy:
+      TransferKey(store_, op_, seen_, stamp_);
+      if (op_.kind == Kind::kMove) RemoveKey(op_.key);
+      return;
+    case Kind::kFlush:
+      return Flush();
+    case Kind::kSettle:
+      return Settle();
+  }
+}
+
+}  // namespace
+
+void ApplyOp(KeyStore& store, const Op& op, const Seen& seen, Stamp stamp) {
+  Applier(store, op, seen, stamp).Apply();
+}
+
+void CheckSettled(KeyStore& store, const KeyName& key) {
+  bool settled = true;
+  {
+    KeyEdit edit(store, key);
+    const Type type = edit.type();
+    const Dot anchor =
+        Anchor(type == Type::kString ? edit.Get(kStringElement) : Versions(),
+               edit.Get(kKeyElement));
+    edit.ForEach([&](const ElementName& name, const Versions& versions) {
+      settled = settled &&
+                (name.kind == ElementKind::kKey || TypeOf(name.kind) == type) &&
+                Settled(name.kind, versions, anchor).size() == versions.size();
+    });
+  }
+  OwnedKey owned{key.db, std::string(key.key)};
+  if (settled) {
+    store.unsettled().erase(owned);
+  } else {
+    store.unsettled().insert(std::move(owned));
+  }
+}
+
+}  // namespace muster::kv
