@@ -18,7 +18,8 @@ Holding HoldingOf(const v1::StatusResponse& status) {
   Holding holding;
   for (const v1::StreamStatus& stream : status.streams()) {
     if (stream.seq() == 0) continue;
-    holding[stream.life_id()] = {stream.seq(), stream.digest()};
+    holding[absl::StrCat(stream.life_id(), stream.kind())] = {stream.seq(),
+                                                              stream.digest()};
   }
   return holding;
 }

@@ -154,12 +154,12 @@ void PrintSummary(const v1::StatusResponse& status, std::ostream& out) {
 }
 
 void PrintStreams(const v1::StatusResponse& status, std::ostream& out) {
-  TextTable table({Align::kLeft, Align::kRight, Align::kRight, Align::kRight,
-                   Align::kRight, Align::kLeft, Align::kLeft});
-  table.AddRow(
-      {"STREAM", "SEQ", "LOG FROM", "ENTRIES", "SESSIONS", "SOURCE", "STATE"});
+  TextTable table({Align::kLeft, Align::kLeft, Align::kRight, Align::kRight,
+                   Align::kRight, Align::kRight, Align::kLeft, Align::kLeft});
+  table.AddRow({"STREAM", "KIND", "SEQ", "LOG FROM", "ENTRIES", "SESSIONS",
+                "SOURCE", "STATE"});
   for (const v1::StreamStatus& stream : status.streams()) {
-    table.AddRow({stream.node(), absl::StrCat(stream.seq()),
+    table.AddRow({stream.node(), stream.kind(), absl::StrCat(stream.seq()),
                   absl::StrCat(stream.log_start()),
                   absl::StrCat(stream.entries()),
                   absl::StrCat(stream.sessions()),

@@ -24,27 +24,29 @@ const v1::StatusResponse* StatusOf(const TopSample& sample,
   return found == sample.statuses.end() ? nullptr : &found->second;
 }
 
-// The highest seq of each stream that anyone has applied, by life.
-std::map<std::string, uint64_t> Ends(const TopSample& sample) {
-  std::map<std::string, uint64_t> ends;
+using StreamId = std::pair<std::string, std::string>;  // Life and kind.
+using Positions = std::map<StreamId, uint64_t>;
+
+// The highest seq of each stream that anyone has applied.
+Positions Ends(const TopSample& sample) {
+  Positions ends;
   for (const auto& [address, status] : sample.statuses) {
     for (const v1::StreamStatus& stream : status.streams()) {
-      uint64_t& end = ends[stream.life_id()];
+      uint64_t& end = ends[{stream.life_id(), stream.kind()}];
       end = std::max(end, stream.seq());
     }
   }
   return ends;
 }
 
-uint64_t Behind(const v1::StatusResponse& status,
-                const std::map<std::string, uint64_t>& ends) {
-  std::map<std::string, uint64_t> applied;
+uint64_t Behind(const v1::StatusResponse& status, const Positions& ends) {
+  Positions applied;
   for (const v1::StreamStatus& stream : status.streams()) {
-    applied[stream.life_id()] = stream.seq();
+    applied[{stream.life_id(), stream.kind()}] = stream.seq();
   }
   uint64_t behind = 0;
-  for (const auto& [life, end] : ends) {
-    const auto found = applied.find(life);
+  for (const auto& [id, end] : ends) {
+    const auto found = applied.find(id);
     behind += end - (found == applied.end() ? 0 : found->second);
   }
   return behind;
@@ -71,9 +73,10 @@ std::string ChangesText(const v1::Member& member, const TopSample& now,
   return kOpen;
 }
 
-std::vector<std::string> MemberRow(
-    const v1::Member& member, const TopSample& now, const TopSample* before,
-    const std::map<std::string, uint64_t>& ends) {
+std::vector<std::string> MemberRow(const v1::Member& member,
+                                   const TopSample& now,
+                                   const TopSample* before,
+                                   const Positions& ends) {
   std::vector<std::string> row = {
       member.node(), StateText(member.state()), absl::StrCat(member.entries()),
       ChangesText(member, now, before),
@@ -98,7 +101,7 @@ TextTable MemberTable(const TopSample& now, const TopSample* before) {
                    Align::kRight, Align::kRight, Align::kLeft});
   table.AddRow({"NODE", "STATE", "ENTRIES", "CHANGES/S", "BEAT", "BEHIND",
                 "SESSIONS", "WATCHERS", "LOOP", "MEMORY", "ADDRESS"});
-  const std::map<std::string, uint64_t> ends = Ends(now);
+  const Positions ends = Ends(now);
   for (const v1::Member& member : now.members) {
     table.AddRow(MemberRow(member, now, before, ends));
   }

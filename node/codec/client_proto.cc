@@ -105,6 +105,7 @@ void ToProto(const core::StreamView& stream, v1::StreamStatus* to) {
   to->set_source(stream.source);
   to->set_rebasing(stream.rebasing);
   to->set_age_ms(Milliseconds(stream.age));
+  to->set_kind(std::string(core::NameOf(stream.kind)));
 }
 
 void ToProto(const core::StatusView& status, v1::StatusResponse* to) {

@@ -210,6 +210,18 @@ struct MemberView {
   crdt::Seq presence_seq;
   uint64_t entries = 0;
 };
+inline absl::string_view NameOf(crdt::StreamKind kind) {
+  switch (kind) {
+    case crdt::StreamKind::kPresence:
+      return "presence";
+    case crdt::StreamKind::kKeyValue:
+      return "key-value";
+    case crdt::StreamKind::kInterest:
+      return "interest";
+  }
+  return "?";
+}
+
 struct StreamView {
   crdt::Origin origin;
   crdt::StreamKind kind = crdt::StreamKind::kPresence;

@@ -12,12 +12,16 @@ using Loop = Runtime::LoopMeasures;
 
 double Number(uint64_t value) { return static_cast<double>(value); }
 
-// The streams of the last life of each node, by name: a label names a node, and
-// no two lines may have the same labels.
-std::map<std::string, const core::StreamView*> LastLives(const Loop& loop) {
-  std::map<std::string, const core::StreamView*> last;
+// Node and kind.
+using StreamName = std::pair<std::string, std::string>;
+
+// The streams of the last life of each node, by name: labels name a node and a
+// kind, and no two lines may have the same labels.
+std::map<StreamName, const core::StreamView*> LastLives(const Loop& loop) {
+  std::map<StreamName, const core::StreamView*> last;
   for (const core::StreamView& stream : loop.core.status.streams) {
-    const core::StreamView*& known = last[stream.origin.node];
+    const core::StreamView*& known =
+        last[{stream.origin.node, std::string(core::NameOf(stream.kind))}];
     if (known == nullptr ||
         known->origin.incarnation < stream.origin.incarnation) {
       known = &stream;
@@ -51,20 +55,20 @@ void ReadUnacked(const Loop& loop, Samples& out) {
 }
 
 void ReadPositions(const Loop& loop, Samples& out) {
-  for (const auto& [node, stream] : LastLives(loop)) {
-    out.Add({node}, Number(stream->seq.value));
+  for (const auto& [name, stream] : LastLives(loop)) {
+    out.Add({name.first, name.second}, Number(stream->seq.value));
   }
 }
 
 void ReadStreamEntries(const Loop& loop, Samples& out) {
-  for (const auto& [node, stream] : LastLives(loop)) {
-    out.Add({node}, Number(stream->entries));
+  for (const auto& [name, stream] : LastLives(loop)) {
+    out.Add({name.first, name.second}, Number(stream->entries));
   }
 }
 
 void ReadAges(const Loop& loop, Samples& out) {
-  for (const auto& [node, stream] : LastLives(loop)) {
-    out.Add({node}, absl::ToDoubleSeconds(stream->age));
+  for (const auto& [name, stream] : LastLives(loop)) {
+    out.Add({name.first, name.second}, absl::ToDoubleSeconds(stream->age));
   }
 }
 
@@ -265,16 +269,16 @@ std::vector<Metric> ReplicationRows() {
             "The last change of a node's stream that this node has applied; "
             "`origin` names the node.",
             "Below that of other nodes by more and more: this node is behind.")
-          .Labels({"origin"})
+          .Labels({"origin", "kind"})
           .ByLoop(ReadPositions),
       Gauge("muster_stream_entries",
             "Live entries of a node's stream here, shown or not.", kContext)
-          .Labels({"origin"})
+          .Labels({"origin", "kind"})
           .ByLoop(ReadStreamEntries),
       Gauge("muster_stream_age_seconds",
             "Time since the node of a stream was last heard, by whatever way.",
             "Above 1 s while the node is alive.")
-          .Labels({"origin"})
+          .Labels({"origin", "kind"})
           .ByLoop(ReadAges),
       Gauge("muster_streams",
             "Streams by state: `shown`; `hidden`, as their node is down or "

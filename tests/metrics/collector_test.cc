@@ -80,10 +80,11 @@ TEST(CollectorTest, MembersLinksAndStreamsAreNamed) {
   EXPECT_EQ(a.Value("muster_members", {"alive"}), 2);
   EXPECT_EQ(a.Value("muster_members", {"down"}), 0);
   EXPECT_EQ(a.Value("muster_links"), 1);
-  EXPECT_EQ(a.Value("muster_stream_entries", {"b"}), 1);
-  EXPECT_EQ(a.Value("muster_stream_position", {"b"}),
-            b->Value("muster_stream_position", {"b"}));
-  EXPECT_EQ(a.Value("muster_streams", {"shown"}), 2);
+  EXPECT_EQ(a.Value("muster_stream_entries", {"b", "presence"}), 1);
+  EXPECT_EQ(a.Value("muster_stream_position", {"b", "presence"}),
+            b->Value("muster_stream_position", {"b", "presence"}));
+  // Two nodes, and of each presence and interest.
+  EXPECT_EQ(a.Value("muster_streams", {"shown"}), 4);
   // a has acknowledged what b sent.
   EXPECT_TRUE(WaitFor([&] {
     return b->Value("muster_link_round_trip_seconds", {"a"}) > 0 &&

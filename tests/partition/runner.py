@@ -299,7 +299,7 @@ class Runner:
     statuses = [self.world.status(node) for node in nodes]
     # What ended lives left behind is forgotten by each node in its own time.
     lives = {status.life_id for status in statuses}
-    digests = [sorted((s.node, s.seq, s.digest) for s in status.streams
+    digests = [sorted((s.node, s.kind, s.seq, s.digest) for s in status.streams
                       if s.life_id in lives) for status in statuses]
     return all(x == lists[0] for x in lists) and all(
         x == digests[0] for x in digests)
