@@ -115,6 +115,8 @@ void Subscribers::Publish(Process& at, std::vector<std::string> channels) {
 
 void Subscribers::PublishNow(Process& at, core::Replica& replica, core::Now now,
                              const std::vector<std::string>& channels) {
+  // A node of the version before has no pub/sub.
+  if (at.feature_level < core::kRoutedLevel) return;
   if (!replica.Serving().ok()) return;
   auto batch = std::make_shared<core::MessageBatch>();
   std::vector<PubSubModel::Message> messages;
