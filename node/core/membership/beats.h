@@ -39,15 +39,16 @@ class BeatClock {
   Instant next_;
 };
 
-// What a beat says of others: a few at a time, in turns, so that a datagram
-// stays within kMaxDatagramBytes. Past kWhole members, fewer the more members
-// there are, down to kFewest: as many others tell of each then, and what a
-// node is told in a second grows with their number alone.
+// The reports of other lives in a beat: a few at a time, in turns, so that a
+// datagram stays within kMaxDatagramBytes. Past kWhole members a beat has fewer
+// reports the more members there are, down to kFewest: as many others report
+// each life then, and the reports that a node receives in a second grow with
+// the number of members alone.
 class BeatSample {
  public:
   static constexpr size_t kWhole = 64;
   static constexpr size_t kFewest = 8;
-  // Older news is nobody's evidence.
+  // A report older than this is no evidence.
   static constexpr absl::Duration kOldest = absl::Seconds(10);
 
   // `name_bytes`: the length of the sender's name.

@@ -1,11 +1,11 @@
-// Where a peer stands in each stream, as it told on one link.
+// The positions of a peer: how far it is in each stream, as told on one link.
 //
-// There is one for every link and stream, 2,000,000 in a cluster of 1,000: so
-// they are kept in vectors by Stream::idx, 11 bytes each, and 8 more until
-// this node has caught up.
+// There is a position for every link and stream, 2,000,000 in a cluster of
+// 1,000. So they are kept in vectors by Stream::idx, 11 bytes each, and 8 more
+// until this node has caught up.
 //
 // Full positions name all streams that the peer has; they may come in parts.
-// What they do not name it has dropped.
+// The peer has dropped a stream that they do not name.
 //
 // Invariant: nothing is known of a stream that was never told of, was dropped
 // by Forget, or was not named by the last full positions.
@@ -48,10 +48,10 @@ class PeerPositions {
   void EndFull();
   bool in_full() const { return in_full_; }
 
-  // The lowest that the peer ever told of a stream of which it wants that this
-  // node has it: what it gave up since, as it could not be made whole, is not
-  // waited for. Nothing after StopCatchingUp.
-  // Whether `here(kind, idx)` is as far as that, for all streams.
+  // Whether `here(kind, idx)` has reached, for all wanted streams, the lowest
+  // position that the peer ever told: a part that the peer has given up since,
+  // as it could not be made whole, is not waited for. True after
+  // StopCatchingUp.
   using Here = absl::FunctionRef<crdt::Seq(crdt::StreamKind, StreamIdx)>;
   bool CaughtUp(Here here) const;
   void StopCatchingUp();

@@ -1,4 +1,5 @@
-// Which links have something to send: replication pumps these, and no others.
+// The links that have something to send: replication pumps these, and no
+// others.
 //
 //   a link is pumped when        because
 //   Ready                        it was pulled from, acknowledged bulk, or has
@@ -7,9 +8,9 @@
 //   a log has got as far as it   it stands at the end of a stream's log, or few
 //   waits for (WakeAt)           mutations wait for more
 //
-// A link leaves the queue when it is pumped, and says then what it waits for.
-// One that waits for an acknowledgement alone is not in it at all: bytes in
-// flight bound what is sent (flow_window.h).
+// A link leaves the queue when it is pumped, and then says what it waits for. A
+// link that waits for an acknowledgement alone is not in the queue: its
+// flow-control window is full (flow_window.h).
 //
 // Cost: O(log links) a link that is woken; a mutation costs no link that does
 // not wait for it. Links take turns where not all can be pumped in a step.

@@ -88,16 +88,16 @@ class Replication {
   bool RunJob(Output& out);
   bool has_work() const;
 
-  // Back-pressure: a rebase of a stream of this node, which the log has passed
-  // once already, would be passed again if much more were written now. Its
-  // writer is to wait, or to write little. Silent links hold nobody.
+  // Back-pressure: whether the writer of this node's stream is to wait, or to
+  // write little. The log has passed a rebase of the stream once already, and
+  // would pass it again. Silent links hold no writer.
   bool HoldsWriter(const Stream& own) const;
 
-  // Every wanted stream that a linked peer first told of is here as far as it
-  // then was, and every link has told.
-  // Where there is much to look at it takes several calls: call at each tick.
+  // Every link has told its positions, and every wanted stream is here as far
+  // as its peer first told. With many streams it takes several calls: call it
+  // at each tick.
   bool CaughtUp();
-  // What that needs is forgotten: it is not asked for again.
+  // Forgets the state that CaughtUp needs: it is not called again.
   void StopCatchingUp();
   size_t links() const { return links_.size(); }
   // Whether the stream is whole and comes over the link to its origin.

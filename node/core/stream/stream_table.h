@@ -70,17 +70,17 @@ class StreamTable {
   // dropped meanwhile.
   void ForEach(absl::FunctionRef<void(Stream&)> visit);
   void ForEach(absl::FunctionRef<void(const Stream&)> visit) const;
-  // A slice of them. True: it ended with the last one.
+  // Visits a slice of the streams. True: the slice ended with the last stream.
   bool ForSome(SliceCursor<crdt::StreamId>& cursor, size_t count,
                absl::FunctionRef<void(Stream&)> visit);
-  // Those of one life, of whatever kind.
+  // Visits the streams of one life, of all kinds.
   void ForEachOf(crdt::LifeId life, absl::FunctionRef<void(Stream&)> visit);
   size_t size() const { return streams_.size(); }
-  // Those whose logs have moved since this was asked last.
+  // Visits the streams whose logs have moved since the last call.
   void TakeMoved(absl::FunctionRef<void(Stream&)> visit);
-  // Of the stream with that index among those of its kind; 0 if there is none.
+  // The position of the kind's stream with that index; 0 if there is none.
   crdt::Seq PositionOf(crdt::StreamKind kind, StreamIdx idx) const;
-  // What is shown of it has changed: see StreamState::Settle.
+  // The stream's visibility has changed: see StreamState::Settle.
   void Settle(Stream& stream) { state(stream.kind).Settle(stream); }
   // Takes the stream out of the table; its state forgets it, as a job.
   void Drop(Stream& stream);
