@@ -45,6 +45,9 @@ class BeatsTest : public ::testing::Test {
   static core::BeatDatagram Beat(uint64_t number) {
     return {{"x", crdt::Incarnation(1), {9, 9}}, number, crdt::Seq(3), {}};
   }
+  static std::shared_ptr<const core::BeatDatagram> Shared(uint64_t number) {
+    return std::make_shared<const core::BeatDatagram>(Beat(number));
+  }
   static size_t BeatsAt(Node& node) {
     return node.fake->See([](const Events& e) { return e.beats.size(); });
   }
