@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "crdt/keyspace/place.h"
 #include "gtest/gtest.h"
 #include "model.h"
+#include "random_commands.h"
 #include "side.h"
 
 namespace muster::kv {
@@ -54,21 +54,7 @@ std::map<uint64_t, std::string> PlacesOf(absl::string_view mutation,
 
 class LawsTest : public testing::TestWithParam<uint64_t> {
  protected:
-  uint64_t Below(uint64_t limit) { return random_() % limit; }
-  std::string Pick(const std::vector<std::string>& from) {
-    return from[Below(from.size())];
-  }
-  // Some names are long, so that small keys and large ones take turns.
-  std::string Name() {
-    const std::string name = Pick({"f", "g", "h", "i"});
-    return Below(3) == 0 ? name + std::string(180, 'x') : name;
-  }
-  std::string Command();
-  std::string Commands() {
-    std::string commands = Command();
-    while (Below(3) == 0) commands += ";" + Command();
-    return commands;
-  }
+  uint64_t Below(uint64_t limit) { return commands_.Below(limit); }
   // One mutation of a side and its model; notes what it removed.
   void Run(size_t i);
   void Start(size_t sides) {
@@ -84,7 +70,7 @@ class LawsTest : public testing::TestWithParam<uint64_t> {
   // The keys that are to be settled are those that hide anything.
   void ExpectAllSettles(Side& side);
 
-  std::mt19937_64 random_{GetParam()};
+  RandomCommands commands_{GetParam()};
   uint64_t now_ = 100;
   std::vector<std::unique_ptr<Side>> sides_;
   std::vector<std::unique_ptr<Side>> followers_;
@@ -92,62 +78,9 @@ class LawsTest : public testing::TestWithParam<uint64_t> {
   std::set<std::string> removed_;
 };
 
-std::string LawsTest::Command() {
-  const std::string k = Pick({"k", "l", "m"});
-  const std::string value = absl::StrCat(Below(50));
-  const std::string due = absl::StrCat(now_ + Below(60));
-  switch (Below(24)) {
-    case 0:
-      return "SET " + k + " " + value;
-    case 1:
-      return "SET " + k + " text AT " + due;
-    case 2:
-    case 3:
-      return "INCRBY " + k + " " + value;
-    case 4:
-      return "DEL " + k;
-    case 5:
-    case 6:
-      return "HSET " + k + " " + Name() + " " + value;
-    case 7:
-      return "HINCRBY " + k + " " + Name() + " " + value;
-    case 8:
-      return "HDEL " + k + " " + Name();
-    case 9:
-    case 10:
-      return "SADD " + k + " " + Name();
-    case 11:
-      return "SREM " + k + " " + Name();
-    case 12:
-    case 13:
-      return "ZADD " + k + " " + absl::StrCat(Below(5)) + " " + Name();
-    case 14:
-      return "ZREM " + k + " " + Name();
-    case 15:
-      return "RPUSH " + k + " " + value + " " + Name();
-    case 16:
-      return "LPUSH " + k + " " + value + " " + Name();
-    case 17:
-      return Pick({"LPOP ", "RPOP "}) + k;
-    case 18:
-      return absl::StrCat("LSET ", k, " ", Below(4), " ", Name());
-    case 19:
-      return absl::StrCat("LINSERT ", k, Pick({" AFTER ", " BEFORE "}),
-                          Below(4), " ", Name());
-    case 20:
-      return "EXPIREAT " + k + " " + due;
-    case 21:
-      return Pick({"PERSIST ", "SETTLE "}) + k;
-    case 22:
-      return Pick({"RENAME ", "COPY "}) + Pick({"k l", "l m", "m k"});
-    default:
-      return Below(10) == 0 ? "FLUSH" : "SADD " + k + " " + Name();
-  }
-}
-
 void LawsTest::Run(size_t i) {
   Side& side = *sides_[i];
-  const std::string commands = Commands();
+  const std::string commands = commands_.Next(now_);
   // Equal stamps on two sides, too.
   if (Below(4) == 0) --Side::stamp;
   const uint64_t stamp = Side::stamp;
@@ -289,7 +222,7 @@ TEST_P(LawsTest, AnAbandonedTransactionChangesNothing) {
     Below(5) == 0 ? Meet(i, 1 - i) : Run(i);
     if (HasFatalFailure()) return;
     const std::string before = sides_[i]->Versions();
-    sides_[i]->TryRun(Commands());
+    sides_[i]->TryRun(commands_.Next(now_));
     ASSERT_EQ(sides_[i]->Versions(), before);
     ASSERT_EQ(sides_[i]->state().Audit(), "");
   }
