@@ -55,9 +55,6 @@ void Collector::Add(absl::string_view part) {
       edit.emplace(*state_.store_, key);
     }
     begun_ = true;
-    kind_ = name.kind;
-    name_ = std::string(name.name);
-    item_ = name.item;
     if (!again_.contains(key_) && !had_again_.contains(key_)) {
       edit->Set(name, versions);
     }
@@ -133,13 +130,7 @@ Collector::Outcome Collector::Apply(absl::string_view mutation,
   MutationReader reader;
   MUSTER_CHECK(reader.Take(mutation));
   Op op;
-  while (reader.Next(op)) {
-    const EditLimit limit{key_.name(), {kind_, name_, item_}};
-    const bool partial = begun_ && !had_again_.contains(key_);
-    state_.store_->set_limit(partial ? &limit : nullptr);
-    ApplyHere(op, seen, reader.stamp());
-    state_.store_->set_limit(nullptr);
-  }
+  while (reader.Next(op)) ApplyHere(op, seen, reader.stamp());
   MUSTER_CHECK(reader.ok());
   state_.context_.Cover(seen.leader, seen.seq);
   return Outcome::kApplied;

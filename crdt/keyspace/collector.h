@@ -13,9 +13,11 @@
 // not seen it, and not what is ahead, which will come with it:
 //
 //   bucket 3      bucket 9                       bucket 40
-//   |  whole  |   k: a b c (cursor) d e   l  |   | ahead  |
-//       apply          apply        drop  drop      drop
+//   |  whole  |   j   k: a b c (cursor) d e   l  |   | ahead  |
+//       apply   apply        apply          drop        drop
 //
+// - Of the key at the cursor all is applied: what is put there ahead of the
+//   cursor is replaced by what comes, or was removed by a later mutation.
 // - A bucket that did not differ is copied from `own` once it is concerned.
 // - What cannot be told from the part of a key that is here (a move from ahead
 //   to behind, a deadline or a settling of the key at the cursor) makes that
@@ -88,12 +90,10 @@ class Collector {
   std::set<OwnedKey> again_;
   // Whole, whatever the cursor says; what still comes of them is older.
   std::set<OwnedKey> had_again_;
-  // The cursor: the last element of the bucket that comes now.
+  // The cursor: the last key of which anything came, of the bucket that comes
+  // now.
   bool begun_ = false;
   OwnedKey key_;
-  ElementKind kind_ = ElementKind::kKey;
-  std::string name_;
-  Dot item_;
 };
 
 }  // namespace muster::kv

@@ -77,6 +77,36 @@ class Exchange {
   Side& source_;
 };
 
+// The key k shows a hash, and holds an older string; both are in the bucket.
+// What comes in the first part is the string alone.
+TEST(CollectorKeyTest, AKeyAtTheCursorIsAskedForAgainWhereAllOfItCounts) {
+  for (const char* command : {"EXPIREAT k 900", "PERSIST k", "SETTLE k"}) {
+    Side source(1);
+    Side other(2);
+    source.Run("SET k x");
+    other.Run("HSET k f 1; HSET k g 2");
+    source.Join(other);
+    const Context base = source.state().context();
+    const uint32_t bucket = BucketOf(HashOf({0, "k"}));
+    const Side own(3);
+    Collector collector(own.state(), {bucket}, base);
+    BucketReader reader(source.state());
+    std::string part;
+    ASSERT_TRUE(reader.Next(bucket, 1, part));
+    collector.Add(part);
+    const std::string mutation = source.Run(command);
+    collector.Apply(mutation, {base, source.life(), source.seq()});
+    while (reader.Next(bucket, 1, part)) collector.Add(part);
+    collector.End();
+    ASSERT_EQ(collector.FirstAgain(), (OwnedKey{0, "k"})) << command;
+    EXPECT_FALSE(collector.IsWhole());
+    collector.AddAgain({0, "k"}, ReadKey(source.state(), {0, "k"}, 1));
+    EXPECT_TRUE(collector.IsWhole());
+    EXPECT_EQ(collector.state().digests().all(), source.state().digests().all())
+        << command;
+  }
+}
+
 class CollectorTest : public testing::TestWithParam<uint64_t> {};
 
 TEST_P(CollectorTest, WhatIsCollectedUnderWritesIsTheSourcesState) {
