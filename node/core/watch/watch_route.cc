@@ -25,7 +25,7 @@ void WatchHub::OnUpdated(RowIdx row, const crdt::Ref& previous) {
 uint32_t WatchHub::KeyEntries(Change::Kind kind, RowIdx row) const {
   if (kind == Change::Kind::kUpdate) return 0;
   if (store_.key_changed()) return kind == Change::Kind::kJoin ? 1 : 0;
-  return store_.EntriesOfPair(row);
+  return store_.keys().EntriesOfPair(row);
 }
 
 void WatchHub::Record(Change::Kind kind, RowIdx row,
@@ -38,7 +38,7 @@ void WatchHub::Record(Change::Kind kind, RowIdx row,
   const TopicIdx topic = store_.topic_of(row);
   const Change change = {
       .kind = kind,
-      .topic = store_.topic_name(topic),
+      .topic = store_.topics().name(topic),
       .key = store_.key(row),
       .meta = store_.meta(row),
       .ref = store_.ref(row),
@@ -64,7 +64,7 @@ void WatchHub::Record(Change::Kind kind, RowIdx row,
     pinned_ = true;
   }
   if (kind == Change::Kind::kLeave &&
-      store_.topic_record(topic).shown_entries == 0) {
+      store_.topics()[topic].shown_entries == 0) {
     index_.OnTopicEmpty(topic);
   }
 }

@@ -32,9 +32,9 @@ Stream& PresenceTest::AddStream(const std::string& node, bool own) {
 std::string PresenceTest::Shown(const std::string& topic) const {
   const crdt::PresenceStore& store = roll_.store();
   std::vector<std::string> keys;
-  const crdt::TopicIdx found = store.FindTopic(topic);
+  const crdt::TopicIdx found = store.topics().Find(topic);
   if (found == crdt::kNone) return "";
-  store.VisitTopic(found, 0, [&](RowIdx row) {
+  store.topics().VisitRows(found, 0, [&](RowIdx row) {
     if (roll_.Visible(row)) keys.emplace_back(store.key(row));
     return true;
   });

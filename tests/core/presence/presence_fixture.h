@@ -61,7 +61,7 @@ class PresenceTest : public testing::Test, public crdt::ViewObserver {
 
   crdt::Ref RefOf(const Stream& stream, crdt::ElementId entry) const;
   crdt::SessionIdx Find(const Stream& stream, crdt::ElementId session) const {
-    return roll_.store().FindSession(stream.idx, session);
+    return roll_.store().sessions().Find(stream.idx, session);
   }
   crdt::RowIdx Row(const Stream& stream, crdt::ElementId entry) const {
     return roll_.store().FindEntry(stream.idx, entry);

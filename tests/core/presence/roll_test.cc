@@ -280,7 +280,7 @@ TEST_F(RollTest, AMutationThatContradictsTheStateChangesNothing) {
 TEST_F(RollTest, ARemoveOfWhatIsNotHereIsNoFault) {
   RemoveEntry(b_, ElementId(70));
   RemoveSession(b_, ElementId(71));
-  EXPECT_EQ(roll_.store().session_count(), 0u);
+  EXPECT_EQ(roll_.store().sessions().size(), 0u);
 }
 
 TEST_F(RollTest, ARunStopsBeforeTheFirstMutationThatDoesNotApply) {
@@ -356,7 +356,7 @@ TEST_F(RollTest, ADroppedStreamIsForgottenInSlicesAndFreesItsIndex) {
   EXPECT_TRUE(roll_.RunJob(2));
   RunJobs();
   EXPECT_EQ(roll_.store().row_count(), 0u);
-  EXPECT_EQ(roll_.store().session_count(), 0u);
+  EXPECT_EQ(roll_.store().sessions().size(), 0u);
   EXPECT_EQ(AddStream("d").idx, idx);
 }
 
