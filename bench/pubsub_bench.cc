@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <memory>
@@ -10,7 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "bench/cluster.h"
 #include "bench/probes.h"
@@ -23,6 +26,8 @@ namespace {
 
 constexpr size_t kBatch = 100;
 constexpr size_t kPayload = 64;
+// Batches that a publisher has under way, of ours and of Redis.
+constexpr size_t kInFlight = 8;
 
 // One Subscribe stream. What comes is told on a thread of gRPC.
 class Listener final : public grpc::ClientBidiReactor<v1::SubscribeRequest,
@@ -72,12 +77,13 @@ std::unique_ptr<v1::PubSub::Stub> StubOf(const Node& node) {
       node.process.address(), grpc::InsecureChannelCredentials(), arguments));
 }
 
-v1::PublishRequest Batch(const std::string& channel, size_t count) {
+v1::PublishRequest Batch(const std::string& channel, size_t count,
+                         size_t payload = kPayload) {
   v1::PublishRequest request;
   for (size_t i = 0; i < count; ++i) {
     v1::PublishRequest::Message* message = request.add_messages();
     message->set_channel(channel);
-    message->set_payload(std::string(kPayload, 'x'));
+    message->set_payload(std::string(payload, 'x'));
   }
   return request;
 }
@@ -109,11 +115,56 @@ Samples OneAtATime(const Node& at, const Node& to, size_t count) {
   return samples;
 }
 
+// A publisher that keeps some calls under way.
+class Publisher {
+ public:
+  Publisher(v1::PubSub::Stub& stub, v1::PublishRequest request)
+      : stub_(stub), request_(std::move(request)) {}
+  ~Publisher() { Await(0); }
+
+  // Returns once at most kInFlight calls are under way.
+  void Publish() {
+    {
+      absl::MutexLock lock(&mutex_);
+      ++under_way_;
+    }
+    auto* call = new Call;
+    stub_.async()->Publish(
+        &call->context, &request_, &call->response,
+        [this, call](const grpc::Status& status) {
+          if (!status.ok())
+            Die(absl::StrCat("publish: ", status.error_message()));
+          delete call;
+          absl::MutexLock lock(&mutex_);
+          --under_way_;
+        });
+    Await(kInFlight);
+  }
+
+ private:
+  struct Call {
+    grpc::ClientContext context;
+    v1::PublishResponse response;
+  };
+  void Await(size_t calls) {
+    absl::MutexLock lock(&mutex_);
+    const auto few = [this, calls]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+      return under_way_ <= calls;
+    };
+    mutex_.Await(absl::Condition(&few));
+  }
+
+  v1::PubSub::Stub& stub_;
+  const v1::PublishRequest request_;
+  absl::Mutex mutex_;
+  size_t under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
 // Messages a second from one publisher at `at`, in batches, to one channel and
 // `subscribers` streams, half at each of `to`.
 double Throughput(const Node& at, const std::vector<const Node*>& to,
                   size_t subscribers, size_t batches) {
-  const auto publisher = StubOf(at);
+  const auto stub = StubOf(at);
   std::vector<std::unique_ptr<v1::PubSub::Stub>> stubs;
   for (const Node* node : to) stubs.push_back(StubOf(*node));
   std::atomic<size_t> come{0};
@@ -126,14 +177,16 @@ double Throughput(const Node& at, const std::vector<const Node*>& to,
         }));
   }
   for (const auto& listener : listeners) listener->WaitHeld();
-  const v1::PublishRequest request = Batch("many", kBatch);
   const size_t total = batches * kBatch * subscribers;
   const Nanos begun = Clock();
-  for (size_t i = 0; i < batches; ++i) {
-    Publish(*publisher, request);
-    // The bound of what waits is not what is measured.
-    while ((i + 1) * kBatch * subscribers - come > (4u << 20) / kPayload) {
-      std::this_thread::yield();
+  {
+    Publisher publisher(*stub, Batch("many", kBatch));
+    for (size_t i = 0; i < batches; ++i) {
+      publisher.Publish();
+      // The bound of what waits is not what is measured.
+      while ((i + 1) * kBatch * subscribers - come > (4u << 20) / kPayload) {
+        std::this_thread::yield();
+      }
     }
   }
   WaitUntil("all messages have come", absl::Seconds(60),
@@ -152,8 +205,10 @@ double RedisThroughput(int port, size_t subscribers, size_t batches) {
   const std::string payload(kPayload, 'x');
   const Nanos begun = Clock();
   for (size_t i = 0; i < batches; ++i) {
-    PublishRedis(publisher.get(), "many", payload, kBatch);
+    SendToRedis(publisher.get(), "many", payload, kBatch);
+    if (i >= kInFlight) ReadFromRedis(publisher.get(), kBatch);
   }
+  ReadFromRedis(publisher.get(), std::min(batches, kInFlight) * kBatch);
   reader.join();
   return static_cast<double>(total) / (static_cast<double>(end - begun) / 1e9);
 }
@@ -165,7 +220,8 @@ double RedisLatency(int port, size_t count) {
   Samples samples;
   for (size_t i = 0; i < count; ++i) {
     const Nanos begun = Clock();
-    PublishRedis(publisher.get(), "single", payload, 1);
+    SendToRedis(publisher.get(), "single", payload, 1);
+    ReadFromRedis(publisher.get(), 1);
     samples.Add(audience.ReadUntil(1) - begun);
   }
   return Millis(samples.Percentile(50));
@@ -192,11 +248,12 @@ void MeasureThroughput(const Pair& pair, int redis, Report& report) {
   const double other = Throughput(*pair.a, {pair.b.get()}, 1, kBatches);
   const double same = Throughput(*pair.a, {pair.a.get()}, 1, kBatches);
   const double theirs = RedisThroughput(redis, 1, kBatches);
-  report.Add(
-      {"other_node_rate", "batches of 100, one subscriber elsewhere", "/s"}, 1,
-      other, Goal::AtLeast(300'000));
+  report.Add({"other_node_rate",
+              "batches of 100, 8 under way, to the other node", "/s"},
+             1, other, Goal::AtLeast(300'000));
   report.Add({"same_node_rate", "on one node", "/s"}, 1, same, {});
-  report.Add({"redis_rate", "Redis, pipelines of 100", "/s"}, 1, theirs, {});
+  report.Add({"redis_rate", "Redis, pipelines of 100, 8 under way", "/s"}, 1,
+             theirs, {});
   report.Add({"same_node_ratio", "one node / Redis, per cent", ""}, 1,
              100 * same / theirs, Goal::AtLeast(100));
 }
@@ -216,12 +273,12 @@ void MeasureFanOut(const Pair& pair, int redis, Report& report) {
              100 * ours / theirs, {});
 }
 
-// A subscriber that never reads, of what others are sent 10,000 of a second.
+// A subscriber that never reads, of 20 MB a second that others do read.
 void MeasureSlow(const Pair& pair, Report& report) {
   Progress("a subscriber that never reads");
   const auto stub = StubOf(*pair.a);
   const auto noise = StubOf(*pair.a);
-  const v1::PublishRequest batch = Batch("flood", kBatch);
+  const v1::PublishRequest batch = Batch("flood", kBatch, 2 << 10);
   std::atomic<bool> stop{false};
   const auto flood = [&] {
     while (!stop) {

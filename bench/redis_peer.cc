@@ -80,21 +80,25 @@ RedisConnection SubscribeRedis(int port, const std::string& channel) {
   return context;
 }
 
-long long PublishRedis(redisContext* context, const std::string& channel,
-                       const std::string& payload, size_t count) {
+void SendToRedis(redisContext* context, const std::string& channel,
+                 const std::string& payload, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     redisAppendCommand(context, "PUBLISH %b %b", channel.data(), channel.size(),
                        payload.data(), payload.size());
   }
-  long long receivers = 0;
+  int done = 0;
+  while (done == 0) {
+    if (redisBufferWrite(context, &done) != REDIS_OK) Die("redis: not written");
+  }
+}
+
+void ReadFromRedis(redisContext* context, size_t count) {
   for (size_t i = 0; i < count; ++i) {
     void* reply = nullptr;
     redisGetReply(context, &reply);
     Expect(context, reply);
-    receivers += static_cast<redisReply*>(reply)->integer;
     freeReplyObject(reply);
   }
-  return receivers;
 }
 
 RedisAudience::RedisAudience(int port, const std::string& channel,

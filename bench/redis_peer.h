@@ -38,9 +38,10 @@ using RedisConnection = std::unique_ptr<redisContext, FreeContext>;
 RedisConnection ConnectRedis(int port);
 // A connection that subscribes to `channel`, once that is answered.
 RedisConnection SubscribeRedis(int port, const std::string& channel);
-// `count` PUBLISH as one pipeline; the sum of the answers.
-long long PublishRedis(redisContext* context, const std::string& channel,
-                       const std::string& payload, size_t count);
+// Sends `count` PUBLISH as one pipeline; and reads so many answers.
+void SendToRedis(redisContext* context, const std::string& channel,
+                 const std::string& payload, size_t count);
+void ReadFromRedis(redisContext* context, size_t count);
 
 // Reads the messages of many subscribed connections on one thread.
 class RedisAudience {

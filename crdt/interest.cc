@@ -6,35 +6,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "crdt/check.h"
-#include "crdt/varint.h"
+#include "crdt/element_tag.h"
 
 namespace muster::crdt {
 namespace {
 
 using Kind = InterestMutation::Kind;
 
-constexpr uint8_t kKindMask = 0x07;
-constexpr uint8_t kCreates = 0x08;
-
-// An id before `seq`; 0 is no id.
-bool TakeDistance(absl::string_view& bytes, Seq seq, ElementId& id) {
-  uint64_t distance = 0;
-  if (!TakeVarint(bytes, distance) || distance == 0 || distance >= seq.value) {
-    return false;
-  }
-  id = ElementId(seq.value - distance);
-  return true;
-}
-
-bool TakeName(absl::string_view& bytes, absl::string_view& name) {
-  uint64_t size = 0;
-  if (!TakeVarint(bytes, size) || size == 0 || size > kMaxChannelBytes ||
-      size > bytes.size()) {
-    return false;
-  }
-  name = bytes.substr(0, size);
-  bytes.remove_prefix(size);
-  return true;
+bool TakeChannel(absl::string_view& bytes, absl::string_view& name) {
+  return TakeString(bytes, kMaxChannelBytes, name) && !name.empty();
 }
 
 // A stream's digest is the sum of these over its live elements.
@@ -50,14 +30,10 @@ uint64_t DigestOf(Seq seq, const InterestSet::Element& element) {
 // ------------------------------------------------------------------- bytes
 
 void EncodeInterest(const InterestMutation& mutation, std::string& out) {
-  uint8_t tag = static_cast<uint8_t>(mutation.kind);
-  const bool creates = mutation.id.value == mutation.seq.value;
-  if (creates) tag |= kCreates;
-  out.push_back(static_cast<char>(tag));
-  if (!creates) AppendVarint(mutation.seq.value - mutation.id.value, out);
+  AppendTag(static_cast<uint8_t>(mutation.kind), mutation.seq, mutation.id,
+            out);
   if (mutation.kind == Kind::kRemove) return;
-  AppendVarint(mutation.name.size(), out);
-  out.append(mutation.name.data(), mutation.name.size());
+  AppendString(mutation.name, out);
   AppendVarint(mutation.subscribers, out);
 }
 
@@ -76,8 +52,8 @@ bool DecodeInterest(absl::string_view& bytes, Seq seq, InterestMutation& out) {
   switch (out.kind) {
     case Kind::kPutChannel:
     case Kind::kPutPattern:
-      return TakeName(bytes, out.name) && TakeVarint(bytes, out.subscribers) &&
-             out.subscribers > 0;
+      return TakeChannel(bytes, out.name) &&
+             TakeVarint(bytes, out.subscribers) && out.subscribers > 0;
     case Kind::kRemove:
       return !creates;
   }

@@ -2,13 +2,11 @@
 
 #include <cstring>
 
-#include "crdt/varint.h"
+#include "crdt/element_tag.h"
 
 namespace muster::crdt {
 namespace {
 
-constexpr uint8_t kKindMask = 0x07;
-constexpr uint8_t kCreates = 0x08;
 constexpr uint8_t kHasRef = 0x10;
 constexpr uint8_t kHasRoot = 0x20;
 constexpr uint8_t kKnownBits = kKindMask | kCreates | kHasRef | kHasRoot;
@@ -29,22 +27,6 @@ bool TakeFixed64(absl::string_view& bytes, uint64_t& value) {
   return true;
 }
 
-void AppendString(absl::string_view text, std::string& out) {
-  AppendVarint(text.size(), out);
-  out.append(text.data(), text.size());
-}
-
-bool TakeString(absl::string_view& bytes, size_t limit,
-                absl::string_view& text) {
-  uint64_t size = 0;
-  if (!TakeVarint(bytes, size) || size > limit || size > bytes.size()) {
-    return false;
-  }
-  text = bytes.substr(0, size);
-  bytes.remove_prefix(size);
-  return true;
-}
-
 bool TakeName(absl::string_view& bytes, absl::string_view& name) {
   return TakeString(bytes, kMaxNameBytes, name) && !name.empty() &&
          IsValidUtf8(name);
@@ -57,22 +39,9 @@ bool TakeUint32(absl::string_view& bytes, uint32_t& value) {
   return true;
 }
 
-// An id at `seq` or before it; 0 is no id.
-bool TakeDistance(absl::string_view& bytes, Seq seq, ElementId& id) {
-  uint64_t distance = 0;
-  if (!TakeVarint(bytes, distance) || distance == 0 || distance >= seq.value) {
-    return false;
-  }
-  id = ElementId(seq.value - distance);
-  return true;
-}
-
 void AppendTag(Mutation::Kind kind, Seq seq, ElementId id, uint8_t bits,
                std::string& out) {
-  uint8_t tag = static_cast<uint8_t>(kind) | bits;
-  if (id.value == seq.value) tag |= kCreates;
-  out.push_back(static_cast<char>(tag));
-  if (id.value != seq.value) AppendVarint(seq.value - id.value, out);
+  AppendTag(static_cast<uint8_t>(kind) | bits, seq, id, out);
 }
 
 bool TakeSession(absl::string_view& bytes, SessionContent& out) {

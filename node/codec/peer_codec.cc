@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "crdt/grammar.h"
 #include "crdt/message_bytes.h"
+#include "crdt/mutation.h"
 #include "muster/v1/peer.pb.h"
 #include "node/codec/field_check.h"
 #include "node/codec/peer_proof.h"

@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "crdt/message_bytes.h"
 #include "muster/v1/peer.pb.h"
 #include "tests/codec/peer_samples.h"
 
@@ -126,6 +127,58 @@ TEST(PeerCodecTest, OrdersComeBack) {
   EXPECT_EQ(answer.number, 9u);
   EXPECT_EQ(answer.entries, 3u);
   EXPECT_EQ(answer.refusal, "no");
+}
+
+core::RoutedFrame RoutedOf(core::RoutedFrame::Body body) {
+  return {kLife, {7, 8}, 2, std::move(body)};
+}
+
+TEST(PeerCodecTest, RoutedFramesComeBack) {
+  std::string messages;
+  crdt::AppendMessage("news", "hi", messages);
+  crdt::AppendMessage(std::string("\0", 1), "", messages);
+  const auto routed = std::get<core::RoutedFrame>(
+      RoundTrip({1, RoutedOf(core::MailFrame{
+                        5, 7, 2, crdt::Seq(9),
+                        std::make_shared<const std::string>(messages)})})
+          .body);
+  EXPECT_EQ(routed.to, kLife);
+  EXPECT_EQ(routed.from, (crdt::LifeId{7, 8}));
+  EXPECT_EQ(routed.hops, 2u);
+  const auto& mail = std::get<core::MailFrame>(routed.body);
+  EXPECT_EQ(mail.epoch, 5u);
+  EXPECT_EQ(mail.first, 7u);
+  EXPECT_EQ(mail.count, 2u);
+  EXPECT_EQ(mail.interest, crdt::Seq(9));
+  EXPECT_EQ(*mail.messages, messages);
+  const auto body = [](core::RoutedFrame::Body body) {
+    return std::get<core::RoutedFrame>(
+               RoundTrip({1, RoutedOf(std::move(body))}).body)
+        .body;
+  };
+  const auto ack = std::get<core::MailAck>(body(core::MailAck{5, 7}));
+  EXPECT_EQ(ack.epoch, 5u);
+  EXPECT_EQ(ack.number, 7u);
+  EXPECT_EQ(
+      std::get<core::InterestApplied>(body(core::InterestApplied{crdt::Seq(9)}))
+          .seq,
+      crdt::Seq(9));
+  EXPECT_TRUE(
+      std::holds_alternative<core::InterestAsk>(body(core::InterestAsk{})));
+}
+
+TEST(PeerCodecTest, ARoutedFrameThatIsNoneIsRefusedWithTheRule) {
+  v1::PeerFrame frame = ProtoOf(RoutedOf(core::InterestAsk{}));
+  frame.mutable_routed()->set_hops(core::kMaxHops + 1);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("routed.hops: 5"));
+  frame.mutable_routed()->set_hops(1);
+  frame.mutable_routed()->clear_body();
+  EXPECT_THAT(FaultOf(frame), HasSubstr("routed.body: missing"));
+  std::string messages;
+  crdt::AppendMessage("news", "hi", messages);
+  frame = ProtoOf(RoutedOf(core::MailFrame{
+      5, 7, 2, {}, std::make_shared<const std::string>(messages)}));
+  EXPECT_THAT(FaultOf(frame), HasSubstr("messages: not `count` messages"));
 }
 
 TEST(PeerCodecTest, AnOrderThatIsNoneIsRefusedWithTheRule) {
@@ -265,8 +318,8 @@ TEST(PeerCodecTest, UnknownEnumsAndBodiesAreRefused) {
   frame.mutable_rebase()->set_kind(static_cast<v1::RebaseFrame::Kind>(8));
   EXPECT_THAT(FaultOf(frame), HasSubstr("rebase.kind: 8"));
   frame = ProtoOf(core::PullFrame{kStream, {}, false, 0});
-  frame.mutable_pull()->mutable_stream()->set_kind(3);
-  EXPECT_THAT(FaultOf(frame), HasSubstr("pull.kind: 3"));
+  frame.mutable_pull()->mutable_stream()->set_kind(4);
+  EXPECT_THAT(FaultOf(frame), HasSubstr("pull.kind: 4"));
   frame.Clear();
   frame.set_beat(1);
   EXPECT_THAT(FaultOf(frame), HasSubstr("frame.body"));

@@ -2,7 +2,11 @@
 // format: docs/wire_format.md and perhaps the protocol version change with it.
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <utility>
+
 #include "absl/strings/escaping.h"
+#include "crdt/message_bytes.h"
 #include "tests/codec/peer_samples.h"
 
 namespace muster::codec {
@@ -18,7 +22,7 @@ std::string FrameHex(Body body) {
 
 TEST(PeerGoldenTest, Hello) {
   EXPECT_EQ(Hex(EncodeHello(SampleHello())),
-            "124908011001180122066d75737465722a170a01611007190807060504030201"
+            "124908011001180222066d75737465722a170a01611007190807060504030201"
             "211817161514131211320e3132372e302e302e313a373730303a103031323334"
             "3536373839616263646566");
 }
@@ -110,6 +114,28 @@ TEST(PeerGoldenTest, Orders) {
                                                               "0807"
                                                               "1003"
                                                               "1a026e6f");
+}
+
+// A node of feature level 1 is never sent one.
+TEST(PeerGoldenTest, Routed) {
+  const crdt::LifeId from{0x2122232425262728, 0x3132333435363738};
+  const std::string lives_and_hops =
+      "0908070605040302011118171615141312111928272625242322212138373635343332"
+      "312801";
+  const auto hex = [&](core::RoutedFrame::Body body) {
+    return FrameHex(core::RoutedFrame{kLife, from, 1, std::move(body)});
+  };
+  std::string messages;
+  crdt::AppendMessage("news", "hi", messages);
+  EXPECT_EQ(hex(core::MailFrame{5, 7, 1, crdt::Seq(9),
+                                std::make_shared<const std::string>(messages)}),
+            "0829ca013a" + lives_and_hops +
+                "321208051007180120092a08046e657773026869");
+  EXPECT_EQ(hex(core::MailAck{5, 7}),
+            "0829ca012c" + lives_and_hops + "3a0408051007");
+  EXPECT_EQ(hex(core::InterestApplied{crdt::Seq(9)}),
+            "0829ca012a" + lives_and_hops + "42020809");
+  EXPECT_EQ(hex(core::InterestAsk{}), "0829ca0128" + lives_and_hops + "4a00");
 }
 
 TEST(PeerGoldenTest, Beat) {

@@ -304,8 +304,8 @@ TEST_F(BadInputTest, AnErrorRepeatsNoMoreThanTheBeginningOfAForeignText) {
   EXPECT_EQ(status.error_code(), grpc::NOT_FOUND);
   EXPECT_EQ(status.error_message(),
             "service is \"" + std::string(64, 's') +
-                "...\"; this node serves muster.v1.Presence and "
-                "muster.v1.Cluster");
+                "...\"; this node serves muster.v1.Presence, "
+                "muster.v1.PubSub and muster.v1.Cluster");
 }
 
 // ------------------------------------------------------ limits, and what stays

@@ -10,6 +10,22 @@ std::string Life(const crdt::LifeId& life) {
 }
 std::string Stream(const crdt::StreamId& stream) { return Life(stream.life); }
 
+struct MailText {
+  std::string operator()(const core::MailFrame& f) const {
+    return absl::StrCat("mail ", f.epoch, " #", f.first, "+", f.count,
+                        " interest ", f.interest.value);
+  }
+  std::string operator()(const core::MailAck& f) const {
+    return absl::StrCat("mail ack ", f.epoch, " #", f.number);
+  }
+  std::string operator()(const core::InterestApplied& f) const {
+    return absl::StrCat("applied interest ", f.seq.value);
+  }
+  std::string operator()(const core::InterestAsk&) const {
+    return "ask interest";
+  }
+};
+
 struct BodyText {
   std::string operator()(const core::PositionsFrame& f) const {
     std::string text = f.full ? "positions full" : "positions";
@@ -64,6 +80,10 @@ struct BodyText {
   std::string operator()(const core::OrderAnswerFrame& f) const {
     return absl::StrCat("answer #", f.number, ": ", f.entries, " ", f.refusal);
   }
+  std::string operator()(const core::RoutedFrame& f) const {
+    return absl::StrCat(Life(f.from), " to ", Life(f.to), " hops ", f.hops,
+                        ": ", std::visit(MailText{}, f.body));
+  }
 };
 
 struct BodyMix {
@@ -85,6 +105,11 @@ struct BodyMix {
       trace.Mix(n);
     }
     Bytes(f.payload);
+  }
+  void operator()(const core::RoutedFrame& f) const {
+    trace.Mix(BodyText{}(f));
+    const auto* mail = std::get_if<core::MailFrame>(&f.body);
+    if (mail != nullptr) Bytes(mail->messages);
   }
   // The text says all that there is in the rest.
   template <typename T>

@@ -9,6 +9,7 @@
 
 #include "crdt/log.h"
 #include "crdt/types.h"
+#include "node/core/frames.h"
 #include "node/core/stream/stream_visibility.h"
 #include "node/core/time.h"
 

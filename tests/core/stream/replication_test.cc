@@ -21,7 +21,7 @@ const crdt::Origin kPeer{"p", crdt::Incarnation(1), {9, 9}};
 class ReplicationTest : public testing::Test {
  protected:
   ReplicationTest() : node_(Opts(), 1, at_) {
-    node_.replication.OnLinked(kLink, kPeer, node_.out);
+    node_.replication.OnLinked(kLink, kPeer, kFeatureLevel, node_.out);
     node_.out = {};
   }
 

@@ -52,6 +52,7 @@ void ToyNode::Step(LinkId link, const Frame& frame) {
     void operator()(const EvictFrame&) const {}
     void operator()(const ForgetFrame&) const {}
     void operator()(const OrderAnswerFrame&) const {}
+    void operator()(const RoutedFrame&) const {}
   };
   replication.OnHeard(link);
   std::visit(Visitor{*this, link}, frame.body);
@@ -106,8 +107,10 @@ void ToyCluster::Connect(int a, int b) {
   if (connected(a, b)) return;
   const LinkId link = next_link_++;
   links_[Pair(a, b)] = link;
-  node(a).replication.OnLinked(link, node(b).origin, node(a).out);
-  node(b).replication.OnLinked(link, node(a).origin, node(b).out);
+  node(a).replication.OnLinked(link, node(b).origin, kFeatureLevel,
+                               node(a).out);
+  node(b).replication.OnLinked(link, node(a).origin, kFeatureLevel,
+                               node(b).out);
 }
 
 void ToyCluster::Cut(int a, int b) {
