@@ -7,8 +7,9 @@
 //
 // The first write of an idle link is issued by the loop itself, at once; those
 // that follow by the thread that finished the one before. Reading stops while
-// the inbox is full (kMaxInboxBytes), and, until SetStreaming, while a message
-// waits for the loop: a stranger can make this node do no more work than that.
+// the inbox is full (kMaxInboxBytes: back-pressure), and, until SetStreaming,
+// while a message waits for the loop: a stranger can make this node do no more
+// work than that.
 //
 // Life: Start, any number of Sends, then Close (orderly) or Cancel, or the peer
 // ends it; Receiver::OnPipeClosed is the last call. The stream holds the pipe

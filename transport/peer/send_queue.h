@@ -1,7 +1,8 @@
 // What waits to be written to one link, in four classes: control frames go
 // before deltas, deltas before messages of pub/sub, these before rebase frames;
 // within a class first in, first out. A checkpoint is a delta: it must not
-// overtake the deltas it is about.
+// overtake the deltas it is about. A control frame waits for the one frame that
+// is being written, and for no queue (no head-of-line blocking).
 //
 // Limit: kMaxBytes; the core's windows keep it far below that.
 // Cost: O(1). Not thread-safe.
