@@ -53,7 +53,7 @@ void EntryRows::SetContent(RowIdx i, Seq seq, const EntryContent& content) {
   if (old != kNone) slab_.Free(old);
 }
 
-EntryRows::BlobView EntryRows::View(const Row& row) const {
+EntryRows::Strings EntryRows::View(const Row& row) const {
   const char* at = slab_.Data(row.blob) + HeadBytes(row);
   uint64_t key_size;
   uint64_t meta_size;
@@ -93,7 +93,7 @@ EntryRoot EntryRows::explicit_root(RowIdx i) const {
 
 uint64_t EntryRows::ContentHash(RowIdx i, absl::string_view topic) const {
   const Row& row = rows_[i];
-  const BlobView blob = View(row);
+  const Strings blob = View(row);
   uint64_t hash = Mix(seq(i).value) + row.id.value;
   hash = HashBytes(topic, hash);
   hash = HashBytes(blob.key, hash);

@@ -90,6 +90,10 @@ class EntryRows {
   // Of `content`: key, meta, ref and root, which may be views into the row's
   // own blob.
   void SetContent(RowIdx row, Seq seq, const EntryContent& content);
+  struct Strings {
+    absl::string_view key, meta;
+  };
+  Strings strings(RowIdx row) const { return View(rows_[row]); }
   absl::string_view key(RowIdx row) const { return View(rows_[row]).key; }
   absl::string_view meta(RowIdx row) const { return View(rows_[row]).meta; }
   Seq seq(RowIdx row) const;
@@ -117,12 +121,8 @@ class EntryRows {
   size_t bytes() const { return rows_.bytes(); }  // Without the slab.
 
  private:
-  struct BlobView {
-    absl::string_view key, meta;
-  };
-
   static size_t HeadBytes(const Row& row);  // Of seq, ref and root.
-  BlobView View(const Row& row) const;
+  Strings View(const Row& row) const;
 
   PagedArray<Row> rows_;
   Slab slab_;

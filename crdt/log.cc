@@ -15,16 +15,16 @@ void MutationLog::Reset(StreamIdx stream, Seq position) {
 }
 
 void MutationLog::Drop(StreamIdx stream) {
-  Stream& s = streams_[stream];
+  StreamLog& s = streams_[stream];
   for (const Chunk& chunk : s.chunks) bytes_ -= chunk.bytes.capacity();
-  s = Stream{};
+  s = StreamLog{};
   std::erase(by_age_, stream);
 }
 
 void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
                          uint32_t count) {
   if (count == 0) return;
-  Stream& s = streams_[stream];
+  StreamLog& s = streams_[stream];
   if (s.chunks.empty() ||
       s.chunks.back().bytes.size() + bytes.size() > kChunkBytes) {
     if (!s.chunks.empty()) {
@@ -53,7 +53,7 @@ void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
 
 void MutationLog::Evict() {
   while (bytes_ > budget_ && !by_age_.empty()) {
-    Stream& s = streams_[by_age_.front()];
+    StreamLog& s = streams_[by_age_.front()];
     by_age_.pop_front();
     bytes_ -= s.chunks.front().bytes.capacity();
     s.before_first =
@@ -66,7 +66,7 @@ void MutationLog::Evict() {
 std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,
                                                   Cursor& cursor,
                                                   size_t max_bytes) const {
-  const Stream& s = streams_[stream];
+  const StreamLog& s = streams_[stream];
   MUSTER_CHECK(Reaches(stream, cursor.at));
   if (cursor.at == s.last) return std::nullopt;
   Seq next = cursor.at.Next();

@@ -39,7 +39,7 @@ class MutationLog {
 
   // Whether everything after `seq` is here.
   bool Reaches(StreamIdx stream, Seq seq) const {
-    const Stream& s = streams_[stream];
+    const StreamLog& s = streams_[stream];
     return seq >= s.before_first && seq <= s.last;
   }
   Seq last(StreamIdx stream) const { return streams_[stream].last; }
@@ -77,7 +77,7 @@ class MutationLog {
     uint32_t count = 0;
     std::string bytes;
   };
-  struct Stream {
+  struct StreamLog {
     Seq before_first;
     Seq last;
     std::deque<Chunk> chunks;
@@ -89,7 +89,7 @@ class MutationLog {
   const size_t budget_;
   size_t bytes_ = 0;
   uint64_t next_chunk_ = 1;
-  std::vector<Stream> streams_;
+  std::vector<StreamLog> streams_;
   // The stream of each chunk, the oldest first.
   std::deque<StreamIdx> by_age_;
 };

@@ -99,7 +99,7 @@ std::string KeyIndex::AuditCrowds() const {
 }
 
 std::string PresenceStore::AuditStream(StreamIdx stream) const {
-  const Stream& s = streams_[stream];
+  const StreamElements& s = streams_[stream];
   uint64_t digest = 0;
   uint32_t entries = 0;
   uint32_t sessions = 0;

@@ -48,7 +48,7 @@ void PresenceStore::RemoveStream(StreamIdx stream) {
 
 SessionIdx PresenceStore::PutSession(StreamIdx stream, ElementId id, Seq seq,
                                      const SessionContent& content) {
-  Stream& s = streams_[stream];
+  StreamElements& s = streams_[stream];
   SessionIdx i = sessions_.Find(stream, id);
   if (i == kNone) {
     i = sessions_.Add(stream, id, content);
@@ -65,7 +65,7 @@ SessionIdx PresenceStore::PutSession(StreamIdx stream, ElementId id, Seq seq,
 }
 
 void PresenceStore::RemoveSession(SessionIdx i) {
-  Stream& s = streams_[sessions_[i].stream];
+  StreamElements& s = streams_[sessions_[i].stream];
   s.digest -= sessions_.Digest(i);
   --s.sessions;
   s.sessions_by_seq.Unlink(sessions_, i);
@@ -124,7 +124,7 @@ RowIdx PresenceStore::AddEntry(SessionIdx session, ElementId id, Seq seq,
   by_id_.Insert(i);
   keys_.Enter(i);
   topics_.AppendRow(i);
-  Stream& s = streams_[sessions_[session].stream];
+  StreamElements& s = streams_[sessions_[session].stream];
   s.rows_by_seq.Append(rows_, i);
   ++s.entries;
   s.digest += RowDigest(i);
@@ -133,7 +133,7 @@ RowIdx PresenceStore::AddEntry(SessionIdx session, ElementId id, Seq seq,
 
 void PresenceStore::UpdateEntry(RowIdx i, Seq seq, absl::string_view meta,
                                 const Ref& explicit_ref) {
-  Stream& s = streams_[stream_of(i)];
+  StreamElements& s = streams_[stream_of(i)];
   Ref previous = ref(i);
   s.digest -= RowDigest(i);
   s.rows_by_seq.Unlink(rows_, i);
@@ -145,7 +145,7 @@ void PresenceStore::UpdateEntry(RowIdx i, Seq seq, absl::string_view meta,
 }
 
 void PresenceStore::LeaveStream(RowIdx i) {
-  Stream& s = streams_[stream_of(i)];
+  StreamElements& s = streams_[stream_of(i)];
   s.digest -= RowDigest(i);
   --s.entries;
   s.rows_by_seq.Unlink(rows_, i);
@@ -153,7 +153,7 @@ void PresenceStore::LeaveStream(RowIdx i) {
 }
 
 void PresenceStore::MoveToSeqTail(RowIdx i) {
-  Stream& s = streams_[stream_of(i)];
+  StreamElements& s = streams_[stream_of(i)];
   s.rows_by_seq.Unlink(rows_, i);
   s.rows_by_seq.Append(rows_, i);
 }
@@ -177,9 +177,10 @@ void PresenceStore::RemoveEntry(RowIdx i) {
 }
 
 void PresenceStore::EncodeEntry(RowIdx i, std::string& out) const {
+  const EntryRows::Strings strings = rows_.strings(i);
   EncodePutEntry(seq(i), rows_[i].id,
-                 {sessions_[rows_[i].session].id, topic(i), key(i), meta(i),
-                  rows_.explicit_ref(i), rows_.explicit_root(i)},
+                 {sessions_[rows_[i].session].id, topic(i), strings.key,
+                  strings.meta, rows_.explicit_ref(i), rows_.explicit_root(i)},
                  out);
 }
 

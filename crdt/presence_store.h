@@ -205,7 +205,7 @@ class PresenceStore {
   std::string Audit() const;
 
  private:
-  struct Stream {
+  struct StreamElements {
     uint64_t ref_life = 0;
     uint64_t digest = 0;
     uint32_t entries = 0;
@@ -236,7 +236,7 @@ class PresenceStore {
   SessionTable sessions_;
   TopicTable topics_;
   KeyIndex keys_;
-  std::vector<Stream> streams_;
+  std::vector<StreamElements> streams_;
   std::vector<StreamIdx> free_streams_;
   LinearHash<IdTraits> by_id_;
 
