@@ -74,7 +74,7 @@ class State {
         continue;
       }
       const crdt::SessionIdx session =
-          store_.FindSession(stream_, mutation.entry.session);
+          store_.sessions().Find(stream_, mutation.entry.session);
       store_.Show(
           store_.AddEntry(session, mutation.id, mutation.seq, mutation.entry));
     }
@@ -180,7 +180,7 @@ void ListTopic(benchmark::State& run) {
   uint64_t sum = 0;
   for (auto _ : run) {
     const std::string name = Topic(random() % run.range(0));
-    store.VisitTopic(store.FindTopic(name), 0, [&](RowIdx row) {
+    store.topics().VisitRows(store.topics().Find(name), 0, [&](RowIdx row) {
       sum += store.key(row).size() + store.meta(row).size() +
              store.ref(row).seq.value;
       return true;

@@ -109,7 +109,7 @@ void InterestSet::AddStream(StreamIdx stream) {
 }
 
 bool InterestSet::RemoveSome(StreamIdx stream, size_t budget) {
-  Stream& s = streams_[stream];
+  StreamElements& s = streams_[stream];
   for (; budget > 0 && !s.by_seq.empty(); --budget) {
     Erase(stream, s.by_seq.begin()->first);
   }
@@ -120,7 +120,7 @@ bool InterestSet::RemoveSome(StreamIdx stream, size_t budget) {
 
 bool InterestSet::Apply(StreamIdx stream, const InterestMutation& mutation,
                         uint16_t round) {
-  const Stream& s = streams_[stream];
+  const StreamElements& s = streams_[stream];
   const auto known = s.seq_of.find(mutation.id);
   if (mutation.kind == Kind::kRemove) {
     if (known != s.seq_of.end() && known->second < mutation.seq) {
@@ -134,7 +134,7 @@ bool InterestSet::Apply(StreamIdx stream, const InterestMutation& mutation,
 
 bool InterestSet::Put(StreamIdx stream, const InterestMutation& mutation,
                       uint16_t round) {
-  const Stream& s = streams_[stream];
+  const StreamElements& s = streams_[stream];
   const bool pattern = mutation.kind == Kind::kPutPattern;
   const auto known = s.seq_of.find(mutation.id);
   if (known != s.seq_of.end()) {
@@ -169,7 +169,7 @@ void InterestSet::EncodeElement(StreamIdx stream, Seq seq,
 }
 
 void InterestSet::Insert(StreamIdx stream, Seq seq, Element element) {
-  Stream& s = streams_[stream];
+  StreamElements& s = streams_[stream];
   // Two elements of one seq would be a lie of the stream's writer: the later
   // word stands.
   if (s.by_seq.contains(seq)) Erase(stream, seq);
@@ -180,7 +180,7 @@ void InterestSet::Insert(StreamIdx stream, Seq seq, Element element) {
 }
 
 void InterestSet::Erase(StreamIdx stream, Seq seq) {
-  Stream& s = streams_[stream];
+  StreamElements& s = streams_[stream];
   const auto at = s.by_seq.find(seq);
   Count(stream, at->second, -static_cast<int64_t>(at->second.subscribers));
   s.digest -= DigestOf(seq, at->second);

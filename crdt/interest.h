@@ -124,7 +124,7 @@ class InterestSet {
   std::string Audit() const;
 
  private:
-  struct Stream {
+  struct StreamElements {
     bool used = false;
     Elements by_seq;
     absl::flat_hash_map<ElementId, Seq> seq_of;
@@ -136,7 +136,7 @@ class InterestSet {
   void Count(StreamIdx stream, const Element& element, int64_t change);
   void Insert(StreamIdx stream, Seq seq, Element element);
 
-  std::vector<Stream> streams_;
+  std::vector<StreamElements> streams_;
   Names channels_;
   Names patterns_;
 };

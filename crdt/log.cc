@@ -28,16 +28,16 @@ std::vector<MutationLog::StreamIdx> MutationLog::TakeChanged() {
 }
 
 void MutationLog::Drop(StreamIdx stream) {
-  Stream& s = streams_[stream];
+  StreamLog& s = streams_[stream];
   for (const Chunk& chunk : s.chunks) bytes_ -= chunk.bytes.capacity();
-  s = Stream{};
+  s = StreamLog{};
   std::erase(by_age_, stream);
 }
 
 void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
                          uint32_t count) {
   if (count == 0) return;
-  Stream& s = streams_[stream];
+  StreamLog& s = streams_[stream];
   if (s.chunks.empty() ||
       s.chunks.back().bytes.size() + bytes.size() > kChunkBytes) {
     if (!s.chunks.empty()) {
@@ -68,7 +68,7 @@ void MutationLog::Append(StreamIdx stream, absl::string_view bytes,
 void MutationLog::Evict() {
   while (bytes_ > budget_ && !by_age_.empty()) {
     const StreamIdx stream = by_age_.front();
-    Stream& s = streams_[stream];
+    StreamLog& s = streams_[stream];
     by_age_.pop_front();
     bytes_ -= s.chunks.front().bytes.capacity();
     s.before_first =
@@ -96,7 +96,7 @@ bool MutationLog::MayLose(StreamIdx stream, Seq seq, size_t more) const {
 std::optional<MutationLog::Run> MutationLog::Read(StreamIdx stream,
                                                   Cursor& cursor,
                                                   size_t max_bytes) const {
-  const Stream& s = streams_[stream];
+  const StreamLog& s = streams_[stream];
   MUSTER_CHECK(Reaches(stream, cursor.at));
   if (cursor.at == s.last) return std::nullopt;
   Seq next = cursor.at.Next();

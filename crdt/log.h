@@ -41,7 +41,7 @@ class MutationLog {
 
   // Whether the log has every mutation after `seq`.
   bool Reaches(StreamIdx stream, Seq seq) const {
-    const Stream& s = streams_[stream];
+    const StreamLog& s = streams_[stream];
     return seq >= s.before_first && seq <= s.last;
   }
   // The streams whose start or last has moved since this was asked last, in no
@@ -85,7 +85,7 @@ class MutationLog {
     uint32_t count = 0;
     std::string bytes;
   };
-  struct Stream {
+  struct StreamLog {
     Seq before_first;
     Seq last;
     std::deque<Chunk> chunks;
@@ -99,7 +99,7 @@ class MutationLog {
   const size_t budget_;
   size_t bytes_ = 0;
   uint64_t next_chunk_ = 1;
-  std::vector<Stream> streams_;
+  std::vector<StreamLog> streams_;
   // The stream of each chunk, the oldest first.
   std::deque<StreamIdx> by_age_;
   std::vector<StreamIdx> changed_;

@@ -1,3 +1,4 @@
+// The checks of the store's invariants, for tests: each part looks at its own.
 #include <algorithm>
 #include <string>
 
@@ -10,7 +11,8 @@ namespace {
 std::string AuditKey(const PresenceStore& store, absl::string_view key,
                      uint64_t& left) {
   bool hidden_seen = false;
-  for (RowIdx i = store.FirstOfKey(key); i != kNone; i = store.NextOfKey(i)) {
+  for (RowIdx i = store.keys().FirstOfKey(key); i != kNone;
+       i = store.keys().NextOfKey(i)) {
     if (store.key(i) != key || left-- == 0) return "1: row found by a key";
     if (store.shown(i) && hidden_seen)
       return "5: hidden row before a shown one";
@@ -21,42 +23,15 @@ std::string AuditKey(const PresenceStore& store, absl::string_view key,
 
 }  // namespace
 
-PresenceStore::Memory PresenceStore::memory() const {
-  // Nodes of the ordered containers, by their usual fill.
-  constexpr size_t kOrderBytes = 5;
-  constexpr size_t kTopicNameBytes = sizeof(std::string) + 8;
-  constexpr size_t kSharedNodeBytes = sizeof(*shared_.begin()) + 40;
-  constexpr size_t kCrowdBytes = sizeof(CrowdPlace) + 4;
-  size_t heads =
-      size_t{by_id_.buckets()} + session_by_id_.buckets() + by_topic_.buckets();
-  Memory memory;
-  memory.rows = rows_.bytes();
-  memory.sessions = sessions_.bytes() + shared_.size() * kSharedNodeBytes;
-  memory.topics = topics_.bytes() + orders_.size() * sizeof(Order) +
-                  topics_by_name_.size() * kTopicNameBytes;
-  memory.blobs = slab_.bytes();
-  memory.indexes =
-      heads * sizeof(uint32_t) + by_key_.bytes() + by_sid_.bytes() +
-      crowds_.size() * kCrowdBytes + rows_.size() * kOrderBytes +
-      crowd_counts_.size() * (sizeof(std::string) + sizeof(Crowd) + 8);
-  return memory;
-}
-
-size_t PresenceStore::bytes() const {
-  const Memory parts = memory();
-  return parts.rows + parts.sessions + parts.topics + parts.blobs +
-         parts.indexes;
-}
-
-std::string PresenceStore::AuditSession(SessionIdx session) const {
+std::string SessionTable::Audit(SessionIdx session) const {
   uint32_t rows = 0;
-  const RowIdx first = FirstRowOf(session);
+  const RowIdx first = sessions_[session].first_row;
   RowIdx previous = first == kNone ? kNone : rows_[first].session_prev;
-  for (RowIdx i = first; i != kNone; i = NextRowOf(i)) {
+  for (RowIdx i = first; i != kNone; i = rows_[i].session_next) {
     if (rows_[i].session != session || rows_[i].session_prev != previous) {
       return "1: list of a session";
     }
-    if (i != first && detached(previous) && !detached(i)) {
+    if (i != first && rows_.detached(previous) && !rows_.detached(i)) {
       return "8: a live row behind a detached one";
     }
     previous = i;
@@ -76,94 +51,30 @@ std::string PresenceStore::AuditSession(SessionIdx session) const {
   return "";
 }
 
-std::string PresenceStore::AuditStream(StreamIdx stream) const {
-  const Stream& s = streams_[stream];
-  uint64_t digest = 0;
-  uint32_t entries = 0;
-  uint32_t sessions = 0;
-  Seq last;
-  for (RowIdx i = s.row_head; i != kNone; i = rows_[i].seq_next) {
-    if (seq(i) <= last) return "2: entry seqs do not ascend";
-    last = seq(i);
-    digest += RowDigest(i);
-    ++entries;
-    if (detached(i)) return "1: a detached row is in its stream";
-    if (FindEntry(stream, rows_[i].id) != i) return "1: row not found by id";
-  }
-  last = Seq();
-  for (SessionIdx i = s.session_head; i != kNone; i = sessions_[i].seq_next) {
-    if (sessions_[i].seq <= last) return "2: session seqs do not ascend";
-    last = sessions_[i].seq;
-    digest += SessionDigest(i);
-    ++sessions;
-    if (FindSession(stream, sessions_[i].id) != i) {
-      return "1: session not found by id";
-    }
-    if (std::string wrong = AuditSession(i); !wrong.empty()) return wrong;
-  }
-  if (digest != s.digest) return "3: digest";
-  if (entries != s.entries || sessions != s.sessions) return "1: stream count";
-  return "";
-}
-
-std::string PresenceStore::AuditRow(RowIdx row) const {
+std::string KeyIndex::AuditRow(RowIdx row) const {
   bool hidden_seen = false;
   uint32_t shown_rows = 0;
   bool found = false;
-  for (RowIdx i = FirstOfPair(topic(row), key(row)); i != kNone;
+  for (RowIdx i = FirstOfPair(TopicOf(row), rows_.key(row)); i != kNone;
        i = NextOfPair(i)) {
     found |= i == row;
-    if (shown(i) && hidden_seen) return "5: hidden row before a shown one";
-    hidden_seen |= !shown(i);
-    shown_rows += shown(i) ? 1 : 0;
+    if (rows_.shown(i) && hidden_seen) {
+      return "5: hidden row before a shown one";
+    }
+    hidden_seen |= !rows_.shown(i);
+    shown_rows += rows_.shown(i) ? 1 : 0;
   }
   if (!found) return "1: row not found by pair";
   if (EntriesOfPair(row) != shown_rows) return "9: entries of a pair";
-  bool crowded = (rows_[row].flags & kCrowded) != 0;
-  bool next_is = (rows_[rows_[row].key_ring.next].flags & kCrowded) != 0;
-  if (crowded != next_is || crowded != crowds_.contains(PlaceOf(row))) {
+  const bool crowded = rows_.crowded(row);
+  if (crowded != rows_.crowded(rows_[row].key_ring.next) ||
+      crowded != crowds_.contains(PlaceOf(row))) {
     return "7: crowd";
   }
   return "";
 }
 
-std::string PresenceStore::AuditTopics() const {
-  uint64_t rows = 0;
-  uint64_t shown_total = 0;
-  uint64_t keys_total = 0;
-  absl::btree_set<Ref> refs;
-  absl::btree_set<absl::string_view> all_keys;
-  for (const auto& [name, topic] : topics_by_name_) {
-    uint32_t shown_here = 0;
-    absl::btree_set<absl::string_view> keys;
-    if (FindTopic(name) != topic) return "1: topic not found by name";
-    for (RowIdx i : orders_[topics_[topic].order]) {
-      ++rows;
-      if (std::string wrong = AuditRow(i); !wrong.empty()) return wrong;
-      all_keys.insert(key(i));
-      if (!shown(i)) continue;
-      ++shown_here;
-      keys.insert(key(i));
-      if (!refs.insert(ref(i)).second) return "6: a ref is shown twice";
-    }
-    if (shown_here != topics_[topic].shown_entries) return "4: topic entries";
-    if (keys.size() != topics_[topic].shown_keys) return "4: topic keys";
-    shown_total += shown_here;
-    keys_total += keys.size();
-  }
-  if (shown_total != shown_entries_ || keys_total != shown_keys_) {
-    return "4: totals";
-  }
-  if (rows != rows_.size()) return "1: a row is in no topic's order";
-  for (absl::string_view name : all_keys) {
-    if (std::string wrong = AuditKey(*this, name, rows); !wrong.empty()) {
-      return wrong;
-    }
-  }
-  return rows == 0 ? "" : "1: row not found by key";
-}
-
-std::string PresenceStore::AuditCrowds() const {
+std::string KeyIndex::AuditCrowds() const {
   uint64_t rows = 0;
   for (const auto& [name, crowd] : crowd_counts_) {
     uint32_t here = 0;
@@ -171,9 +82,9 @@ std::string PresenceStore::AuditCrowds() const {
     absl::btree_map<TopicIdx, uint32_t> topics;
     for (RowIdx i = FirstOfKey(name); i != kNone; i = NextOfKey(i)) {
       ++here;
-      if (!shown(i)) continue;
+      if (!rows_.shown(i)) continue;
       ++shown_here;
-      ++topics[topic_of(i)];
+      ++topics[rows_[i].topic];
     }
     size_t several = 0;
     for (const auto& [topic, entries] : topics) several += entries > 1 ? 1 : 0;
@@ -185,6 +96,88 @@ std::string PresenceStore::AuditCrowds() const {
     rows += here;
   }
   return rows == crowds_.size() ? "" : "7: rows of crowds";
+}
+
+std::string PresenceStore::AuditStream(StreamIdx stream) const {
+  const StreamElements& s = streams_[stream];
+  uint64_t digest = 0;
+  uint32_t entries = 0;
+  uint32_t sessions = 0;
+  Seq last;
+  for (RowIdx i = s.rows_by_seq.head; i != kNone; i = rows_[i].seq_next) {
+    if (seq(i) <= last) return "2: entry seqs do not ascend";
+    last = seq(i);
+    digest += RowDigest(i);
+    ++entries;
+    if (detached(i)) return "1: a detached row is in its stream";
+    if (FindEntry(stream, rows_[i].id) != i) return "1: row not found by id";
+  }
+  last = Seq();
+  for (SessionIdx i = s.sessions_by_seq.head; i != kNone;
+       i = sessions_[i].seq_next) {
+    if (sessions_[i].seq <= last) return "2: session seqs do not ascend";
+    last = sessions_[i].seq;
+    digest += sessions_.Digest(i);
+    ++sessions;
+    if (sessions_.Find(stream, sessions_[i].id) != i) {
+      return "1: session not found by id";
+    }
+    if (std::string wrong = sessions_.Audit(i); !wrong.empty()) return wrong;
+  }
+  if (digest != s.digest) return "3: digest";
+  if (entries != s.entries || sessions != s.sessions) return "1: stream count";
+  return "";
+}
+
+// Counts its rows in `rows`.
+std::string PresenceStore::AuditTopic(TopicIdx topic, uint64_t& rows) const {
+  uint32_t shown_here = 0;
+  absl::btree_set<absl::string_view> keys;
+  std::string wrong;
+  topics_.VisitRows(topic, 0, [&](RowIdx i) {
+    ++rows;
+    wrong = keys_.AuditRow(i);
+    if (shown(i)) {
+      ++shown_here;
+      keys.insert(key(i));
+    }
+    return wrong.empty();
+  });
+  if (!wrong.empty()) return wrong;
+  if (shown_here != topics_[topic].shown_entries) return "4: topic entries";
+  return keys.size() == topics_[topic].shown_keys ? "" : "4: topic keys";
+}
+
+std::string PresenceStore::AuditTopics() const {
+  uint64_t rows = 0;
+  uint64_t shown_total = 0;
+  uint64_t keys_total = 0;
+  absl::btree_set<Ref> refs;
+  absl::btree_set<absl::string_view> all_keys;
+  std::string wrong;
+  topics_.VisitAll([&](absl::string_view name, TopicIdx topic) {
+    if (!wrong.empty()) return;
+    wrong = AuditTopic(topic, rows);
+    if (topics_.Find(name) != topic) wrong = "1: topic not found by name";
+    topics_.VisitRows(topic, 0, [&](RowIdx i) {
+      all_keys.insert(key(i));
+      if (shown(i) && !refs.insert(ref(i)).second) {
+        wrong = "6: a ref is shown twice";
+      }
+      return true;
+    });
+    shown_total += topics_[topic].shown_entries;
+    keys_total += topics_[topic].shown_keys;
+  });
+  if (!wrong.empty()) return wrong;
+  if (shown_total != shown_entries_ || keys_total != shown_keys_) {
+    return "4: totals";
+  }
+  if (rows != rows_.size()) return "1: a row is in no topic's order";
+  for (absl::string_view name : all_keys) {
+    if (std::string bad = AuditKey(*this, name, rows); !bad.empty()) return bad;
+  }
+  return rows == 0 ? "" : "1: row not found by key";
 }
 
 std::string PresenceStore::Audit() const {
@@ -202,7 +195,7 @@ std::string PresenceStore::Audit() const {
   if (entries != by_id_.size()) return "1: rows found by id";
   if (sessions != sessions_.size()) return "1: a session is in no stream";
   std::string wrong = AuditTopics();
-  return wrong.empty() ? AuditCrowds() : wrong;
+  return wrong.empty() ? keys_.AuditCrowds() : wrong;
 }
 
 }  // namespace muster::crdt

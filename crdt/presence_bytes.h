@@ -1,5 +1,6 @@
-// Hashing and varints of the presence store's own sources: how blobs are laid
-// out and what digests are made of. Pure functions; nothing else includes it.
+// Varints and hashes of strings for the presence store's own sources: how blobs
+// are laid out and what digests are made of. Pure functions; nothing else
+// includes it.
 #ifndef MUSTER_CRDT_PRESENCE_BYTES_H_
 #define MUSTER_CRDT_PRESENCE_BYTES_H_
 
@@ -15,14 +16,6 @@ namespace muster::crdt {
 
 inline uint64_t HashBytes(absl::string_view bytes, uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
-}
-
-inline uint64_t Mix(uint64_t x) {
-  x ^= x >> 32;
-  x *= 0xd6e8feb86659fd93u;
-  x ^= x >> 32;
-  x *= 0xd6e8feb86659fd93u;
-  return x ^ x >> 32;
 }
 
 inline size_t VarintSize(uint64_t value) {

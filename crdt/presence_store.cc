@@ -3,40 +3,24 @@
 #include <algorithm>
 
 #include "crdt/check.h"
-#include "crdt/presence_bytes.h"
 
 namespace muster::crdt {
+namespace {
+
+constexpr uint32_t kAhead = 16;  // Rows of a session that are fetched.
+
+}  // namespace
 
 PresenceStore::PresenceStore(uint64_t hash_seed)
-    : hash_seed_(hash_seed),
-      by_id_({this}),
-      by_key_({this}),
-      crowds_(CrowdOrder{this}),
-      session_by_id_({this}),
-      by_sid_({this}),
-      by_topic_({this}) {}
+    : sessions_(rows_, hash_seed),
+      topics_(rows_, hash_seed),
+      keys_(rows_, topics_, hash_seed),
+      by_id_({this}) {}
 
 void PresenceStore::SetTime(int64_t wall_us) {
   if (wall_us > 0) {
     next_stamp_ = std::max(next_stamp_, static_cast<uint64_t>(wall_us));
   }
-}
-
-uint32_t PresenceStore::HashName(absl::string_view name) const {
-  return static_cast<uint32_t>(HashBytes(name, hash_seed_));
-}
-
-uint64_t PresenceStore::HashSid(SessionId session) const {
-  return Mix(session.lo ^ hash_seed_);
-}
-
-uint64_t PresenceStore::KeySlotHash(uint32_t key_hash) { return Mix(key_hash); }
-
-uint64_t PresenceStore::IdHash(StreamIdx stream, ElementId id) {
-  // Ids that follow each other lie in buckets that do: a stream is applied in
-  // their order.
-  return Mix((id.value >> 8) + (uint64_t{stream} << 48)) << 8 |
-         (id.value & 255);
 }
 
 // ---------------------------------------------------------------- streams
@@ -50,7 +34,7 @@ StreamIdx PresenceStore::AddStream(uint64_t ref_life) {
     stream = free_streams_.back();
     free_streams_.pop_back();
   }
-  streams_[stream] = {ref_life, 0, 0, 0, kNone, kNone, kNone, kNone};
+  streams_[stream] = {.ref_life = ref_life};
   return stream;
 }
 
@@ -60,173 +44,217 @@ void PresenceStore::RemoveStream(StreamIdx stream) {
   free_streams_.push_back(stream);
 }
 
-void PresenceStore::AppendBySeq(RowIdx i, Stream& stream) {
-  Row& row = rows_[i];
-  row.seq_next = kNone;
-  row.seq_prev = stream.row_tail;
-  (stream.row_tail == kNone ? stream.row_head
-                            : rows_[stream.row_tail].seq_next) = i;
-  stream.row_tail = i;
-}
-
-void PresenceStore::UnlinkBySeq(RowIdx i, Stream& stream) {
-  Row& row = rows_[i];
-  (row.seq_prev == kNone ? stream.row_head : rows_[row.seq_prev].seq_next) =
-      row.seq_next;
-  (row.seq_next == kNone ? stream.row_tail : rows_[row.seq_next].seq_prev) =
-      row.seq_prev;
-}
-
-void PresenceStore::AppendSessionBySeq(SessionIdx i, Stream& stream) {
-  Session& session = sessions_[i];
-  session.seq_next = kNone;
-  session.seq_prev = stream.session_tail;
-  (stream.session_tail == kNone ? stream.session_head
-                                : sessions_[stream.session_tail].seq_next) = i;
-  stream.session_tail = i;
-}
-
-void PresenceStore::UnlinkSessionBySeq(SessionIdx i, Stream& stream) {
-  Session& session = sessions_[i];
-  (session.seq_prev == kNone ? stream.session_head
-                             : sessions_[session.seq_prev].seq_next) =
-      session.seq_next;
-  (session.seq_next == kNone ? stream.session_tail
-                             : sessions_[session.seq_next].seq_prev) =
-      session.seq_prev;
-}
-
-SessionIdx PresenceStore::FirstSessionBySeq(StreamIdx stream) const {
-  return streams_[stream].session_head;
-}
-
-RowIdx PresenceStore::FirstRowBySeq(StreamIdx stream) const {
-  return streams_[stream].row_head;
-}
-
 // ---------------------------------------------------------------- sessions
-
-SessionIdx PresenceStore::FindSession(StreamIdx stream, ElementId id) const {
-  uint64_t hash = IdHash(stream, id);
-  for (SessionIdx i = session_by_id_.First(hash); i != kNone;
-       i = session_by_id_.Next(i)) {
-    if (sessions_[i].id == id && sessions_[i].stream == stream) return i;
-  }
-  return kNone;
-}
-
-bool PresenceStore::Sole(SessionIdx i) const {
-  return by_sid_.Alone(i) ||
-         (FirstCopy(sessions_[i].session) == i && NextCopy(i) == kNone);
-}
-
-SessionIdx PresenceStore::FirstCopy(SessionId session) const {
-  SessionIdx i = by_sid_.First(HashSid(session));
-  while (i != kNone && sessions_[i].session != session) i = by_sid_.Next(i);
-  return i;
-}
-
-SessionIdx PresenceStore::NextCopy(SessionIdx i) const {
-  SessionId session = sessions_[i].session;
-  do {
-    i = by_sid_.Next(i);
-  } while (i != kNone && sessions_[i].session != session);
-  return i;
-}
-
-uint64_t PresenceStore::SessionDigest(SessionIdx i) const {
-  const Session& session = sessions_[i];
-  const SharedContent& shared = *session.shared;
-  const uint64_t words[] = {session.id.value,
-                            session.seq.value,
-                            session.session.hi,
-                            session.session.lo,
-                            shared.epoch,
-                            shared.resume,
-                            shared.grace_ms | uint64_t{shared.ttl_ms} << 32,
-                            static_cast<uint64_t>(shared.state),
-                            shared.moved_life.hi,
-                            shared.moved_life.lo,
-                            shared.moved_seq.value};
-  uint64_t hash = 0;
-  for (uint64_t word : words) hash = Mix(hash ^ word) + word;
-  return Mix(hash);
-}
-
-const PresenceStore::SharedContent* PresenceStore::Share(
-    const SessionContent& content) {
-  SharedContent shared{content.epoch, content.resume, content.grace_ms,
-                       content.ttl_ms, content.state};
-  // Where it has moved is only told, and so only digested, in this state.
-  if (content.state == SessionState::kMoved) {
-    shared.moved_life = content.moved_life;
-    shared.moved_seq = content.moved_seq;
-  }
-  auto it = shared_.try_emplace(shared, 0).first;
-  ++it->second;
-  return &it->first;
-}
-
-void PresenceStore::Unshare(const SharedContent* shared) {
-  auto it = shared_.find(*shared);
-  if (--it->second == 0) shared_.erase(it);
-}
 
 SessionIdx PresenceStore::PutSession(StreamIdx stream, ElementId id, Seq seq,
                                      const SessionContent& content) {
-  Stream& s = streams_[stream];
-  SessionIdx i = FindSession(stream, id);
-  const SharedContent* shared = Share(content);
+  StreamElements& s = streams_[stream];
+  SessionIdx i = sessions_.Find(stream, id);
   if (i == kNone) {
-    i = sessions_.Alloc();
-    Session& session = sessions_[i];
-    session.id = id;
-    session.stream = stream;
-    session.session = content.session;
-    session_by_id_.Insert(i);
-    by_sid_.Insert(i);
+    i = sessions_.Add(stream, id, content);
     ++s.sessions;
   } else {
-    s.digest -= SessionDigest(i);
-    UnlinkSessionBySeq(i, s);
-    Unshare(sessions_[i].shared);
-    if (sessions_[i].session != content.session) {
-      by_sid_.Erase(i);
-      sessions_[i].session = content.session;
-      by_sid_.Insert(i);
-    }
+    s.digest -= sessions_.Digest(i);
+    s.sessions_by_seq.Unlink(sessions_, i);
+    sessions_.SetContent(i, content);
   }
-  sessions_[i].shared = shared;
   sessions_[i].seq = seq;
-  AppendSessionBySeq(i, s);
-  s.digest += SessionDigest(i);
+  s.sessions_by_seq.Append(sessions_, i);
+  s.digest += sessions_.Digest(i);
   return i;
 }
 
 void PresenceStore::RemoveSession(SessionIdx i) {
-  Session& session = sessions_[i];
-  MUSTER_CHECK(session.first_row == kNone);
-  Stream& s = streams_[session.stream];
-  s.digest -= SessionDigest(i);
+  StreamElements& s = streams_[sessions_[i].stream];
+  s.digest -= sessions_.Digest(i);
   --s.sessions;
-  UnlinkSessionBySeq(i, s);
-  session_by_id_.Erase(i);
-  by_sid_.Erase(i);
-  Unshare(session.shared);
-  sessions_.Free(i);
-}
-
-RowIdx PresenceStore::FirstRowOf(SessionIdx session) const {
-  return sessions_[session].first_row;
-}
-
-RowIdx PresenceStore::NextRowOf(RowIdx row) const {
-  return rows_[row].session_next;
+  s.sessions_by_seq.Unlink(sessions_, i);
+  sessions_.Remove(i);
 }
 
 void PresenceStore::EncodeSession(SessionIdx i, std::string& out) const {
   const Session& session = sessions_[i];
   EncodePutSession(session.seq, session.id, session.content(), out);
+}
+
+// ----------------------------------------------------------------- entries
+
+EntryRoot PresenceStore::root(RowIdx i) const {
+  const EntryRoot root = rows_.explicit_root(i);
+  if (!root.IsNone()) return root;
+  const Ref ref = rows_.explicit_ref(i);
+  if (!ref.IsNone()) return {ref.life, ref.id};
+  return {streams_[stream_of(i)].ref_life, rows_[i].id};
+}
+
+Ref PresenceStore::ref(RowIdx i) const {
+  constexpr uint16_t kMask = EntryRows::kHasRef | EntryRows::kHasSeq;
+  if ((rows_[i].flags & kMask) == EntryRows::kHasRef) {
+    return rows_.explicit_ref(i);
+  }
+  return {streams_[stream_of(i)].ref_life, rows_[i].id, seq(i)};
+}
+
+RowIdx PresenceStore::FindEntry(StreamIdx stream, ElementId id) const {
+  uint64_t hash = ElementHash(stream, id);
+  for (RowIdx i = by_id_.First(hash); i != kNone; i = by_id_.Next(i)) {
+    if (rows_[i].id == id && stream_of(i) == stream) return i;
+  }
+  return kNone;
+}
+
+uint64_t PresenceStore::RowDigest(RowIdx i) const {
+  return Mix(rows_.ContentHash(i, topic(i)) +
+             sessions_[rows_[i].session].id.value);
+}
+
+RowIdx PresenceStore::AddEntry(SessionIdx session, ElementId id, Seq seq,
+                               const EntryContent& content) {
+  TopicIdx topic = topics_.Intern(content.topic);
+  RowIdx i = rows_.Alloc();
+  EntryRows::Row& row = rows_[i];
+  row.stamp = next_stamp_++;
+  row.id = id;
+  row.session = session;
+  row.topic = topic;
+  row.key_hash = keys_.HashOf(content.key);
+  rows_.SetContent(i, seq, content);
+
+  sessions_.AddRow(i);
+  by_id_.Insert(i);
+  keys_.Enter(i);
+  topics_.AppendRow(i);
+  StreamElements& s = streams_[sessions_[session].stream];
+  s.rows_by_seq.Append(rows_, i);
+  ++s.entries;
+  s.digest += RowDigest(i);
+  return i;
+}
+
+void PresenceStore::UpdateEntry(RowIdx i, Seq seq, absl::string_view meta,
+                                const Ref& explicit_ref) {
+  StreamElements& s = streams_[stream_of(i)];
+  Ref previous = ref(i);
+  s.digest -= RowDigest(i);
+  s.rows_by_seq.Unlink(rows_, i);
+  rows_.SetContent(
+      i, seq, {{}, {}, key(i), meta, explicit_ref, rows_.explicit_root(i)});
+  s.rows_by_seq.Append(rows_, i);
+  s.digest += RowDigest(i);
+  if (shown(i) && observer_ != nullptr) observer_->OnUpdated(i, previous);
+}
+
+void PresenceStore::LeaveStream(RowIdx i) {
+  StreamElements& s = streams_[stream_of(i)];
+  s.digest -= RowDigest(i);
+  --s.entries;
+  s.rows_by_seq.Unlink(rows_, i);
+  by_id_.Erase(i);
+}
+
+void PresenceStore::MoveToSeqTail(RowIdx i) {
+  StreamElements& s = streams_[stream_of(i)];
+  s.rows_by_seq.Unlink(rows_, i);
+  s.rows_by_seq.Append(rows_, i);
+}
+
+void PresenceStore::Detach(RowIdx i) {
+  MUSTER_CHECK(!detached(i));
+  LeaveStream(i);
+  rows_[i].flags |= EntryRows::kDetached;
+  sessions_.MoveRowToEnd(i);
+}
+
+void PresenceStore::RemoveEntry(RowIdx i) {
+  if (shown(i)) Hide(i);
+  if (!detached(i)) LeaveStream(i);
+  keys_.Leave(i);
+  topics_.EraseRow(i);
+  sessions_.RemoveRow(i);
+  const TopicIdx topic = rows_[i].topic;
+  rows_.Free(i);
+  topics_.Release(topic);
+}
+
+void PresenceStore::EncodeEntry(RowIdx i, std::string& out) const {
+  const EntryRows::Strings strings = rows_.strings(i);
+  EncodePutEntry(seq(i), rows_[i].id,
+                 {sessions_[rows_[i].session].id, topic(i), strings.key,
+                  strings.meta, rows_.explicit_ref(i), rows_.explicit_root(i)},
+                 out);
+}
+
+void PresenceStore::PrefetchRows(SessionIdx i) const {
+  const Session& session = sessions_[i];
+  if (session.first_row == kNone) return;
+  rows_.PrefetchDown(session.first_row, std::min(session.entries, kAhead));
+}
+
+void PresenceStore::PrefetchContents(SessionIdx i) const {
+  RowIdx row = sessions_[i].first_row;
+  for (uint32_t n = 0; n < kAhead && row != kNone; ++n) {
+    rows_.PrefetchContent(row);
+    row = rows_[row].session_next;
+  }
+}
+
+// ------------------------------------------------------------------- shown
+
+void PresenceStore::SetShown(RowIdx i, bool on) {
+  const int by = on ? 1 : -1;
+  key_changed_ = keys_.SetShown(i, on);
+  const int keys = key_changed_ ? by : 0;
+  topics_.CountShown(rows_[i].topic, by, keys);
+  shown_entries_ += by;
+  shown_keys_ += keys;
+}
+
+void PresenceStore::Show(RowIdx row) {
+  MUSTER_CHECK(!shown(row));
+  SetShown(row, true);
+  if (observer_ != nullptr) observer_->OnShown(row);
+}
+
+void PresenceStore::Hide(RowIdx row) {
+  MUSTER_CHECK(shown(row));
+  SetShown(row, false);
+  if (observer_ != nullptr) observer_->OnHidden(row);
+}
+
+void PresenceStore::Transfer(RowIdx from, RowIdx to) {
+  MUSTER_CHECK(shown(from) && !shown(to) && from != to);
+  topics_.EraseRow(from);
+  topics_.EraseRow(to);
+  keys_.SwapStamps(from, to);
+  topics_.InsertRow(from);
+  topics_.InsertRow(to);
+  SetShown(to, true);
+  SetShown(from, false);
+  Ref previous = ref(from);
+  if (observer_ != nullptr && previous != ref(to)) {
+    observer_->OnUpdated(to, previous);
+  }
+}
+
+// ------------------------------------------------------------------ memory
+
+PresenceStore::Memory PresenceStore::memory() const {
+  constexpr size_t kOrderBytes = 5;  // A row in the order of its topic.
+  Memory memory;
+  memory.rows = rows_.bytes();
+  memory.sessions = sessions_.bytes();
+  memory.topics = topics_.bytes();
+  memory.blobs = rows_.slab().bytes();
+  memory.indexes = size_t{by_id_.buckets()} * sizeof(uint32_t) +
+                   sessions_.index_bytes() + topics_.index_bytes() +
+                   keys_.bytes() + rows_.size() * kOrderBytes;
+  return memory;
+}
+
+size_t PresenceStore::bytes() const {
+  const Memory parts = memory();
+  return parts.rows + parts.sessions + parts.topics + parts.blobs +
+         parts.indexes;
 }
 
 }  // namespace muster::crdt

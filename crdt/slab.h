@@ -32,13 +32,8 @@ class Slab {
   Handle Alloc(size_t size);
   void Free(Handle handle);
 
-  char* Data(Handle handle) {
-    const Page& page = pages_[handle >> kSlotBits];
-    return page.memory.get() + size_t{handle & kSlotMask} * page.slot_bytes;
-  }
-  const char* Data(Handle handle) const {
-    return const_cast<Slab*>(this)->Data(handle);
-  }
+  char* Data(Handle handle) { return Place(handle); }
+  const char* Data(Handle handle) const { return Place(handle); }
 
   bool full() const {
     return pages_.size() - vacant_.size() > size_t{kMaxPages} / 8 * 7;
@@ -66,6 +61,10 @@ class Slab {
     uint16_t size_class = 0;
   };
 
+  char* Place(Handle handle) const {
+    const Page& page = pages_[handle >> kSlotBits];
+    return page.memory.get() + size_t{handle & kSlotMask} * page.slot_bytes;
+  }
   static size_t SlotBytes(size_t size);
   static uint16_t ClassOf(size_t slot_bytes);
   uint32_t AddPage(size_t slot_bytes, uint16_t slots, uint16_t size_class);

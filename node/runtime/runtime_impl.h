@@ -88,7 +88,7 @@ class Runtime::Impl final : public peer::PeerEvents {
   void OnDatagram(const core::BeatDatagram& beat) override;
   void OnInbound(const std::string& remote, bool up) override;
   void OnUdpUnavailable(const std::string& why) override;
-  void OnProbe(uint64_t token, peer::ProbeOutcome outcome) override;
+  void OnProbe(uint64_t token, peer::ConnectOutcome outcome) override;
   void OnHelloProbe(uint64_t token, crdt::LifeId life) override;
 
  private:

@@ -42,13 +42,13 @@ void Write(const core::LogLine& line) {
   }
 }
 
-core::Replica::ProbeOutcome ToCore(peer::ProbeOutcome outcome) {
+core::Replica::ProbeOutcome ToCore(peer::ConnectOutcome outcome) {
   switch (outcome) {
-    case peer::ProbeOutcome::kConnected:
+    case peer::ConnectOutcome::kConnected:
       return core::Replica::ProbeOutcome::kConnected;
-    case peer::ProbeOutcome::kRefused:
+    case peer::ConnectOutcome::kRefused:
       return core::Replica::ProbeOutcome::kRefused;
-    case peer::ProbeOutcome::kNoAnswer:
+    case peer::ConnectOutcome::kNoAnswer:
       break;
   }
   return core::Replica::ProbeOutcome::kNoAnswer;
@@ -116,7 +116,7 @@ void Runtime::Impl::OnUdpUnavailable(const std::string& why) {
   Run([&](core::Now) { replica_->OnUdpUnavailable(why); });
 }
 
-void Runtime::Impl::OnProbe(uint64_t token, peer::ProbeOutcome outcome) {
+void Runtime::Impl::OnProbe(uint64_t token, peer::ConnectOutcome outcome) {
   Run([&](core::Now now) { replica_->OnProbe(token, ToCore(outcome), now); });
 }
 

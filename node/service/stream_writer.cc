@@ -67,26 +67,27 @@ void StreamWriter::Wake() {
 }
 
 void StreamWriter::Pump() {
-  Step step;
+  AfterWrite after;
   do {
-    step = WriteOrEnd(TakeNext());
-  } while (step == Step::kAgain);
-  if (step == Step::kClosed) OnClosed();
+    after = WriteOrEnd(TakeNext());
+  } while (after == AfterWrite::kAgain);
+  if (after == AfterWrite::kClosed) OnClosed();
 }
 
-StreamWriter::Step StreamWriter::WriteOrEnd(std::optional<Outgoing> next) {
+StreamWriter::AfterWrite StreamWriter::WriteOrEnd(
+    std::optional<Outgoing> next) {
   MutexLock lock(mutex_);
   if (stream_ != nullptr && next.has_value()) {
     writing_ = true;
     pumping_ = false;
     stream_->Write(*std::move(next));
-    return Step::kDone;
+    return AfterWrite::kDone;
   }
   // Something may have been queued since the queue was found empty.
-  if (stream_ != nullptr && HasNext()) return Step::kAgain;
+  if (stream_ != nullptr && HasNext()) return AfterWrite::kAgain;
   pumping_ = false;
-  if (end_.has_value() && Finish(*end_)) return Step::kClosed;
-  return Step::kDone;
+  if (end_.has_value() && Finish(*end_)) return AfterWrite::kClosed;
+  return AfterWrite::kDone;
 }
 
 }  // namespace muster::service

@@ -68,8 +68,9 @@ class StreamWriter : public StreamHandler,
  private:
   // Finishes now; false if it was finished before.
   bool Finish(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  enum class Step { kAgain, kDone, kClosed };
-  Step WriteOrEnd(std::optional<Outgoing> next) ABSL_LOCKS_EXCLUDED(mutex_);
+  enum class AfterWrite { kAgain, kDone, kClosed };
+  AfterWrite WriteOrEnd(std::optional<Outgoing> next)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   Offload* const offload_;
   mutable Mutex mutex_;

@@ -30,8 +30,8 @@ class PresenceCrowdTest : public testing::Test {
   }
   std::vector<RowIdx> Pair(absl::string_view topic, absl::string_view key) {
     std::vector<RowIdx> rows;
-    for (RowIdx i = store_.FirstOfPair(topic, key); i != kNone;
-         i = store_.NextOfPair(i)) {
+    for (RowIdx i = store_.keys().FirstOfPair(topic, key); i != kNone;
+         i = store_.keys().NextOfPair(i)) {
       rows.push_back(i);
     }
     return rows;
@@ -58,8 +58,9 @@ TEST_F(PresenceCrowdTest, APairIsWalkedFromStampToStamp) {
     const auto walk = [&](bool of_shown) {
       std::vector<RowIdx> rows;
       uint64_t stamp = 0;
-      for (RowIdx i = store_.PairRowAfter("room", key, of_shown, stamp);
-           i != kNone; i = store_.PairRowAfter("room", key, of_shown, stamp)) {
+      for (RowIdx i = store_.keys().PairRowAfter("room", key, of_shown, stamp);
+           i != kNone;
+           i = store_.keys().PairRowAfter("room", key, of_shown, stamp)) {
         rows.push_back(i);
         stamp = store_.stamp(i);
       }
@@ -67,8 +68,8 @@ TEST_F(PresenceCrowdTest, APairIsWalkedFromStampToStamp) {
     };
     EXPECT_EQ(walk(true), shown) << each;
     EXPECT_EQ(walk(false), hidden) << each;
-    EXPECT_EQ(store_.PairRowAfter("nowhere", key, true, 0), kNone);
-    EXPECT_EQ(store_.PairRowAfter("room", "nobody", true, 0), kNone);
+    EXPECT_EQ(store_.keys().PairRowAfter("nowhere", key, true, 0), kNone);
+    EXPECT_EQ(store_.keys().PairRowAfter("room", "nobody", true, 0), kNone);
   }
 }
 
@@ -107,25 +108,25 @@ TEST_F(PresenceCrowdTest, EntriesOfAPairAreCountedAlikeInACrowdAndOutOfOne) {
   std::vector<RowIdx> hall;
   for (uint32_t n = 1; n <= 30; ++n) {
     room.push_back(AddShown("room", "bot"));
-    EXPECT_EQ(store_.EntriesOfPair(room.back()), n);
+    EXPECT_EQ(store_.keys().EntriesOfPair(room.back()), n);
     if (n % 3 == 0) {
       hall.push_back(AddShown("hall", "bot"));
-      EXPECT_EQ(store_.EntriesOfPair(hall.back()), n / 3);
+      EXPECT_EQ(store_.keys().EntriesOfPair(hall.back()), n / 3);
     }
   }
   for (uint32_t left = 30; left > 0; --left) {
     store_.Hide(room[left - 1]);
-    EXPECT_EQ(store_.EntriesOfPair(room[left - 1]), left - 1);
-    EXPECT_EQ(store_.EntriesOfPair(hall[0]), 10u);
+    EXPECT_EQ(store_.keys().EntriesOfPair(room[left - 1]), left - 1);
+    EXPECT_EQ(store_.keys().EntriesOfPair(hall[0]), 10u);
     ASSERT_EQ(store_.Audit(), "") << left;
   }
   RowIdx back = room[7];
   store_.Show(back);
-  EXPECT_EQ(store_.EntriesOfPair(back), 1u);
+  EXPECT_EQ(store_.keys().EntriesOfPair(back), 1u);
   RowIdx other = AddShown("room", "bo");
-  EXPECT_EQ(store_.EntriesOfPair(other), 1u);
+  EXPECT_EQ(store_.keys().EntriesOfPair(other), 1u);
   store_.Hide(other);
-  EXPECT_EQ(store_.EntriesOfPair(other), 0u);
+  EXPECT_EQ(store_.keys().EntriesOfPair(other), 0u);
 }
 
 TEST_F(PresenceCrowdTest, ATakeOverLeavesTheNumberOfEntriesAsItIs) {
@@ -133,9 +134,9 @@ TEST_F(PresenceCrowdTest, ATakeOverLeavesTheNumberOfEntriesAsItIs) {
     const RowIdx row = AddShown("room", "bot");
     const RowIdx copy = AddShown("room", "bot");
     store_.Hide(copy);
-    const uint32_t before = store_.EntriesOfPair(row);
+    const uint32_t before = store_.keys().EntriesOfPair(row);
     store_.Transfer(row, copy);
-    EXPECT_EQ(store_.EntriesOfPair(copy), before);
+    EXPECT_EQ(store_.keys().EntriesOfPair(copy), before);
     ASSERT_EQ(store_.Audit(), "");
   }
 }
@@ -167,19 +168,19 @@ TEST_F(PresenceCrowdTest, TheRowsOfAKeyAreInTheOrderOfTopicsThenStamps) {
       }
     }
     for (RowIdx row : rows[1]) store_.Hide(row);
-    const KeyCount count = store_.CountOfKey(key);
+    const KeyCount count = store_.keys().CountOf(key);
     EXPECT_EQ(count.entries, 4 * each);
     EXPECT_EQ(count.topics, 4u);
     for (size_t t : {0, 2, 3, 4}) {
       const std::string topic = absl::StrCat("room", t);
       uint64_t stamp = 0;
       for (RowIdx row : rows[t]) {
-        EXPECT_EQ(store_.KeyRowAfter(key, topic, stamp), row);
+        EXPECT_EQ(store_.keys().RowAfter(key, topic, stamp), row);
         stamp = store_.stamp(row);
       }
       const RowIdx next =
-          store_.KeyRowAfter(key, topic, PresenceStore::kWholeTopic);
-      EXPECT_EQ(store_.KeyRowAfter(key, topic, stamp), next);
+          store_.keys().RowAfter(key, topic, KeyIndex::kWholeTopic);
+      EXPECT_EQ(store_.keys().RowAfter(key, topic, stamp), next);
       if (t == 4) {
         EXPECT_EQ(next, kNone);
       } else {
@@ -187,7 +188,7 @@ TEST_F(PresenceCrowdTest, TheRowsOfAKeyAreInTheOrderOfTopicsThenStamps) {
         EXPECT_EQ(store_.shown(next), t != 0);
       }
     }
-    EXPECT_EQ(store_.CountOfKey("nobody").entries, 0u);
+    EXPECT_EQ(store_.keys().CountOf("nobody").entries, 0u);
     EXPECT_EQ(store_.Audit(), "");
   }
 }

@@ -153,7 +153,7 @@ void History::PutSession(bool fresh) {
     StreamIdx stream = Any(model_.streams)->first;
     Seq seq = NextSeq(stream);
     ElementId id(seq.value - Below(2));  // In a rebase it may come late.
-    if (store_.FindSession(stream, id) != kNone) id = ElementId(seq.value);
+    if (store_.sessions().Find(stream, id) != kNone) id = ElementId(seq.value);
     SessionIdx i = store_.PutSession(stream, id, seq, content);
     ASSERT_EQ(model_.sessions.count(i), 0u);
     model_.sessions[i] = {stream, id, seq, content};
@@ -265,7 +265,7 @@ void History::Pin() {
 void History::Unpin() {
   if (model_.pins.empty()) return;
   auto it = Any(model_.pins);
-  store_.UnpinTopic(store_.FindTopic(it->first));
+  store_.UnpinTopic(store_.topics().Find(it->first));
   if (--it->second == 0) model_.pins.erase(it);
 }
 
@@ -340,8 +340,8 @@ TEST_P(PresencePropertyTest, AnswersAsTheModelDoes) {
   ASSERT_NO_FATAL_FAILURE(history.CompareEvents());
   ASSERT_NO_FATAL_FAILURE(history.Compare());
   EXPECT_EQ(history.store().row_count(), 0u);
-  EXPECT_EQ(history.store().session_count(), 0u);
-  EXPECT_EQ(history.store().topic_count(), 0u);
+  EXPECT_EQ(history.store().sessions().size(), 0u);
+  EXPECT_EQ(history.store().topics().size(), 0u);
 }
 
 std::vector<Shape> Shapes() {

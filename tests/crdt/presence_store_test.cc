@@ -68,7 +68,8 @@ class PresenceStoreTest : public testing::Test {
   }
   std::vector<std::string> KeysOf(absl::string_view topic, uint64_t after = 0) {
     std::vector<std::string> keys;
-    store_.VisitTopic(store_.FindTopic(topic), after, [&](RowIdx row) {
+    const TopicTable& topics = store_.topics();
+    topics.VisitRows(topics.Find(topic), after, [&](RowIdx row) {
       keys.emplace_back(store_.key(row));
       return true;
     });
@@ -76,18 +77,17 @@ class PresenceStoreTest : public testing::Test {
   }
   std::vector<std::string> Topics() {
     std::vector<std::string> names;
-    for (TopicIdx t = store_.TopicAtOrAfter(""); t != kNone;
-         t = store_.TopicAfter(t)) {
-      names.emplace_back(store_.topic_name(t));
+    const TopicTable& topics = store_.topics();
+    for (TopicIdx t = topics.AtOrAfter(""); t != kNone; t = topics.After(t)) {
+      names.emplace_back(topics.name(t));
     }
     return names;
   }
   std::vector<RowIdx> Pair(absl::string_view topic, absl::string_view key) {
     std::vector<RowIdx> rows;
-    for (RowIdx i = store_.FirstOfPair(topic, key); i != kNone;
-         i = store_.NextOfPair(i)) {
-      rows.push_back(i);
-    }
+    const KeyIndex& all = store_.keys();
+    RowIdx i = all.FirstOfPair(topic, key);
+    for (; i != kNone; i = all.NextOfPair(i)) rows.push_back(i);
     return rows;
   }
 
@@ -112,7 +112,7 @@ TEST_F(PresenceStoreTest, AnEntryIsFoundEveryWayAndShownOnlyWhenTold) {
   EXPECT_EQ(store_.FirstRowOf(session), row);
   EXPECT_EQ(store_.NextRowOf(row), kNone);
   EXPECT_THAT(Pair("room", "ann"), ElementsAre(row));
-  EXPECT_EQ(store_.FirstOfKey("ann"), row);
+  EXPECT_EQ(store_.keys().FirstOfKey("ann"), row);
   EXPECT_EQ(store_.shown_entries(), 0u);
   EXPECT_THAT(events_.Take(), IsEmpty());
 
@@ -123,8 +123,8 @@ TEST_F(PresenceStoreTest, AnEntryIsFoundEveryWayAndShownOnlyWhenTold) {
 
   store_.RemoveEntry(row);
   EXPECT_EQ(store_.shown_entries(), 0u);
-  EXPECT_EQ(store_.FindTopic("room"), kNone);
-  EXPECT_EQ(store_.FirstOfKey("ann"), kNone);
+  EXPECT_EQ(store_.topics().Find("room"), kNone);
+  EXPECT_EQ(store_.keys().FirstOfKey("ann"), kNone);
   EXPECT_THAT(events_.Take(), ElementsAre("leave room/ann hi @2"));
 }
 
@@ -197,15 +197,15 @@ TEST_F(PresenceStoreTest, AKeyIsPresentWhileAnyOfItsEntriesIsShown) {
   RowIdx one = AddShown(session, "room", "ann");
   RowIdx two = AddShown(session, "room", "ann");
   RowIdx hidden = Add(session, "room", "ann");
-  TopicIdx topic = store_.FindTopic("room");
-  EXPECT_EQ(store_.topic_record(topic).shown_entries, 2u);
-  EXPECT_EQ(store_.topic_record(topic).shown_keys, 1u);
+  TopicIdx topic = store_.topics().Find("room");
+  EXPECT_EQ(store_.topics()[topic].shown_entries, 2u);
+  EXPECT_EQ(store_.topics()[topic].shown_keys, 1u);
   EXPECT_EQ(Pair("room", "ann").back(), hidden) << "shown ones come first";
   store_.Hide(one);
-  EXPECT_EQ(store_.topic_record(topic).shown_keys, 1u);
+  EXPECT_EQ(store_.topics()[topic].shown_keys, 1u);
   EXPECT_EQ(Pair("room", "ann").front(), two);
   store_.RemoveEntry(two);
-  EXPECT_EQ(store_.topic_record(topic).shown_keys, 0u);
+  EXPECT_EQ(store_.topics()[topic].shown_keys, 0u);
   EXPECT_EQ(store_.shown_keys(), 0u);
   store_.Show(hidden);
   EXPECT_EQ(store_.shown_keys(), 1u);
@@ -273,19 +273,19 @@ TEST_F(PresenceStoreTest, CopiesOfASessionAreFoundWhereverTheyAre) {
   alike.session = {77, 9};
   store_.PutSession(other, ElementId(50), Seq(50), alike);
   std::vector<SessionIdx> copies;
-  for (SessionIdx i = store_.FirstCopy({9, 9}); i != kNone;
-       i = store_.NextCopy(i)) {
+  for (SessionIdx i = store_.sessions().FirstCopy({9, 9}); i != kNone;
+       i = store_.sessions().NextCopy(i)) {
     copies.push_back(i);
   }
   EXPECT_THAT(copies, UnorderedElementsAre(a, b));
-  EXPECT_EQ(store_.FirstCopy({11, 11}), kNone);
+  EXPECT_EQ(store_.sessions().FirstCopy({11, 11}), kNone);
 }
 
 TEST_F(PresenceStoreTest, APutReplacesASessionAndMovesItToTheEnd) {
   SessionIdx first = Session(stream_, 1);
   SessionIdx second = Session(stream_, 2);
-  store_.session(first).flags |= 2;
-  store_.session(first).deadline_us = 77;
+  store_.session_slot(first).marks |= 2;
+  store_.session_slot(first).time = 77;
   uint64_t digest = store_.Digest(stream_);
   SessionContent content = store_.session(first).content();
   content.state = SessionState::kMoved;
@@ -296,8 +296,8 @@ TEST_F(PresenceStoreTest, APutReplacesASessionAndMovesItToTheEnd) {
   EXPECT_EQ(store_.session(first).content(), content);
   EXPECT_EQ(store_.session(first).seq, Seq(3));
   EXPECT_EQ(store_.session(first).id, ElementId(1));
-  EXPECT_EQ(store_.session(first).deadline_us, 77) << "it is node/core's";
-  EXPECT_EQ(store_.session(first).flags, 2u);
+  EXPECT_EQ(store_.session(first).slot_time, 77) << "it is the user's";
+  EXPECT_EQ(store_.session(first).slot_marks, 2u);
   EXPECT_EQ(store_.SessionCount(stream_), 2u);
   EXPECT_EQ(store_.FirstSessionBySeq(stream_), second);
   EXPECT_EQ(store_.NextSessionBySeq(second), first);
@@ -309,8 +309,8 @@ TEST_F(PresenceStoreTest, APutWithAnotherSessionIdIsFoundByThatOneOnly) {
   SessionContent content = store_.session(session).content();
   content.session = {5, 6};
   store_.PutSession(stream_, ElementId(1), Seq(2), content);
-  EXPECT_EQ(store_.FirstCopy({1, 1}), kNone);
-  EXPECT_EQ(store_.FirstCopy({5, 6}), session);
+  EXPECT_EQ(store_.sessions().FirstCopy({1, 1}), kNone);
+  EXPECT_EQ(store_.sessions().FirstCopy({5, 6}), session);
 }
 
 TEST_F(PresenceStoreTest, EverySessionFieldReachesTheDigest) {
@@ -442,26 +442,26 @@ TEST_F(PresenceStoreTest, TopicsAreInByteOrderAndGoneWithTheirLastRow) {
   Add(session, "ab", "k");
   Add(session, "\xc3\xa9", "k");
   EXPECT_THAT(Topics(), ElementsAre("a", "ab", "b", "\xc3\xa9"));
-  EXPECT_EQ(store_.topic_name(store_.TopicAtOrAfter("aa")), "ab");
-  EXPECT_EQ(store_.TopicAtOrAfter("\xff"), kNone);
+  EXPECT_EQ(store_.topics().name(store_.topics().AtOrAfter("aa")), "ab");
+  EXPECT_EQ(store_.topics().AtOrAfter("\xff"), kNone);
   store_.RemoveEntry(b);
   EXPECT_THAT(Topics(), ElementsAre("a", "ab", "\xc3\xa9"));
-  EXPECT_EQ(store_.topic_count(), 3u);
+  EXPECT_EQ(store_.topics().size(), 3u);
 }
 
 TEST_F(PresenceStoreTest, APinnedTopicStaysUntilItsLastPinIsOut) {
   TopicIdx topic = store_.PinTopic("room");
   EXPECT_EQ(store_.PinTopic("room"), topic);
-  store_.SetTopicWatch(topic, 5);
+  store_.SetTopicSlot(topic, 5);
   RowIdx row = Add(Session(), "room", "ann");
   EXPECT_EQ(store_.topic_of(row), topic);
   store_.RemoveEntry(row);
   store_.UnpinTopic(topic);
-  EXPECT_EQ(store_.FindTopic("room"), topic);
-  EXPECT_EQ(store_.topic_record(topic).watch, 5u);
+  EXPECT_EQ(store_.topics().Find("room"), topic);
+  EXPECT_EQ(store_.topics()[topic].slot, 5u);
   store_.UnpinTopic(topic);
-  EXPECT_EQ(store_.FindTopic("room"), kNone);
-  EXPECT_EQ(store_.topic_record(store_.PinTopic("next")).watch, kNone);
+  EXPECT_EQ(store_.topics().Find("room"), kNone);
+  EXPECT_EQ(store_.topics()[store_.PinTopic("next")].slot, kNone);
 }
 
 TEST_F(PresenceStoreTest, StampsFollowTheClockButAreUniqueAndNeverGoBack) {
@@ -487,8 +487,8 @@ TEST_F(PresenceStoreTest, AVisitEndsWhenTheVisitorHasEnough) {
   SessionIdx session = Session();
   for (int i = 0; i < 10; ++i) Add(session, "t", absl::StrCat("k", i));
   int seen = 0;
-  store_.VisitTopic(store_.FindTopic("t"), 0,
-                    [&](RowIdx) { return ++seen < 3; });
+  store_.topics().VisitRows(store_.topics().Find("t"), 0,
+                            [&](RowIdx) { return ++seen < 3; });
   EXPECT_EQ(seen, 3);
 }
 
@@ -499,7 +499,7 @@ TEST_F(PresenceStoreTest, ARoundIsTheElementsOwnAndTouchesNoFlag) {
   EXPECT_EQ(store_.round(a), 0u);
   store_.set_round(a, 0xffff);
   store_.set_round(a, 0x1234);
-  store_.session(session).flags |= 2;
+  store_.session_slot(session).marks |= 2;
   store_.set_session_round(session, 0x4321);
   EXPECT_EQ(store_.round(a), 0x1234u);
   EXPECT_EQ(store_.round(b), 0u);
@@ -508,7 +508,7 @@ TEST_F(PresenceStoreTest, ARoundIsTheElementsOwnAndTouchesNoFlag) {
   EXPECT_EQ(store_.round(a), 0x1234u);
   EXPECT_TRUE(store_.shown(a));
   store_.set_session_round(session, 0);
-  EXPECT_EQ(store_.session(session).flags, 2u);
+  EXPECT_EQ(store_.session(session).slot_marks, 2u);
 }
 
 TEST_F(PresenceStoreTest, ElementsNamedAgainInSeqOrderAreInSeqOrderAgain) {
@@ -537,7 +537,7 @@ TEST_F(PresenceStoreTest, AStreamNumberIsTakenAgainWithNothingOfTheOldOne) {
   store_.RemoveStream(stream_);
   EXPECT_EQ(store_.AddStream(kLifeB), stream_);
   EXPECT_EQ(store_.Digest(stream_), 0u);
-  EXPECT_EQ(store_.FindSession(stream_, ElementId(1)), kNone);
+  EXPECT_EQ(store_.sessions().Find(stream_, ElementId(1)), kNone);
   RowIdx other = Add(Session(), "t", "k");
   EXPECT_EQ(store_.ref(other).life, kLifeB);
 }
@@ -562,7 +562,7 @@ TEST_F(PresenceStoreTest, TenThousandLivesLeaveNoMemory) {
   size_t bytes = store_.bytes();
   for (int i = 0; i < 10000; ++i) life();
   EXPECT_EQ(store_.bytes(), bytes);
-  EXPECT_EQ(store_.topic_count(), 0u);
+  EXPECT_EQ(store_.topics().size(), 0u);
 }
 
 // What the store may hold of an entry at one session in ten, and at one each,

@@ -113,8 +113,8 @@ void StoreModel::CompareGroups(const PresenceStore& store) const {
   }
   for (const auto& [pair, wanted] : pairs) {
     std::vector<RowIdx> rows;
-    for (RowIdx i = store.FirstOfPair(pair.first, pair.second); i != kNone;
-         i = store.NextOfPair(i)) {
+    for (RowIdx i = store.keys().FirstOfPair(pair.first, pair.second);
+         i != kNone; i = store.keys().NextOfPair(i)) {
       rows.push_back(i);
     }
     ASSERT_THAT(rows, UnorderedElementsAreArray(wanted));
@@ -124,17 +124,18 @@ void StoreModel::CompareGroups(const PresenceStore& store) const {
   }
   for (const auto& [key, wanted] : keys) {
     std::vector<RowIdx> rows;
-    for (RowIdx i = store.FirstOfKey(key); i != kNone; i = store.NextOfKey(i)) {
+    for (RowIdx i = store.keys().FirstOfKey(key); i != kNone;
+         i = store.keys().NextOfKey(i)) {
       rows.push_back(i);
     }
     ASSERT_THAT(rows, UnorderedElementsAreArray(wanted));
   }
-  ASSERT_EQ(store.FirstOfKey("no such key"), kNone);
-  ASSERT_EQ(store.FirstOfPair("no such topic", "key"), kNone);
+  ASSERT_EQ(store.keys().FirstOfKey("no such key"), kNone);
+  ASSERT_EQ(store.keys().FirstOfPair("no such topic", "key"), kNone);
 }
 
 void StoreModel::CompareSessions(const PresenceStore& store) const {
-  ASSERT_EQ(store.session_count(), sessions.size());
+  ASSERT_EQ(store.sessions().size(), sessions.size());
   std::map<SessionId, std::vector<SessionIdx>> copies;
   for (const auto& [index, session] : sessions) {
     const PresenceStore::Session& record = store.session(index);
@@ -142,7 +143,7 @@ void StoreModel::CompareSessions(const PresenceStore& store) const {
     ASSERT_EQ(record.id, session.id);
     ASSERT_EQ(record.seq, session.seq);
     ASSERT_EQ(record.stream, session.stream);
-    ASSERT_EQ(store.FindSession(session.stream, session.id), index);
+    ASSERT_EQ(store.sessions().Find(session.stream, session.id), index);
     copies[session.content.session].push_back(index);
     std::vector<RowIdx> wanted;
     for (const auto& [row, entry] : entries) {
@@ -158,8 +159,8 @@ void StoreModel::CompareSessions(const PresenceStore& store) const {
   }
   for (const auto& [id, wanted] : copies) {
     std::vector<SessionIdx> found;
-    for (SessionIdx i = store.FirstCopy(id); i != kNone;
-         i = store.NextCopy(i)) {
+    for (SessionIdx i = store.sessions().FirstCopy(id); i != kNone;
+         i = store.sessions().NextCopy(i)) {
       found.push_back(i);
     }
     ASSERT_THAT(found, UnorderedElementsAreArray(wanted));
@@ -202,12 +203,12 @@ void StoreModel::CompareTopics(const PresenceStore& store) const {
   uint64_t shown_total = 0;
   uint64_t keys_total = 0;
   std::set<std::string> wanted = Topics();
-  TopicIdx topic = store.TopicAtOrAfter("");
+  TopicIdx topic = store.topics().AtOrAfter("");
   for (const std::string& name : wanted) {
     ASSERT_NE(topic, kNone);
-    ASSERT_EQ(store.topic_name(topic), name);
-    ASSERT_EQ(store.FindTopic(name), topic);
-    ASSERT_EQ(store.TopicAtOrAfter(name), topic);
+    ASSERT_EQ(store.topics().name(topic), name);
+    ASSERT_EQ(store.topics().Find(name), topic);
+    ASSERT_EQ(store.topics().AtOrAfter(name), topic);
     std::map<uint64_t, RowIdx> order;
     std::set<std::string> keys;
     uint32_t shown = 0;
@@ -218,15 +219,15 @@ void StoreModel::CompareTopics(const PresenceStore& store) const {
       ++shown;
       keys.insert(entry.key);
     }
-    ASSERT_EQ(store.topic_record(topic).shown_entries, shown);
-    ASSERT_EQ(store.topic_record(topic).shown_keys, keys.size());
+    ASSERT_EQ(store.topics()[topic].shown_entries, shown);
+    ASSERT_EQ(store.topics()[topic].shown_keys, keys.size());
     ComparePages(store, topic, order);
     shown_total += shown;
     keys_total += keys.size();
-    topic = store.TopicAfter(topic);
+    topic = store.topics().After(topic);
   }
   ASSERT_EQ(topic, kNone);
-  ASSERT_EQ(store.topic_count(), wanted.size());
+  ASSERT_EQ(store.topics().size(), wanted.size());
   ASSERT_EQ(store.shown_entries(), shown_total);
   ASSERT_EQ(store.shown_keys(), keys_total);
 }
@@ -240,7 +241,7 @@ void StoreModel::ComparePages(const PresenceStore& store, TopicIdx topic,
     uint64_t after = 0;
     for (bool full = true; full;) {
       size_t page = 0;
-      store.VisitTopic(topic, after, [&](RowIdx row) {
+      store.topics().VisitRows(topic, after, [&](RowIdx row) {
         rows.push_back(row);
         after = store.stamp(row);
         return ++page < page_size;
@@ -273,7 +274,7 @@ std::map<StreamIdx, uint64_t> StoreModel::FreshDigests(
     }
     for (const auto& [seq, entry] : by_seq) {
       ElementId session = sessions.at(entry->session).id;
-      store.AddEntry(store.FindSession(stream, session), entry->id, seq,
+      store.AddEntry(store.sessions().Find(stream, session), entry->id, seq,
                      {session, entry->topic, entry->key, entry->meta,
                       entry->explicit_ref});
     }

@@ -90,7 +90,7 @@ void StreamReader::Put(const Mutation& m) {
     store_.UpdateEntry(row, m.seq, m.entry.meta, m.entry.ref);
     return;
   }
-  SessionIdx session = store_.FindSession(stream_, m.entry.session);
+  SessionIdx session = store_.sessions().Find(stream_, m.entry.session);
   MUSTER_CHECK(session != kNone);
   store_.Show(store_.AddEntry(session, m.id, m.seq, m.entry));
 }
@@ -102,7 +102,7 @@ void StreamReader::Apply(const Mutation& m) {
       Put(m);
       return;
     case Mutation::Kind::kRemoveSession:
-      store_.RemoveSession(store_.FindSession(stream_, m.id));
+      store_.RemoveSession(store_.sessions().Find(stream_, m.id));
       return;
     case Mutation::Kind::kRemoveEntry:
       store_.RemoveEntry(store_.FindEntry(stream_, m.id));

@@ -72,13 +72,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (proof != nullptr && proof->mac.empty() && honest) {
       proof->mac = Owed(policy.secret, role, *hello);
     }
-    Handshake::Step step = handshake.OnMessage(*message);
-    if (const auto* go_on = std::get_if<Handshake::Continue>(&step)) {
+    Handshake::Outcome outcome = handshake.OnMessage(*message);
+    if (const auto* go_on = std::get_if<Handshake::Continue>(&outcome)) {
       CheckSent(go_on->send);
       MUSTER_CHECK(!hello.has_value());
       hello = std::get<codec::Hello>(*message);
       MUSTER_CHECK(hello->cluster == kCluster);
-    } else if (const auto* up = std::get_if<Handshake::Established>(&step)) {
+    } else if (const auto* up = std::get_if<Handshake::Established>(&outcome)) {
       CheckSent(up->send);
       // Only a dialler's hello can be a probe.
       MUSTER_CHECK(hello.has_value() && !probe);
@@ -88,7 +88,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       MUSTER_CHECK(up->hello.origin == hello->origin);
       return 0;
     } else {
-      if (const auto* no = std::get_if<Handshake::Refuse>(&step)) {
+      if (const auto* no = std::get_if<Handshake::Refuse>(&outcome)) {
         CheckSent(codec::EncodeRefusal(no->refusal));
       }
       return 0;

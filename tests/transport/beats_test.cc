@@ -161,11 +161,11 @@ TEST_F(BeatsTest, AConnectProbeTellsListeningRefusedAndUnknownApart) {
     return a.fake->See([](const Events& e) { return e.probes.size() == 3; });
   }));
   auto outcomes = a.fake->See([](const Events& e) {
-    return std::map<uint64_t, ProbeOutcome>(e.probes.begin(), e.probes.end());
+    return std::map<uint64_t, ConnectOutcome>(e.probes.begin(), e.probes.end());
   });
-  EXPECT_EQ(outcomes[1], ProbeOutcome::kConnected);
-  EXPECT_EQ(outcomes[2], ProbeOutcome::kRefused);
-  EXPECT_EQ(outcomes[3], ProbeOutcome::kNoAnswer);
+  EXPECT_EQ(outcomes[1], ConnectOutcome::kConnected);
+  EXPECT_EQ(outcomes[2], ConnectOutcome::kRefused);
+  EXPECT_EQ(outcomes[3], ConnectOutcome::kNoAnswer);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ void FakeNode::OnDatagram(const core::BeatDatagram& beat) {
   std::lock_guard<std::mutex> lock(mutex_);
   events_.beats.push_back(beat);
 }
-void FakeNode::OnProbe(uint64_t token, ProbeOutcome outcome) {
+void FakeNode::OnProbe(uint64_t token, ConnectOutcome outcome) {
   std::lock_guard<std::mutex> lock(mutex_);
   events_.probes.emplace_back(token, outcome);
 }

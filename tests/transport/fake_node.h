@@ -36,7 +36,7 @@ class FakeNode : public PeerEvents {
     std::vector<std::pair<core::LinkId, core::Frame>> frames;
     std::vector<core::BeatDatagram> beats;
     std::vector<std::pair<std::string, std::string>> refused;
-    std::vector<std::pair<uint64_t, ProbeOutcome>> probes;
+    std::vector<std::pair<uint64_t, ConnectOutcome>> probes;
     std::vector<std::pair<uint64_t, crdt::LifeId>> lives;
   };
 
@@ -80,7 +80,7 @@ class FakeNode : public PeerEvents {
   void OnDatagram(const core::BeatDatagram& beat) override;
   void OnInbound(const std::string&, bool) override {}
   void OnUdpUnavailable(const std::string&) override {}
-  void OnProbe(uint64_t token, ProbeOutcome outcome) override;
+  void OnProbe(uint64_t token, ConnectOutcome outcome) override;
   void OnHelloProbe(uint64_t token, crdt::LifeId life) override;
 
  private:

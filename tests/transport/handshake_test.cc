@@ -36,14 +36,14 @@ class HandshakeTest : public ::testing::Test {
     acceptor_.emplace(acceptor_policy_, LinkRole::kAcceptor, OriginOf("b", 2),
                       std::string(codec::kNonceBytes, 'a'), false);
   }
-  Handshake::Step ToAcceptor(const codec::EncodedFrame& frame) {
+  Handshake::Outcome ToAcceptor(const codec::EncodedFrame& frame) {
     return acceptor_->OnMessage(Sent(frame));
   }
-  Handshake::Step ToDialler(const codec::EncodedFrame& frame) {
+  Handshake::Outcome ToDialler(const codec::EncodedFrame& frame) {
     return dialler_->OnMessage(Sent(frame));
   }
   // What the dialler's hello leads to at the acceptor.
-  Handshake::Step Hello() { return ToAcceptor(*dialler_->Begin()); }
+  Handshake::Outcome Hello() { return ToAcceptor(*dialler_->Begin()); }
   // The dialler's proof.
   codec::EncodedFrame ProofOfDialler() {
     auto hello = *std::get<Handshake::Continue>(Hello()).send;

@@ -17,13 +17,13 @@ using asio::ip::tcp;
 class ConnectProbe : public std::enable_shared_from_this<ConnectProbe> {
  public:
   // The probe lives in handlers of the loop, so it must not hold the loop.
-  ConnectProbe(Loop& loop, std::function<void(ProbeOutcome)> done)
+  ConnectProbe(Loop& loop, std::function<void(ConnectOutcome)> done)
       : loop_(loop), done_(std::move(done)), timer_(loop.io()) {}
 
   void Start(std::shared_ptr<Loop> loop, const std::string& address) {
     timer_.expires_after(kConnectProbeLimit);
     timer_.async_wait([self = shared_from_this()](const std::error_code& e) {
-      if (!e) self->Finish(ProbeOutcome::kNoAnswer);
+      if (!e) self->Finish(ConnectOutcome::kNoAnswer);
     });
     Resolve(std::move(loop), address,
             [self = shared_from_this()](Resolved resolved) {
@@ -35,7 +35,7 @@ class ConnectProbe : public std::enable_shared_from_this<ConnectProbe> {
   void Connect(const Resolved& resolved) {
     if (done_ == nullptr) return;
     if (!resolved.ok() || resolved->empty()) {
-      return Finish(ProbeOutcome::kNoAnswer);
+      return Finish(ConnectOutcome::kNoAnswer);
     }
     waiting_ = resolved->size();
     for (const tcp::endpoint& endpoint : *resolved) {
@@ -49,13 +49,13 @@ class ConnectProbe : public std::enable_shared_from_this<ConnectProbe> {
 
   void OnConnect(const std::error_code& error) {
     --waiting_;
-    if (!error) return Finish(ProbeOutcome::kConnected);
+    if (!error) return Finish(ConnectOutcome::kConnected);
     if (error != asio::error::connection_refused) all_refused_ = false;
     if (waiting_ > 0) return;
-    Finish(all_refused_ ? ProbeOutcome::kRefused : ProbeOutcome::kNoAnswer);
+    Finish(all_refused_ ? ConnectOutcome::kRefused : ConnectOutcome::kNoAnswer);
   }
 
-  void Finish(ProbeOutcome outcome) {
+  void Finish(ConnectOutcome outcome) {
     if (done_ == nullptr) return;
     auto done = std::exchange(done_, nullptr);
     timer_.cancel();
@@ -67,7 +67,7 @@ class ConnectProbe : public std::enable_shared_from_this<ConnectProbe> {
   }
 
   Loop& loop_;
-  std::function<void(ProbeOutcome)> done_;
+  std::function<void(ConnectOutcome)> done_;
   asio::steady_timer timer_;
   std::list<tcp::socket> sockets_;
   size_t waiting_ = 0;
@@ -77,7 +77,7 @@ class ConnectProbe : public std::enable_shared_from_this<ConnectProbe> {
 }  // namespace
 
 void StartConnectProbe(std::shared_ptr<Loop> loop, const std::string& address,
-                       std::function<void(ProbeOutcome)> done) {
+                       std::function<void(ConnectOutcome)> done) {
   auto probe = std::make_shared<ConnectProbe>(*loop, std::move(done));
   probe->Start(std::move(loop), address);
 }

@@ -19,7 +19,7 @@ inline constexpr std::chrono::milliseconds kConnectProbeLimit{300};
 // and not from inside this call: kConnected if any accepts, kRefused if every
 // one refuses, else kNoAnswer after kConnectProbeLimit at the latest.
 void StartConnectProbe(std::shared_ptr<Loop> loop, const std::string& address,
-                       std::function<void(ProbeOutcome)> done);
+                       std::function<void(ConnectOutcome)> done);
 
 }  // namespace muster::peer
 

@@ -11,7 +11,7 @@
 
 namespace muster::peer {
 
-enum class ProbeOutcome { kConnected, kRefused, kNoAnswer };
+enum class ConnectOutcome { kConnected, kRefused, kNoAnswer };
 
 class PeerEvents {
  public:
@@ -43,7 +43,7 @@ class PeerEvents {
 
   // Answers, one for each ConnectProbe and HelloProbe. `life` is zero if
   // nobody of this cluster answered.
-  virtual void OnProbe(uint64_t token, ProbeOutcome outcome) = 0;
+  virtual void OnProbe(uint64_t token, ConnectOutcome outcome) = 0;
   virtual void OnHelloProbe(uint64_t token, crdt::LifeId life) = 0;
 };
 

@@ -30,7 +30,7 @@ std::optional<codec::EncodedFrame> Handshake::Begin() {
   return OwnHello();
 }
 
-Handshake::Step Handshake::OnMessage(const codec::PeerMessage& message) {
+Handshake::Outcome Handshake::OnMessage(const codec::PeerMessage& message) {
   if (const auto* refusal = std::get_if<codec::Refusal>(&message)) {
     return Refused{*refusal};
   }
@@ -55,7 +55,7 @@ std::optional<Handshake::Refuse> Handshake::HelloFault() const {
   return std::nullopt;
 }
 
-Handshake::Step Handshake::OnHello(const codec::Hello& hello) {
+Handshake::Outcome Handshake::OnHello(const codec::Hello& hello) {
   theirs_ = hello;
   if (std::optional<Refuse> fault = HelloFault()) return *std::move(fault);
   if (role_ == LinkRole::kDialler) {
@@ -78,7 +78,7 @@ bool Handshake::TakeProof(const std::string& mac) {
   return proves(Secret());
 }
 
-Handshake::Step Handshake::OnProof(const codec::Proof& proof) {
+Handshake::Outcome Handshake::OnProof(const codec::Proof& proof) {
   if (!TakeProof(proof.mac)) {
     RefusalSide theirs = Theirs();
     theirs.has_secret = !proof.mac.empty();

@@ -76,7 +76,7 @@ class Handshake {
   struct Probed {
     crdt::LifeId life;
   };
-  using Step = std::variant<Continue, Established, Refuse, Refused, Probed>;
+  using Outcome = std::variant<Continue, Established, Refuse, Refused, Probed>;
 
   // `nonce`: kNonceBytes, fresh. `probe` and `prove_also` (the secret_also
   // instead of the secret) only with role kDialler.
@@ -85,7 +85,7 @@ class Handshake {
 
   // The dialler's first message; none for the acceptor.
   std::optional<codec::EncodedFrame> Begin();
-  Step OnMessage(const codec::PeerMessage& message);
+  Outcome OnMessage(const codec::PeerMessage& message);
   // Zero until a hello has come.
   crdt::LifeId peer_life() const { return theirs_.origin.life; }
   // Empty until then.
@@ -101,8 +101,8 @@ class Handshake {
  private:
   enum class Expect { kHello, kProof, kHangUp };
 
-  Step OnHello(const codec::Hello& hello);
-  Step OnProof(const codec::Proof& proof);
+  Outcome OnHello(const codec::Hello& hello);
+  Outcome OnProof(const codec::Proof& proof);
   std::optional<Refuse> HelloFault() const;
   const std::string& Secret() const {
     return also_ ? policy_.secret_also : policy_.secret;

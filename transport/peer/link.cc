@@ -107,8 +107,8 @@ void Link::OnUpMessage(codec::PeerMessage message) {
 }
 
 void Link::OnHandshakeMessage(const codec::PeerMessage& message) {
-  Handshake::Step step = handshake_.OnMessage(message);
-  std::visit([this](const auto& s) { Do(s); }, step);
+  Handshake::Outcome outcome = handshake_.OnMessage(message);
+  std::visit([this](const auto& s) { Do(s); }, outcome);
 }
 
 void Link::Do(const Handshake::Continue& step) {

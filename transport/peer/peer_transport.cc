@@ -339,7 +339,7 @@ void PeerTransport::Dial(const std::vector<std::string>& addresses) {
 
 void PeerTransport::StartProbe(uint64_t token, const std::string& address) {
   counters_.Add(Counter::kProbes);
-  StartConnectProbe(loop_, address, [this, token](ProbeOutcome outcome) {
+  StartConnectProbe(loop_, address, [this, token](ConnectOutcome outcome) {
     events_.OnProbe(token, outcome);
   });
 }

@@ -1,5 +1,5 @@
-// How long a peer may be silent before it is suspected: phi accrual over the
-// gaps between the advances of its beat number.
+// The failure detector: how long a peer may be silent before it is suspected,
+// by phi accrual over the gaps between the advances of its beat number.
 //
 // The last 100 gaps give a normal distribution (mean, sigma, the latter at
 // least `min_sigma`). phi(t) = -log10 P(gap > t): at threshold 8 a silence is

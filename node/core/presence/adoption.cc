@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "crdt/session_rows.h"
 #include "node/core/presence/local_sessions.h"
 
 namespace muster::core {
@@ -106,7 +107,7 @@ bool LocalSessions::StillWanted(const Adoption& adoption,
 }
 
 bool LocalSessions::RunAdoption(Adoption& adoption, Output& out) {
-  SessionIdx copy = store().FindSession(own_.stream().idx, adoption.id);
+  SessionIdx copy = store().sessions().Find(own_.stream().idx, adoption.id);
   if (copy == kNone || !StillWanted(adoption, copy)) {
     out.replies.push_back(
         {adoption.request, absl::AbortedError("session moved meanwhile")});
@@ -158,8 +159,8 @@ void LocalSessions::AdoptEntry(Adoption& adoption, SessionIdx copy,
   if (adopted_.contains({copy, wish.ref})) return;  // Named twice.
   if (WasEvicted(adoption, wish)) return;
   if (adoption.lapsed) return adoption.missing.push_back(wish.ref);
-  const RowIdx row = store().FindOfSession(
-      adoption.wish.open.session, wish.topic, wish.key, [&](RowIdx i) {
+  const RowIdx row = FindOfSession(
+      store(), adoption.wish.open.session, wish.topic, wish.key, [&](RowIdx i) {
         return store().session_of(i) != copy && store().shown(i) &&
                store().ref(i) == wish.ref;
       });
@@ -175,8 +176,8 @@ void LocalSessions::FinishAdoption(Adoption& adoption, SessionIdx copy,
   const OpenSessionRequest& open = adoption.wish.open;
   uint64_t highest = adoption.wish.resume_number;
   uint64_t epoch = open.epoch;
-  for (SessionIdx i = store().FirstCopy(open.session); i != kNone;
-       i = store().NextCopy(i)) {
+  for (SessionIdx i = store().sessions().FirstCopy(open.session); i != kNone;
+       i = store().sessions().NextCopy(i)) {
     highest = std::max(highest, store().session(i).shared->resume);
     epoch = std::max(epoch, store().session(i).shared->epoch);
   }

@@ -97,7 +97,7 @@ absl::Status LocalSessions::MayAdd() const {
 
 absl::StatusOr<SessionInfo> LocalSessions::Open(
     const OpenSessionRequest& request) {
-  if (store().FirstCopy(request.session) != kNone) {
+  if (store().sessions().FirstCopy(request.session) != kNone) {
     return absl::AlreadyExistsError("token: a session of it is open already");
   }
   if (absl::Status may = MayAdd(); !may.ok()) return may;
@@ -174,12 +174,11 @@ bool LocalSessions::IsBack(SessionIdx moved) const {
 // A session that comes and goes leaves one record a node, and copies that may
 // still be shown: other moved copies of this node are dropped soon.
 void LocalSessions::DropOldRecords(crdt::SessionId session) {
-  for (SessionIdx i = store().FirstCopy(session); i != kNone;
-       i = store().NextCopy(i)) {
+  for (SessionIdx i = store().sessions().FirstCopy(session); i != kNone;
+       i = store().sessions().NextCopy(i)) {
     const auto& copy = store().session(i);
     if (copy.stream == own_.stream().idx &&
-        copy.state() == SessionState::kMoved &&
-        (copy.flags & Roll::kExpired) != 0) {
+        copy.state() == SessionState::kMoved && roll_.expired(i)) {
       roll_.SetDeadline(i, roll_.lived_us() +
                                absl::ToInt64Microseconds(options_.leave_delay));
     }
@@ -187,7 +186,7 @@ void LocalSessions::DropOldRecords(crdt::SessionId session) {
 }
 
 void LocalSessions::OnDeadline(crdt::ElementId id) {
-  SessionIdx i = store().FindSession(own_.stream().idx, id);
+  SessionIdx i = store().sessions().Find(own_.stream().idx, id);
   if (i == kNone) return;
   const auto& session = store().session(i);
   switch (session.state()) {

@@ -1,4 +1,6 @@
-// The sessions that this node owns: their clients' calls, deadlines, grace,
+// The sessions that this node owns. A session is a lease: its TTL is renewed by
+// any call of its client, or lasts as long as the client's stream; then comes
+// its grace, and its entries leave. Here are the clients' calls, deadlines,
 // adoption from other nodes, and moving away to them.
 //
 //   Open ──> connected ──Disconnect/TTL──> disconnected ──grace──> lapsed

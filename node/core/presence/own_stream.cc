@@ -33,7 +33,7 @@ SessionIdx OwnStream::AddSession(const crdt::SessionContent& content) {
   mutation.session = content;
   EncodePutSession(mutation.seq, mutation.id, content, bytes_);
   Commit(mutation);
-  return roll_.store().FindSession(stream_.idx, mutation.id);
+  return roll_.store().sessions().Find(stream_.idx, mutation.id);
 }
 
 void OwnStream::UpdateSession(SessionIdx session,

@@ -130,7 +130,7 @@ Roll::Applied Roll::Put(Stream& stream, const Mutation& mutation) {
 Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation,
                                bool overwrite) {
   const crdt::SessionContent& content = mutation.session;
-  SessionIdx i = store_.FindSession(stream.idx, mutation.id);
+  SessionIdx i = store_.sessions().Find(stream.idx, mutation.id);
   bool is_new = i == kNone;
   if (!is_new) {
     if (store_.session(i).session != content.session) {
@@ -140,15 +140,14 @@ Roll::Applied Roll::PutSession(Stream& stream, const Mutation& mutation,
     if (mutation.seq < store_.session(i).seq && !overwrite) return Applied::kOk;
     DetachSessionCursors(i);
     if (!stream.own && store_.session(i).state() != content.state) {
-      store_.session(i).deadline_us = 0;
+      set_deadline_us(i, 0);
     }
   }
   i = store_.PutSession(stream.idx, mutation.id, mutation.seq, content);
-  crdt::PresenceStore::Session& session = store_.session(i);
-  session.flags &= ~(kExpired | kBuried);
+  Unmark(i, kExpired | kBuried);
   store_.set_session_round(i, stream.round);
   if (!stream.own) SetGraceDeadline(i, stream);
-  if (!store_.Sole(i)) {
+  if (!store_.sessions().Sole(i)) {
     OnCopiesChanged(content.session);
   } else if (!is_new) {
     QueueSession(i);
@@ -174,7 +173,7 @@ Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation,
     row = kNone;
   }
   if (row == kNone) {
-    SessionIdx session = store_.FindSession(stream.idx, content.session);
+    SessionIdx session = store_.sessions().Find(stream.idx, content.session);
     if (session == kNone) return Applied::kBad;
     AddEntry(stream, session, mutation);
     return Applied::kOk;
@@ -200,7 +199,7 @@ Roll::Applied Roll::PutEntry(Stream& stream, const Mutation& mutation,
 }
 
 Roll::Applied Roll::RemoveSession(Stream& stream, crdt::ElementId id) {
-  SessionIdx i = store_.FindSession(stream.idx, id);
+  SessionIdx i = store_.sessions().Find(stream.idx, id);
   if (i == kNone) return Applied::kOk;
   while (store_.FirstRowOf(i) != kNone) RemoveRow(store_.FirstRowOf(i));
   RemoveSessionRecord(i);
@@ -210,9 +209,9 @@ Roll::Applied Roll::RemoveSession(Stream& stream, crdt::ElementId id) {
 void Roll::RemoveSessionRecord(SessionIdx i) {
   crdt::SessionId sid = store_.session(i).session;
   DetachSessionCursors(i);
-  if ((store_.session(i).flags & kLost) != 0) std::erase(losers_, i);
+  if (Marked(i, kLost)) std::erase(losers_, i);
   store_.RemoveSession(i);
-  if (store_.FirstCopy(sid) != kNone) OnCopiesChanged(sid);
+  if (store_.sessions().FirstCopy(sid) != kNone) OnCopiesChanged(sid);
 }
 
 Roll::Applied Roll::RemoveEntry(Stream& stream, crdt::ElementId id) {
@@ -291,21 +290,20 @@ void Roll::DetachSessionCursors(SessionIdx session) {
 // ---------------------------------------------------------------- time
 
 void Roll::SetDeadline(SessionIdx i, int64_t lived_us) {
-  crdt::PresenceStore::Session& session = store_.session(i);
-  bool armed = (session.flags & kArmed) != 0;
+  const crdt::PresenceStore::Session& session = store_.session(i);
+  bool armed = Marked(i, kArmed);
   // One that had no deadline may be armed still, for one it had before.
-  bool sooner = session.deadline_us == 0 || lived_us < session.deadline_us;
-  session.deadline_us = lived_us;
+  bool sooner = deadline_us(i) == 0 || lived_us < deadline_us(i);
+  set_deadline_us(i, lived_us);
   if (lived_us == 0 || (armed && !sooner)) return;
-  session.flags |= kArmed;
+  Mark(i, kArmed);
   deadlines_.insert({lived_us, session.stream, session.id});
 }
 
 bool Roll::Expire(SessionIdx i) {
-  crdt::PresenceStore::Session& session = store_.session(i);
-  if ((session.flags & kExpired) != 0) return false;
-  session.flags |= kExpired;
-  OnCopiesChanged(session.session);
+  if (Marked(i, kExpired)) return false;
+  Mark(i, kExpired);
+  OnCopiesChanged(store_.session(i).session);
   return true;
 }
 
@@ -316,35 +314,35 @@ bool Roll::RunDeadlines(size_t limit, std::vector<crdt::ElementId>& own) {
     }
     auto [at, stream_idx, id] = *deadlines_.begin();
     deadlines_.erase(deadlines_.begin());
-    SessionIdx i = store_.FindSession(stream_idx, id);
+    SessionIdx i = store_.sessions().Find(stream_idx, id);
     if (i == kNone) continue;
-    crdt::PresenceStore::Session& session = store_.session(i);
-    session.flags &= ~kArmed;
-    if (session.deadline_us == 0) continue;
-    if (session.deadline_us > lived_us()) {
+    const crdt::PresenceStore::Session& session = store_.session(i);
+    Unmark(i, kArmed);
+    if (deadline_us(i) == 0) continue;
+    if (deadline_us(i) > lived_us()) {
       // It was put off since; a beat costs nothing but this.
-      session.flags |= kArmed;
-      deadlines_.insert({session.deadline_us, stream_idx, id});
+      Mark(i, kArmed);
+      deadlines_.insert({deadline_us(i), stream_idx, id});
       continue;
     }
     const Stream& stream = *by_idx_[stream_idx];
     if (stream.own) {
-      session.deadline_us = 0;  // Told once.
+      set_deadline_us(i, 0);  // Told once.
       own.push_back(id);
       if (own.size() == kOwnDue) return true;
       continue;
     }
     if (!stream.hidden() && session.state() != SessionState::kMoved) continue;
     if (Lapsed(i)) {
-      if (store_.Sole(i)) continue;
-      session.flags |= kBuried;
+      if (store_.sessions().Sole(i)) continue;
+      Mark(i, kBuried);
       OnCopiesChanged(session.session);
       continue;
     }
     // Others may have heard its owner later than we had.
-    session.deadline_us = GraceDeadline(session, stream);
-    if (session.deadline_us > lived_us()) {
-      SetDeadline(i, session.deadline_us);
+    set_deadline_us(i, GraceDeadline(i, stream));
+    if (deadline_us(i) > lived_us()) {
+      SetDeadline(i, deadline_us(i));
       continue;
     }
     Expire(i);

@@ -117,6 +117,10 @@ class Roll final : public StreamState {
   Want Wanted(crdt::SessionIdx session) const;
   // For reads: shown, and not hidden by its stream's flag.
   bool Visible(crdt::RowIdx row) const;
+  // Nothing of it is to be shown any more.
+  bool expired(crdt::SessionIdx session) const {
+    return Marked(session, kExpired);
+  }
   // Own copies that lost against a higher one and were not taken yet, at most
   // `limit`.
   std::vector<crdt::SessionIdx> TakeLosers(size_t limit);
@@ -143,14 +147,15 @@ class Roll final : public StreamState {
   void AddCursor(SeqCursor* cursor);
   void RemoveCursor(SeqCursor* cursor);
 
-  // Sessions' flags in the store.
-  static constexpr uint32_t kExpired = 1;
-  static constexpr uint32_t kArmed = kExpired << 1;
-  static constexpr uint32_t kQueued = kExpired << 2;
-  static constexpr uint32_t kLost = kExpired << 3;
-  static constexpr uint32_t kBuried = kExpired << 4;
-
  private:
+  // What the roll keeps in the slot of a session: a deadline, in lived
+  // microseconds or 0, and these marks.
+  static constexpr uint16_t kExpired = 1;
+  static constexpr uint16_t kArmed = 2;   // It has a place in deadlines_,
+  static constexpr uint16_t kQueued = 4;  // a job,
+  static constexpr uint16_t kLost = 8;    // a place in losers_.
+  static constexpr uint16_t kBuried = 16;
+
   struct Job {
     enum class Kind { kSession, kStream, kDrop };
     Job(Kind k, crdt::StreamIdx s, crdt::ElementId id = {})
@@ -163,6 +168,22 @@ class Roll final : public StreamState {
     bool started = false;
     std::unique_ptr<SeqCursor> cursor;  // kStream, kDrop.
   };
+
+  bool Marked(crdt::SessionIdx session, uint16_t mark) const {
+    return (store_.session(session).slot_marks & mark) != 0;
+  }
+  void Mark(crdt::SessionIdx session, uint16_t mark) {
+    store_.session_slot(session).marks |= mark;
+  }
+  void Unmark(crdt::SessionIdx session, uint16_t marks) {
+    store_.session_slot(session).marks &= static_cast<uint16_t>(~marks);
+  }
+  int64_t deadline_us(crdt::SessionIdx session) const {
+    return store_.session(session).slot_time;
+  }
+  void set_deadline_us(crdt::SessionIdx session, int64_t lived_us) {
+    store_.session_slot(session).time = lived_us;
+  }
 
   // `overwrite`: also what is later.
   Applied PutSession(Stream& stream, const crdt::Mutation& mutation,
@@ -180,8 +201,7 @@ class Roll final : public StreamState {
   bool Lapsed(crdt::SessionIdx session) const;
   void BuryLater(crdt::SessionIdx session);
   void OnCopiesChanged(crdt::SessionId session);
-  int64_t GraceDeadline(const crdt::PresenceStore::Session& session,
-                        const Stream& stream) const;
+  int64_t GraceDeadline(crdt::SessionIdx session, const Stream& stream) const;
   void SetGraceDeadline(crdt::SessionIdx session, const Stream& stream);
   void QueueSession(crdt::SessionIdx session);
   void ReconcileRow(crdt::RowIdx row);

@@ -5,6 +5,7 @@
 
 #include "crdt/check.h"
 #include "crdt/mutant.h"
+#include "crdt/session_rows.h"
 #include "node/core/presence/roll.h"
 
 namespace muster::core {
@@ -30,8 +31,8 @@ bool Roll::HigherCopy(SessionIdx a, SessionIdx b) const {
 
 SessionIdx Roll::Highest(crdt::SessionId session) const {
   SessionIdx best = kNone;
-  for (SessionIdx i = store_.FirstCopy(session); i != kNone;
-       i = store_.NextCopy(i)) {
+  for (SessionIdx i = store_.sessions().FirstCopy(session); i != kNone;
+       i = store_.sessions().NextCopy(i)) {
     if (store_.session(i).state() == SessionState::kPending) continue;
     if (by_idx_[store_.session(i).stream]->dropping()) continue;
     if (best == kNone || HigherCopy(i, best)) best = i;
@@ -44,11 +45,11 @@ SessionIdx Roll::Highest(crdt::SessionId session) const {
 // counts again once its owner has had time to say that the session has moved.
 SessionIdx Roll::InForce(crdt::SessionId session) const {
   SessionIdx best = kNone;
-  for (SessionIdx i = store_.FirstCopy(session); i != kNone;
-       i = store_.NextCopy(i)) {
+  for (SessionIdx i = store_.sessions().FirstCopy(session); i != kNone;
+       i = store_.sessions().NextCopy(i)) {
     if (store_.session(i).state() == SessionState::kPending) continue;
     if (by_idx_[store_.session(i).stream]->dropping()) continue;
-    if ((store_.session(i).flags & kBuried) != 0) continue;
+    if (Marked(i, kBuried)) continue;
     if (best == kNone || HigherCopy(i, best)) best = i;
   }
   return best;
@@ -57,14 +58,14 @@ SessionIdx Roll::InForce(crdt::SessionId session) const {
 bool Roll::Lapsed(SessionIdx i) const {
   const crdt::PresenceStore::Session& session = store_.session(i);
   const Stream& stream = *by_idx_[session.stream];
-  return (session.flags & kExpired) != 0 || stream.dropping() ||
+  return Marked(i, kExpired) || stream.dropping() ||
          (stream.hidden() && session.shared->grace_ms == 0);
 }
 
 SessionIdx Roll::CopyOf(crdt::SessionId session, crdt::StreamIdx stream) const {
   SessionIdx best = kNone;
-  for (SessionIdx i = store_.FirstCopy(session); i != kNone;
-       i = store_.NextCopy(i)) {
+  for (SessionIdx i = store_.sessions().FirstCopy(session); i != kNone;
+       i = store_.sessions().NextCopy(i)) {
     if (store_.session(i).stream != stream) continue;
     // A stream may hold an old record beside a new copy: the later element.
     if (best == kNone || store_.session(best).id < store_.session(i).id) {
@@ -85,7 +86,7 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
       Lapsed(i)) {
     return Want::kHide;
   }
-  bool sole = store_.Sole(i);
+  bool sole = store_.sessions().Sole(i);
   SessionIdx winner = sole ? i : InForce(session.session);
   if (winner == kNone) return Want::kHide;
   if (winner != i && !Mutated(Mutant::kAdoptionShowsBoth)) {
@@ -94,9 +95,9 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
     // is catching up is not shown yet.
     const crdt::PresenceStore::Session& other = store_.session(winner);
     const Stream& others = *by_idx_[other.stream];
-    bool coming = others.rebasing || others.visibility.catching_up() ||
-                  (other.state() == SessionState::kMoved &&
-                   (other.flags & kExpired) == 0);
+    bool coming =
+        others.rebasing || others.visibility.catching_up() ||
+        (other.state() == SessionState::kMoved && !Marked(winner, kExpired));
     return coming ? Want::kKeep : Want::kHide;
   }
   // Until the rebase ends, entries that it will sweep are still here.
@@ -107,10 +108,8 @@ Roll::Want Roll::Wanted(SessionIdx i) const {
 }
 
 bool Roll::GraceOver(SessionIdx i) const {
-  const crdt::PresenceStore::Session& session = store_.session(i);
   const int64_t delay_us = absl::ToInt64Microseconds(options_.leave_delay);
-  return session.deadline_us != 0 &&
-         session.deadline_us - delay_us <= lived_us();
+  return deadline_us(i) != 0 && deadline_us(i) - delay_us <= lived_us();
 }
 
 bool Roll::Visible(RowIdx row) const {
@@ -125,25 +124,25 @@ std::vector<SessionIdx> Roll::TakeLosers(size_t limit) {
       losers_.begin() + static_cast<ptrdiff_t>(std::min(limit, losers_.size()));
   std::vector<SessionIdx> losers(losers_.begin(), end);
   losers_.erase(losers_.begin(), end);
-  for (SessionIdx i : losers) store_.session(i).flags &= ~kLost;
+  for (SessionIdx i : losers) Unmark(i, kLost);
   return losers;
 }
 
 void Roll::OnCopiesChanged(crdt::SessionId sid) {
   SessionIdx winner = InForce(sid);
   if (winner != kNone) QueueSession(winner);
-  for (SessionIdx i = store_.FirstCopy(sid); i != kNone;
-       i = store_.NextCopy(i)) {
+  for (SessionIdx i = store_.sessions().FirstCopy(sid); i != kNone;
+       i = store_.sessions().NextCopy(i)) {
     BuryLater(i);
     if (i == winner) continue;
     QueueSession(i);
-    crdt::PresenceStore::Session& session = store_.session(i);
+    const crdt::PresenceStore::Session& session = store_.session(i);
     SessionState state = session.state();
     bool live = state == SessionState::kConnected ||
                 state == SessionState::kDisconnected;
     if (winner != kNone && live && by_idx_[session.stream]->own &&
-        (session.flags & kLost) == 0) {
-      session.flags |= kLost;
+        !Marked(i, kLost)) {
+      Mark(i, kLost);
       losers_.push_back(i);
     }
   }
@@ -151,9 +150,9 @@ void Roll::OnCopiesChanged(crdt::SessionId sid) {
 
 void Roll::BuryLater(SessionIdx i) {
   const crdt::PresenceStore::Session& session = store_.session(i);
-  const bool waits = session.deadline_us > lived_us();
-  if (waits || store_.Sole(i) || by_idx_[session.stream]->own || !Lapsed(i) ||
-      (session.flags & kBuried) != 0) {
+  const bool waits = deadline_us(i) > lived_us();
+  if (waits || store_.sessions().Sole(i) || by_idx_[session.stream]->own ||
+      !Lapsed(i) || Marked(i, kBuried)) {
     return;
   }
   SetDeadline(i, lived_us() + absl::ToInt64Microseconds(options_.leave_delay));
@@ -162,8 +161,8 @@ void Roll::BuryLater(SessionIdx i) {
 // From when on a session of another node may be let go although its owner says
 // nothing, or 0. Of an owner that is silent all counts from its last advance:
 // so no grace begins again where its stream is learnt anew.
-int64_t Roll::GraceDeadline(const crdt::PresenceStore::Session& session,
-                            const Stream& stream) const {
+int64_t Roll::GraceDeadline(SessionIdx i, const Stream& stream) const {
+  const crdt::PresenceStore::Session& session = store_.session(i);
   const int64_t grace_us = int64_t{session.shared->grace_ms} * 1000;
   const int64_t delay_us = absl::ToInt64Microseconds(options_.leave_delay);
   const bool moved = session.state() == SessionState::kMoved;
@@ -176,17 +175,17 @@ int64_t Roll::GraceDeadline(const crdt::PresenceStore::Session& session,
                       : std::numeric_limits<int64_t>::max();
   if (moved || session.state() == SessionState::kDisconnected) {
     // Counted from hearing of it.
-    const int64_t heard = session.deadline_us;
+    const int64_t heard = deadline_us(i);
     return std::min(heard == 0 ? lived_us() + keep_us : heard, silence_over);
   }
   return stream.hidden() && grace_us > 0 ? silence_over : 0;
 }
 
 void Roll::SetGraceDeadline(SessionIdx i, const Stream& stream) {
-  crdt::PresenceStore::Session& session = store_.session(i);
+  const crdt::PresenceStore::Session& session = store_.session(i);
   const SessionState state = session.state();
   if (state == SessionState::kPending) return;
-  const int64_t deadline = GraceDeadline(session, stream);
+  const int64_t deadline = GraceDeadline(i, stream);
   SetDeadline(i, deadline);
   if (deadline == 0) return;
   const bool moved = state == SessionState::kMoved;
@@ -195,14 +194,14 @@ void Roll::SetGraceDeadline(SessionIdx i, const Stream& stream) {
     until = std::max(until, deadline);
   }
   if (deadline <= lived_us() && (stream.hidden() || moved)) {
-    session.flags |= kExpired;
+    Mark(i, kExpired);
   }
 }
 
 void Roll::QueueSession(SessionIdx i) {
-  crdt::PresenceStore::Session& session = store_.session(i);
-  if (session.first_row == kNone || (session.flags & kQueued) != 0) return;
-  session.flags |= kQueued;
+  const crdt::PresenceStore::Session& session = store_.session(i);
+  if (session.first_row == kNone || Marked(i, kQueued)) return;
+  Mark(i, kQueued);
   jobs_.emplace_back(Job::Kind::kSession, session.stream, session.id);
 }
 
@@ -210,11 +209,11 @@ void Roll::QueueSession(SessionIdx i) {
 // or of this copy, if a holder that is behind sends a removed entry again.
 RowIdx Roll::RowToReplace(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
-  if (store_.Sole(session)) return kNone;
+  if (store_.sessions().Sole(session)) return kNone;
   crdt::SessionId sid = store_.session(session).session;
   const crdt::EntryRoot root = store_.root(row);
-  return store_.FindOfSession(
-      sid, store_.topic(row), store_.key(row), [&](RowIdx i) {
+  return FindOfSession(
+      store_, sid, store_.topic(row), store_.key(row), [&](RowIdx i) {
         const bool another =
             store_.session_of(i) != session || store_.detached(i);
         return another && store_.shown(i) && store_.root(i) == root;
@@ -225,17 +224,17 @@ RowIdx Roll::RowToReplace(RowIdx row) const {
 // not shown yet replaces nothing: its rows may be old.
 RowIdx Roll::RowThatReplaces(RowIdx row) const {
   SessionIdx session = store_.session_of(row);
-  if (store_.Sole(session)) return kNone;
+  if (store_.sessions().Sole(session)) return kNone;
   SessionIdx winner = InForce(store_.session(session).session);
   if (winner == session || winner == kNone) return kNone;
   if (Wanted(winner) != Want::kShow) return kNone;
   const crdt::EntryRoot root = store_.root(row);
-  return store_.FindOfSession(
-      store_.session(session).session, store_.topic(row), store_.key(row),
-      [&](RowIdx i) {
-        return store_.session_of(i) == winner && !store_.shown(i) &&
-               !store_.detached(i) && store_.root(i) == root;
-      });
+  return FindOfSession(store_, store_.session(session).session,
+                       store_.topic(row), store_.key(row), [&](RowIdx i) {
+                         return store_.session_of(i) == winner &&
+                                !store_.shown(i) && !store_.detached(i) &&
+                                store_.root(i) == root;
+                       });
 }
 
 void Roll::HideOrReplace(RowIdx row) {
@@ -287,10 +286,10 @@ bool Roll::RunJob(size_t rows) {
 }
 
 bool Roll::RunSessionJob(Job& job, size_t rows) {
-  SessionIdx i = store_.FindSession(job.stream, job.session);
+  SessionIdx i = store_.sessions().Find(job.stream, job.session);
   if (i == kNone) return true;
   if (!job.started) {
-    store_.session(i).flags &= ~kQueued;
+    Unmark(i, kQueued);
     job.started = true;
     job.row = store_.FirstRowOf(i);
   }
@@ -316,14 +315,14 @@ bool Roll::RunStreamJob(Job& job, size_t rows) {
     SessionIdx i = job.cursor->session;
     job.cursor->session = store_.NextSessionBySeq(i);
     if (job.cursor->session != kNone) store_.PrefetchRows(job.cursor->session);
-    crdt::PresenceStore::Session& session = store_.session(i);
-    if (!stream->hidden()) session.flags &= ~(kExpired | kBuried);
+    const crdt::PresenceStore::Session& session = store_.session(i);
+    if (!stream->hidden()) Unmark(i, kExpired | kBuried);
     if (!stream->own) SetGraceDeadline(i, *stream);
-    if (!store_.Sole(i)) {
+    if (!store_.sessions().Sole(i)) {
       OnCopiesChanged(session.session);
       continue;
     }
-    if (session.entries == 0 || (session.flags & kQueued) != 0) continue;
+    if (session.entries == 0 || Marked(i, kQueued)) continue;
     if (session.entries > 64) {
       QueueSession(i);
       continue;

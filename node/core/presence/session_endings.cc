@@ -43,7 +43,7 @@ bool LocalSessions::IsLate(const Lapsed& lapsed) const {
 }
 
 void LocalSessions::EndLapsed(const Lapsed& lapsed) {
-  const SessionIdx i = store().FindSession(own_.stream().idx, lapsed.id);
+  const SessionIdx i = store().sessions().Find(own_.stream().idx, lapsed.id);
   if (i == kNone || !IsLapsed(i, lapsed.seq)) return;
   if (!IsLate(lapsed) && BeingAdopted(i)) {
     adopted_elsewhere_.push_back(lapsed);
@@ -64,7 +64,8 @@ bool LocalSessions::IsLapsed(SessionIdx i, crdt::Seq seq) const {
 bool LocalSessions::BeingAdopted(SessionIdx own) const {
   const crdt::PresenceStore& store = roll_.store();
   const crdt::SessionId id = store.session(own).session;
-  for (SessionIdx i = store.FirstCopy(id); i != kNone; i = store.NextCopy(i)) {
+  for (SessionIdx i = store.sessions().FirstCopy(id); i != kNone;
+       i = store.sessions().NextCopy(i)) {
     const auto& copy = store.session(i);
     const Stream& stream = *roll_.StreamAt(copy.stream);
     const bool pending = copy.state() == SessionState::kPending;
@@ -97,7 +98,7 @@ void LocalSessions::End(SessionIdx i, absl::Duration keep) {
 }
 
 bool LocalSessions::RunEnding(Ending& ending) {
-  SessionIdx i = store().FindSession(own_.stream().idx, ending.id);
+  SessionIdx i = store().sessions().Find(own_.stream().idx, ending.id);
   if (i == kNone) return true;
   size_t left = kSlice;
   // Detached rows, which come last, go when the copy that replaces them is
@@ -139,7 +140,7 @@ void LocalSessions::KeepRecord(SessionIdx i, absl::Duration keep) {
   while (records_.size() > options_.max_ended) {
     ++records_dropped_;
     DropRecord(
-        store().FindSession(own_.stream().idx, records_.begin()->second));
+        store().sessions().Find(own_.stream().idx, records_.begin()->second));
   }
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "crdt/session_rows.h"
 #include "node/core/presence/local_sessions.h"
 
 namespace muster::core {
@@ -71,8 +72,9 @@ absl::StatusOr<Ref> LocalSessions::Track(SessionIdx session,
   }
   if (store().full()) return Full("track");
   if (!op.allow_duplicate) {
-    const RowIdx found = store().FindOfSession(
-        store().session(session).session, op.topic, op.key, [&](RowIdx row) {
+    const RowIdx found = FindOfSession(
+        store(), store().session(session).session, op.topic, op.key,
+        [&](RowIdx row) {
           return store().session_of(row) == session && !store().detached(row);
         });
     if (found != kNone) {

@@ -65,8 +65,8 @@ bool Evictions::RunJob(LocalSessions& sessions, Output& out) {
 bool Evictions::Walk(Job& job, LocalSessions& sessions, Output& out) {
   const crdt::PresenceStore& store = roll_.store();
   for (size_t n = 0; n < kSlice; ++n) {
-    const RowIdx row =
-        store.PairRowAfter(job.what.topic, job.what.key, job.shown, job.stamp);
+    const RowIdx row = store.keys().PairRowAfter(job.what.topic, job.what.key,
+                                                 job.shown, job.stamp);
     if (row != kNone) {
       job.stamp = store.stamp(row);
       Meet(job, row, sessions, out);
@@ -87,7 +87,7 @@ void Evictions::Meet(Job& job, RowIdx row, LocalSessions& sessions,
   const SessionState state = session.state();
   // What its owner is removing already, or what is over.
   if (store.detached(row) || state == SessionState::kMoved ||
-      state == SessionState::kEnded || (session.flags & Roll::kExpired) != 0) {
+      state == SessionState::kEnded || roll_.expired(store.session_of(row))) {
     return;
   }
   const Stream& stream = *roll_.StreamAt(session.stream);

@@ -44,11 +44,11 @@ ListReply Replica::List(absl::string_view topic, size_t limit, uint64_t after) {
   const Roll& roll = impl_->roll;
   const crdt::PresenceStore& store = roll.store();
   ListReply reply;
-  TopicIdx t = store.FindTopic(topic);
+  TopicIdx t = store.topics().Find(topic);
   if (t == kNone) return reply;
   size_t passed = 0;
   uint64_t last = after;
-  store.VisitTopic(t, after, [&](RowIdx row) {
+  store.topics().VisitRows(t, after, [&](RowIdx row) {
     if (reply.entries.size() == limit || passed == kMaxPassed ||
         reply.arena.used() > kPageBytes) {
       reply.next = last;
@@ -69,8 +69,8 @@ ListReply Replica::Get(absl::string_view topic, absl::string_view key) {
   const Roll& roll = impl_->roll;
   const crdt::PresenceStore& store = roll.store();
   ListReply reply;
-  for (RowIdx row = store.FirstOfPair(topic, key);
-       row != kNone && store.shown(row); row = store.NextOfPair(row)) {
+  for (RowIdx row = store.keys().FirstOfPair(topic, key);
+       row != kNone && store.shown(row); row = store.keys().NextOfPair(row)) {
     if (reply.entries.size() == kMaxOfPair || reply.arena.used() > kPageBytes) {
       reply.next = store.stamp(row);
       break;
@@ -91,14 +91,13 @@ CountReply Replica::Count() {
 
 CountReply Replica::CountTopic(absl::string_view topic) {
   const crdt::PresenceStore& store = impl_->roll.store();
-  TopicIdx t = store.FindTopic(topic);
+  TopicIdx t = store.topics().Find(topic);
   if (t == kNone) return {};
-  return {store.topic_record(t).shown_entries,
-          store.topic_record(t).shown_keys};
+  return {store.topics()[t].shown_entries, store.topics()[t].shown_keys};
 }
 
 CountReply Replica::CountKey(absl::string_view key) {
-  const uint64_t entries = impl_->roll.store().CountOfKey(key).entries;
+  const uint64_t entries = impl_->roll.store().keys().CountOf(key).entries;
   return {entries, entries > 0 ? uint64_t{1} : 0};
 }
 
@@ -106,20 +105,20 @@ TopicsReply Replica::Topics(absl::string_view prefix, absl::string_view after,
                             size_t limit) {
   const crdt::PresenceStore& store = impl_->roll.store();
   TopicsReply reply;
-  TopicIdx t = store.TopicAtOrAfter(std::max(prefix, after));
-  if (t != kNone && !after.empty() && store.topic_name(t) == after) {
-    t = store.TopicAfter(t);
+  TopicIdx t = store.topics().AtOrAfter(std::max(prefix, after));
+  if (t != kNone && !after.empty() && store.topics().name(t) == after) {
+    t = store.topics().After(t);
   }
   absl::string_view last;
-  for (size_t n = 0; t != kNone; t = store.TopicAfter(t), ++n) {
-    absl::string_view name = store.topic_name(t);
+  for (size_t n = 0; t != kNone; t = store.topics().After(t), ++n) {
+    absl::string_view name = store.topics().name(t);
     if (!absl::StartsWith(name, prefix)) break;
     if (reply.topics.size() == limit || n == kMaxNames) {
       reply.next = reply.arena.Copy(last);
       break;
     }
     last = name;
-    const auto& record = store.topic_record(t);
+    const auto& record = store.topics()[t];
     if (record.shown_entries == 0) continue;
     reply.topics.push_back(
         {reply.arena.Copy(name), record.shown_entries, record.shown_keys});
@@ -133,7 +132,7 @@ bool Replica::Impl::VisibleIn(RowIdx row) const {
   for (size_t n = 0; n < kMaxLooked; ++n) {
     if (row == kNone || store.topic_of(row) != topic) return false;
     if (roll.Visible(row)) return true;
-    row = store.NextOfPair(row);
+    row = store.keys().NextOfPair(row);
   }
   return false;
 }
@@ -141,9 +140,9 @@ bool Replica::Impl::VisibleIn(RowIdx row) const {
 TopicsOfReply Replica::TopicsOf(absl::string_view key, absl::string_view after,
                                 size_t limit) {
   const crdt::PresenceStore& store = impl_->roll.store();
-  constexpr uint64_t kAll = crdt::PresenceStore::kWholeTopic;
+  constexpr uint64_t kAll = crdt::KeyIndex::kWholeTopic;
   TopicsOfReply reply;
-  RowIdx row = store.KeyRowAfter(key, after, kAll);
+  RowIdx row = store.keys().RowAfter(key, after, kAll);
   absl::string_view last;
   for (size_t n = 0; row != kNone; ++n) {
     if (reply.topics.size() == limit || n == kMaxNames) {
@@ -152,7 +151,7 @@ TopicsOfReply Replica::TopicsOf(absl::string_view key, absl::string_view after,
     }
     last = store.topic(row);
     if (impl_->VisibleIn(row)) reply.topics.push_back(reply.arena.Copy(last));
-    row = store.KeyRowAfter(key, last, kAll);
+    row = store.keys().RowAfter(key, last, kAll);
   }
   return reply;
 }
@@ -171,7 +170,7 @@ std::string Replica::Impl::HiddenBecause(RowIdx row) const {
   if (in_force != kNone && in_force != roll.store().session_of(row)) {
     return "another copy of its session is in force";
   }
-  if ((session.flags & Roll::kExpired) != 0) {
+  if (roll.expired(roll.store().session_of(row))) {
     return "its session's grace is over";
   }
   if (stream.dropping()) {
@@ -194,8 +193,8 @@ ExplainReply Replica::Explain(absl::string_view topic, absl::string_view key,
   const Roll& roll = impl_->roll;
   const crdt::PresenceStore& store = roll.store();
   ExplainReply reply;
-  for (RowIdx row = store.FirstOfPair(topic, key); row != kNone;
-       row = store.NextOfPair(row)) {
+  for (RowIdx row = store.keys().FirstOfPair(topic, key); row != kNone;
+       row = store.keys().NextOfPair(row)) {
     if (reply.lines.size() == kMaxOfPair || reply.arena.used() > kPageBytes) {
       reply.more = true;
       break;
@@ -256,7 +255,7 @@ StatusView Replica::Impl::Status() const {
   view.notes = membership.Notes();
   view.entries = store.shown_entries();
   view.keys = store.shown_keys();
-  view.topics = store.topic_count();
+  view.topics = store.topics().size();
   view.sessions = sessions.has_value() ? sessions->count() : 0;
   view.watchers = hub.watchers();
   view.links = replication.links();

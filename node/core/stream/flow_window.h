@@ -1,7 +1,8 @@
-// Flow control of bulk (deltas and rebase frames) on one link: the window of
-// its sender, and the receipts of its receiver. Byte counts are totals since
-// the link was up, so that an acknowledgement says the same however often it
-// comes.
+// Flow control of bulk (deltas and rebase frames) on one link: the flow-control
+// window of its sender, and the receipts of its receiver. A full window is the
+// back-pressure of a slow peer: its streams wait in the log, and no memory.
+// Byte counts are totals since the link was up, so that an acknowledgement says
+// the same however often it comes.
 //
 //   sender                                      receiver
 //   Sent(100), Sent(60)   in flight: 160 -----> Received(100), Received(60)

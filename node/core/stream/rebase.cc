@@ -88,7 +88,7 @@ RebaseReceiver::RebaseReceiver(StreamTable& streams, Stream& stream,
       id_(id),
       reorders_(stream.rebasing) {}
 
-RebaseReceiver::Outcome RebaseReceiver::Step(RebaseFrame frame) {
+RebaseReceiver::Outcome RebaseReceiver::OnFrame(RebaseFrame frame) {
   if (frame.number != number_ + 1) return Outcome::kGap;
   if (ended_ || (number_ == 0 && frame.kind != Kind::kBegin)) {
     return Outcome::kBad;

@@ -89,7 +89,7 @@ class RebaseReceiver {
   // kMore: frames wait; kGap: a frame is missing; kBad: the frame contradicts
   // our state; kEnded: the rebase is here completely, sweep.
   enum class Outcome { kOk, kMore, kGap, kBad, kEnded };
-  Outcome Step(RebaseFrame frame);
+  Outcome OnFrame(RebaseFrame frame);
   // Goes on with the frames that wait. Not kGap.
   Outcome Run();
   bool waits() const { return !waiting_.empty(); }

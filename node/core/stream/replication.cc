@@ -206,7 +206,7 @@ void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
   pulling.Check(*stream);
   if (pulling.sweeping()) return;
   pulling.Progressed(streams_.now().mono);
-  OnRebaseStep(*stream, pulling, pulling.rebase()->Step(frame), out);
+  OnRebaseStep(*stream, pulling, pulling.rebase()->OnFrame(frame), out);
 }
 
 void Replication::OnRebaseStep(Stream& stream, PulledStream& pulling,

@@ -1,7 +1,8 @@
 // StreamState: what a kind of stream has to give so that it is replicated.
 //
-// Replication, rebase and the stream table carry streams of every kind and know
-// the elements of none. A kind (presence, interest, keyspace) implements this
+// Anti-entropy (replication by deltas from a log, rebase by a snapshot of the
+// elements) and the stream table carry streams of every kind and know the
+// elements of none. A kind (presence, interest, keyspace) implements this
 // interface, registers itself with StreamTable::AddKind, and is then kept the
 // same on all nodes. Every call is one a run or a frame, never one a mutation:
 // the loops over mutations and elements are the kind's own, and concrete. The

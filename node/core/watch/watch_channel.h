@@ -128,6 +128,15 @@ struct WatchChannel {
   bool scheduled = false;
   Instant counts_sent;
   std::pair<Instant, uint64_t> due;  // If scheduled.
+
+  // A delivery that brings watchers up to `target` begins. REQUIRES: there is
+  // none under way.
+  void BeginDelivery(uint64_t target) {
+    delivery = std::make_unique<Delivery>();
+    delivery->target = target;
+    live.served = 0;
+    state.served = 0;
+  }
 };
 
 }  // namespace muster::core

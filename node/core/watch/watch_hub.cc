@@ -3,45 +3,98 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 
 namespace muster::core {
 
 WatchHub::WatchHub(crdt::PresenceStore& store, const WatchOptions& options,
                    crdt::LifeId self, const WatchStep& step)
-    : store_(store),
-      options_(options),
+    : options_(options),
       self_(self),
-      slices_in_flight_(
-          std::clamp<size_t>(options.max_queued, 1, kSlicesInFlight)),
       step_(step),
       max_ring_bytes_(2 * options.history * kBytesPerChange + kMaxBehindBytes),
-      ring_({options.history, options.history * kBytesPerChange}),
-      index_(store),
-      reader_(store),
+      work_(step.messages),
       builder_(self),
-      routed_(ring_.last()),
-      work_left_(step.messages) {}
+      sender_(options.max_queued, counters_),
+      counts_(store, self, queue_, counters_),
+      router_(store, {options.history, options.history * kBytesPerChange},
+              queue_, counts_, work_),
+      names_(router_.index()),
+      delivery_(Parts(), self, options.history),
+      slices_(store, self, delivery_, Parts(), names_,
+              std::clamp<size_t>(options.max_queued, 1, kSlicesInFlight),
+              step.names) {}
 
 WatchHub::~WatchHub() = default;
 
+WatchDelivery::Parts WatchHub::Parts() {
+  return {router_, queue_, counts_, sender_, builder_, work_, counters_};
+}
+
 size_t WatchHub::bytes() const {
-  return ring_.bytes() + watchers_.size() * sizeof(Watcher) +
-         (channels_.size() + leaving_.size()) * sizeof(WatchChannel) +
-         scope_bytes_;
+  return router_.ring().bytes() + watchers_.size() * sizeof(Watcher) +
+         names_.bytes();
+}
+
+// ----------------------------------------------------------------- changes
+
+void WatchHub::OnShown(crdt::RowIdx row) {
+  router_.Record(Change::Kind::kJoin, row, {});
+}
+void WatchHub::OnHidden(crdt::RowIdx row) {
+  router_.Record(Change::Kind::kLeave, row, {});
+}
+void WatchHub::OnUpdated(crdt::RowIdx row, const crdt::Ref& previous) {
+  router_.Record(Change::Kind::kUpdate, row, previous);
+}
+
+// ------------------------------------------------------------------- steps
+
+void WatchHub::Flush(Now now, Output& out) {
+  if (router_.pinned() || !queue_.empty()) {
+    if (waiting() > kMaxBehind || router_.ring().bytes() > max_ring_bytes_) {
+      work_.Unlimited();
+    }
+    router_.Route();
+    while (!queue_.empty() && !work_.none()) delivery_.RunFirst(now, out);
+    router_.Pin();
+  }
+  work_.Restart(step_.messages);
+}
+
+bool WatchHub::RunSlice(Now now, Output& out) {
+  if (counts_.due()) RunCounts(now);
+  Flush(now, out);
+  names_.Unregister(step_.names);
+  // What is read from the store has in it what is not routed yet, and would be
+  // told again.
+  if (!router_.all_routed()) return true;
+  slices_.Run(watchers_, now, out);
+  return has_work();
+}
+
+void WatchHub::Tick(Now now, Output& out) {
+  Flush(now, out);
+  RunCounts(now);
+  delivery_.RefreshVersions(now);
+  Flush(now, out);
+}
+
+void WatchHub::RunCounts(Now now) {
+  counts_.Run({router_.routed(), router_.ring().last()}, now);
 }
 
 // ----------------------------------------------------------------- watches
 
 absl::Status WatchHub::CheckVersion(const WatchRequest& request) const {
   if (request.version_life != self_ ||
-      request.version_counter <= ring_.last()) {
+      request.version_counter <= router_.ring().last()) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "version: its counter ", request.version_counter,
-      " is from the future, the last change of this node is ", ring_.last()));
+  return absl::InvalidArgumentError(
+      absl::StrCat("version: its counter ", request.version_counter,
+                   " is from the future, the last change of this node is ",
+                   router_.ring().last()));
 }
 
 absl::StatusOr<WatchId> WatchHub::Watch(WatchRequest request, Now now,
@@ -58,19 +111,19 @@ absl::StatusOr<WatchId> WatchHub::Watch(WatchRequest request, Now now,
   absl::StatusOr<WatchScope> scope = WatchScope::From(std::move(request));
   if (!scope.ok()) return scope.status();
 
-  recording_ = true;
+  router_.Start();
   auto owned = std::make_unique<Watcher>();
   Watcher& watcher = *owned;
   watcher.id = next_watch_++;
   watcher.channel = ChannelOf(*std::move(scope), now);
   ++watcher.channel->watchers;
   watchers_.emplace(watcher.id, std::move(owned));
-  if (resumes && ring_.Reaches(version)) {
+  if (resumes && router_.ring().Reaches(version)) {
     watcher.replayed = version;
     ++counters_.resumes;
-    Enqueue(watcher);
+    slices_.Enqueue(watcher);
   } else {
-    StartState(watcher);
+    slices_.StartState(watcher);
   }
   out.more_work = true;
   return watcher.id;
@@ -82,9 +135,9 @@ void WatchHub::WatchWritten(WatchId watch, size_t batches, Now, Output& out) {
   Watcher& watcher = *found->second;
   watcher.in_flight -= std::min(batches, watcher.in_flight);
   if (watcher.phase == Phase::kLagging) {
-    if (watcher.in_flight == 0) StartState(watcher);
+    if (watcher.in_flight == 0) slices_.StartState(watcher);
   } else {
-    Enqueue(watcher);
+    slices_.Enqueue(watcher);
   }
   if (watcher.queued) out.more_work = true;
 }
@@ -93,73 +146,26 @@ void WatchHub::EndWatch(WatchId watch) {
   const auto found = watchers_.find(watch);
   if (found == watchers_.end()) return;
   WatchChannel* channel = found->second->channel;
-  MoveTo(*found->second, Phase::kLagging);
+  WatchSender::MoveTo(*found->second, Phase::kLagging);
   watchers_.erase(found);
   if (--channel->watchers == 0) DropChannel(channel);
 }
 
 WatchChannel* WatchHub::ChannelOf(WatchScope scope, Now now) {
-  const size_t hash = absl::Hash<WatchScope>{}(scope);
-  for (auto [it, end] = channels_.equal_range(hash); it != end; ++it) {
-    if (it->second->scope == scope) return it->second.get();
-  }
-  auto owned = std::make_unique<WatchChannel>();
-  WatchChannel* channel = owned.get();
-  channel->number = next_channel_++;
-  channel->hash = hash;
-  channel->scope = std::move(scope);
-  channel->version = routed_;
-  channel->versioned = now.mono;
+  if (WatchChannel* found = names_.Find(scope)) return found;
+  WatchChannel* channel = names_.Add(std::move(scope));
   channel->counts_sent = now.mono;
-  Register(*channel, step_.names / 4);
-  scope_bytes_ += channel->scope.bytes();
-  if (!channel->scope.counts_only) {
-    channel->by_version = by_version_.insert(by_version_.end(), channel);
-  }
-  channels_.emplace(hash, std::move(owned));
+  delivery_.Add(*channel, now);
+  names_.Register(*channel, step_.names / 4);
   return channel;
 }
 
 void WatchHub::DropChannel(WatchChannel* channel) {
-  channel->gone = true;
-  scope_bytes_ -= channel->scope.bytes();
-  Unqueue(*channel);
-  channel->pending = {};
-  channel->delivery.reset();
-  if (channel->scheduled) timers_.erase(channel->due);
-  if (!channel->scope.counts_only) by_version_.erase(channel->by_version);
-  auto it = channels_.lower_bound(channel->hash);
-  while (it->second.get() != channel) ++it;
-  leaving_.push_back(std::move(it->second));
-  channels_.erase(it);
-  Unregister(step_.names / 4);
-}
-
-void WatchHub::Register(WatchChannel& channel, size_t names) {
-  const std::vector<std::string>& all = channel.scope.names;
-  const size_t end = std::min(all.size(), channel.registered + names);
-  for (size_t& at = channel.registered; at < end; ++at) {
-    index_.Add(channel.scope.kind, all[at], &channel);
-  }
-}
-
-void WatchHub::Unregister(size_t names) {
-  for (; names > 0 && !leaving_.empty(); --names) {
-    WatchChannel& channel = *leaving_.front();
-    std::vector<std::string>& all = channel.scope.names;
-    if (all.empty()) {
-      leaving_.pop_front();
-      continue;
-    }
-    if (all.size() == channel.registered) {
-      index_.Remove(channel.scope.kind, all.back(), &channel);
-      --channel.registered;
-    }
-    all.pop_back();
-  }
-  if (!leaving_.empty() && leaving_.front()->scope.names.empty()) {
-    leaving_.pop_front();
-  }
+  queue_.Remove(*channel);
+  delivery_.Drop(*channel);
+  counts_.Drop(*channel);
+  names_.Drop(channel);
+  names_.Unregister(step_.names / 4);
 }
 
 }  // namespace muster::core

@@ -1,9 +1,19 @@
-// Watches: the state of what a client named, then every change of it, with no
-// gap and no overlap.
+// Watches: the state of what a client named (a snapshot), then every change of
+// it, with no gap and no overlap. Back-pressure: a watcher that does not keep
+// up is sent nothing until it has read, then a fresh snapshot.
 //
 //   store --OnShown/OnHidden/OnUpdated--> ring of changes
 //   Flush:     ring --route--> channels' pending --deliver--> their watchers
 //   RunSlice:  the same, then state or missed changes --> who needs them
+//
+// The hub composes the parts, each of which knows one thing:
+//
+//   channel_names.h    the channels by scope, and their names in the index
+//   watch_router.h     from changes to channels; the ring
+//   watch_delivery.h   from channels to watchers; versions
+//   watch_sender.h     back-pressure of one watcher
+//   watch_slices.h     states and what was missed
+//   watch_counts.h     counts, and when they are due
 //
 // Watchers of equal scope share a *channel*, and the batches of changes. A
 // watcher gets the state slice by slice (see watch_state.h), and with each
@@ -54,15 +64,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <list>
-#include <memory>
-#include <string>
-#include <utility>
-#include <vector>
 
-#include "absl/container/btree_map.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "crdt/presence_store.h"
@@ -70,29 +72,16 @@
 #include "node/core/options.h"
 #include "node/core/output.h"
 #include "node/core/time.h"
-#include "node/core/watch/change_ring.h"
-#include "node/core/watch/watch_channel.h"
-#include "node/core/watch/watch_diff.h"
-#include "node/core/watch/watch_index.h"
-#include "node/core/watch/watch_scope.h"
-#include "node/core/watch/watch_state.h"
+#include "node/core/watch/channel_names.h"
+#include "node/core/watch/channel_queue.h"
+#include "node/core/watch/watch_counts.h"
+#include "node/core/watch/watch_delivery.h"
+#include "node/core/watch/watch_router.h"
+#include "node/core/watch/watch_sender.h"
+#include "node/core/watch/watch_slices.h"
+#include "node/core/watch/watch_work.h"
 
 namespace muster::core {
-
-// Of all watches of this life.
-struct WatchCounters {
-  uint64_t states = 0;    // Begun, fresh starts of lagging watchers included.
-  uint64_t resumes = 0;   // Watches that were told only what they missed.
-  uint64_t lagged = 0;    // Times that a watcher began to lag.
-  uint64_t batches = 0;   // Built.
-  uint64_t messages = 0;  // Sent: a batch to a watcher.
-};
-
-// What one step does at most.
-struct WatchStep {
-  size_t messages = 2048;  // Flush, in messages to watchers; about 0.2 ms.
-  size_t names = 256;      // That enter or leave the index, each.
-};
 
 class WatchHub : public crdt::ViewObserver {
  public:
@@ -127,18 +116,18 @@ class WatchHub : public crdt::ViewObserver {
   // One slice for the watchers whose turn it is; whether there is more to do.
   bool RunSlice(Now now, Output& out);
   bool has_work() const {
-    return !work_.empty() || !dirty_.empty() || !leaving_.empty() ||
-           routed_ < ring_.last() || counts_due_;
+    return !slices_.empty() || !queue_.empty() || names_.leaving() ||
+           !router_.all_routed() || counts_.due();
   }
   // Counts that are due, new versions for quiet channels.
   void Tick(Now now, Output& out);
 
   // Changes that somebody is still to be told of.
-  uint64_t waiting() const;
+  uint64_t waiting() const { return router_.waiting(); }
   // Of the last change.
-  uint64_t counter() const { return ring_.last(); }
+  uint64_t counter() const { return router_.ring().last(); }
   size_t watchers() const { return watchers_.size(); }
-  size_t channels() const { return channels_.size(); }
+  size_t channels() const { return names_.size(); }
   const WatchCounters& counters() const { return counters_; }
   // Memory held, batches on their way excluded.
   size_t bytes() const;
@@ -146,106 +135,30 @@ class WatchHub : public crdt::ViewObserver {
  private:
   using Phase = Watcher::Phase;
 
-  // ---- watch_hub.cc: watches, channels and their names ----
+  WatchDelivery::Parts Parts();
   absl::Status CheckVersion(const WatchRequest& request) const;
   WatchChannel* ChannelOf(WatchScope scope, Now now);
   void DropChannel(WatchChannel* channel);
-  // Up to `names` names of it enter the index.
-  void Register(WatchChannel& channel, size_t names);
-  // Up to `names` names of channels that are gone leave it.
-  void Unregister(size_t names);
-
-  // ---- watch_route.cc: from changes to channels ----
-  uint32_t KeyEntries(Change::Kind kind, crdt::RowIdx row) const;
-  void Record(Change::Kind kind, crdt::RowIdx row, const crdt::Ref& previous);
-  void Route();
-  bool RouteTo(const WatchIndex::Lists& lists, const Change& change,
-               uint64_t counter);
-  void Mark(WatchChannel& channel, const Change& change, uint64_t counter);
-  void MarkCounts(WatchChannel& channel, const Change& change);
-  void Queue(WatchChannel& channel, uint64_t at);
-  void Unqueue(WatchChannel& channel);
-  // The ring keeps what is still to be routed or delivered.
-  void PinRing();
-
-  // ---- watch_delivery.cc: from channels to watchers ----
-  void Deliver(WatchChannel& channel, Now now, Output& out);
-  void BeginDelivery(WatchChannel& channel);
-  bool DeliverTo(WatchChannel& channel, WatcherList& list, Output& out);
-  void EndDelivery(WatchChannel& channel, Now now);
-  // The last of the next changes after `from` that are told of in one batch.
-  uint64_t BatchEnd(const WatchChannel& channel, uint64_t from) const;
-  // The changes in (from, to] that the cursor covers; null: all.
-  WatchBatches Build(const WatchChannel& channel, uint64_t from, uint64_t to,
-                     const StateCursor* cursor);
-  const WatchBatches& PartsFor(WatchChannel& channel, const Watcher& watcher);
-  void Schedule(WatchChannel& channel, Instant due);
-  void CountOn(WatchChannel& channel, Now now);
   void RunCounts(Now now);
-  size_t CountNames(WatchChannel& channel, Now now);
-  void RefreshVersions(Now now);
-  void Versioned(WatchChannel& channel, uint64_t version, Now now);
-  // False: the watcher lags now, and what it was to be sent is dropped.
-  bool Send(Watcher& watcher, std::shared_ptr<const WatchBatch> batch,
-            Output& out);
-  bool SendAll(Watcher& watcher, const WatchBatches& parts, Output& out);
 
-  // ---- watch_slices.cc: states and what was missed ----
-  void StartState(Watcher& watcher);
-  void Enqueue(Watcher& watcher);
-  bool WantsSlice(const Watcher& watcher) const;
-  // Into or out of the channel's list that goes with the phase.
-  void MoveTo(Watcher& watcher, Phase phase);
-  // Return what they cost, in rows.
-  size_t RunTurn(Watcher& watcher, Now now, Output& out);
-  size_t SendState(const Watcher& watcher, Now now, Output& out);
-  size_t SendMissed(Watcher& watcher, Output& out);
-  struct Slice;
-  Slice ReadSlice(const Watcher& watcher, Now now);
-  size_t Share(const Watcher& watcher, const Slice& slice, Output& out);
-
-  crdt::PresenceStore& store_;
   const WatchOptions options_;
   const crdt::LifeId self_;
-  const size_t slices_in_flight_;
   const WatchStep step_;
   const size_t max_ring_bytes_;
 
-  ChangeRing ring_;
-  WatchIndex index_;
-  StateReader reader_;
+  WatchCounters counters_;
+  WorkLeft work_;
   DiffBuilder builder_;
-  bool recording_ = false;  // There has been a watch.
+  ChannelQueue queue_;
+  WatchSender sender_;
+  WatchCounts counts_;
+  WatchRouter router_;
+  ChannelNames names_;
+  WatchDelivery delivery_;
+  WatchSlices slices_;
 
   WatchId next_watch_ = 1;
-  absl::flat_hash_map<WatchId, std::unique_ptr<Watcher>> watchers_;
-  uint64_t next_channel_ = 1;
-  // By the hash of their scope.
-  absl::btree_multimap<size_t, std::unique_ptr<WatchChannel>> channels_;
-  std::deque<std::unique_ptr<WatchChannel>> leaving_;  // Gone.
-  size_t scope_bytes_ = 0;
-
-  // Changes up to this one have been routed; of the next one, to the channels
-  // of the lists before `route_list_`, and of that one up to this number.
-  uint64_t routed_;
-  size_t route_list_ = 0;
-  uint64_t route_number_ = 0;
-  // What the step may still do, in messages.
-  size_t work_left_;
-  bool pinned_ = false;
-  // Channels to be delivered to, by the first change that their watchers have
-  // not been told of, and their numbers.
-  absl::btree_map<std::pair<uint64_t, uint64_t>, WatchChannel*> dirty_;
-  // Channels of entries, the one with the oldest version first.
-  std::list<WatchChannel*> by_version_;
-  // Channels of counts of which some have changed, by when these are due.
-  absl::btree_map<std::pair<Instant, uint64_t>, WatchChannel*> timers_;
-  uint64_t next_timer_ = 1;
-  bool counts_due_ = false;  // More than one step counts.
-  // Watchers that want a slice, each once; some may have ended.
-  std::deque<WatchId> work_;
-
-  WatchCounters counters_;
+  WatchSlices::Watchers watchers_;
 };
 
 }  // namespace muster::core

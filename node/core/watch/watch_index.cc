@@ -67,8 +67,8 @@ WatchIndex::Lists WatchIndex::Of(TopicIdx topic, absl::string_view key) {
 WatchIndex::Lists WatchIndex::OfName(absl::string_view topic,
                                      absl::string_view key) {
   Lists lists = {&none_, &prefixes_of_name_, &none_};
-  const TopicIdx t = store_.FindTopic(topic);
-  const uint32_t slot = t == kNone ? kNone : store_.topic_record(t).watch;
+  const TopicIdx t = store_.topics().Find(topic);
+  const uint32_t slot = t == kNone ? kNone : store_.topics()[t].slot;
   if ((slot & kNoLinks) == 0) lists[0] = &links_[slot].by_topic;
   prefixes_of_name_.clear();
   FindPrefixes(topic, prefixes_of_name_);
@@ -79,7 +79,7 @@ WatchIndex::Lists WatchIndex::OfName(absl::string_view topic,
 }
 
 void WatchIndex::OnTopicEmpty(TopicIdx topic) {
-  const uint32_t slot = store_.topic_record(topic).watch;
+  const uint32_t slot = store_.topics()[topic].slot;
   if ((slot & kNoLinks) != 0) return;
   if (links_[slot].by_topic.empty()) DropLinks(topic);
 }
@@ -87,13 +87,13 @@ void WatchIndex::OnTopicEmpty(TopicIdx topic) {
 // ------------------------------------------------------------------- links
 
 const WatchIndex::TopicLinks* WatchIndex::Resolve(TopicIdx topic) {
-  uint32_t slot = store_.topic_record(topic).watch;
+  uint32_t slot = store_.topics()[topic].slot;
   Channels by_prefix;
-  FindPrefixes(store_.topic_name(topic), by_prefix);
+  FindPrefixes(store_.topics().name(topic), by_prefix);
   const bool linked = (slot & kNoLinks) == 0;
   if (by_prefix.empty() && (!linked || links_[slot].by_topic.empty())) {
     if (linked) DropLinks(topic);
-    store_.SetTopicWatch(topic, kNoLinks | generation_);
+    store_.SetTopicSlot(topic, kNoLinks | generation_);
     return nullptr;
   }
   if (!linked) slot = NewLinks(topic);
@@ -120,22 +120,22 @@ uint32_t WatchIndex::NewLinks(TopicIdx topic) {
     slot = free_links_.back();
     free_links_.pop_back();
   }
-  store_.SetTopicWatch(topic, slot);
+  store_.SetTopicSlot(topic, slot);
   return slot;
 }
 
 void WatchIndex::DropLinks(TopicIdx topic) {
-  const uint32_t slot = store_.topic_record(topic).watch;
+  const uint32_t slot = store_.topics()[topic].slot;
   links_[slot] = {};
   free_links_.push_back(slot);
-  store_.SetTopicWatch(topic, kNone);
+  store_.SetTopicSlot(topic, kNone);
 }
 
 // ------------------------------------------------------------------- names
 
 void WatchIndex::AddTopic(const std::string& name, WatchChannel* channel) {
   const TopicIdx topic = store_.PinTopic(name);
-  uint32_t slot = store_.topic_record(topic).watch;
+  uint32_t slot = store_.topics()[topic].slot;
   if ((slot & kNoLinks) != 0) {
     slot = NewLinks(topic);
     FindPrefixes(name, links_[slot].by_prefix);
@@ -145,8 +145,8 @@ void WatchIndex::AddTopic(const std::string& name, WatchChannel* channel) {
 }
 
 void WatchIndex::RemoveTopic(const std::string& name, WatchChannel* channel) {
-  const TopicIdx topic = store_.FindTopic(name);
-  TopicLinks& links = links_[store_.topic_record(topic).watch];
+  const TopicIdx topic = store_.topics().Find(name);
+  TopicLinks& links = links_[store_.topics()[topic].slot];
   Leave(links.by_topic, channel);
   // Where there is a prefix, too, the next change makes links anew.
   if (links.by_topic.empty()) DropLinks(topic);
@@ -177,10 +177,10 @@ void WatchIndex::PrefixesChanged() {
   // The numbers begin again: nothing may be left that has an old one.
   generation_ = 1;
   for (TopicLinks& links : links_) links.generation = 0;
-  for (TopicIdx topic = store_.TopicAtOrAfter(""); topic != kNone;
-       topic = store_.TopicAfter(topic)) {
-    const uint32_t slot = store_.topic_record(topic).watch;
-    if ((slot & kNoLinks) != 0) store_.SetTopicWatch(topic, kNone);
+  for (TopicIdx topic = store_.topics().AtOrAfter(""); topic != kNone;
+       topic = store_.topics().After(topic)) {
+    const uint32_t slot = store_.topics()[topic].slot;
+    if ((slot & kNoLinks) != 0) store_.SetTopicSlot(topic, kNone);
   }
 }
 

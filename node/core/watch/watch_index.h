@@ -89,7 +89,7 @@ class WatchIndex {
   static constexpr uint32_t kNoLinks = 1u << 31;
 
   const TopicLinks* LinksOf(crdt::TopicIdx topic) {
-    const uint32_t slot = store_.topic_record(topic).watch;
+    const uint32_t slot = store_.topics()[topic].slot;
     if ((slot & kNoLinks) == 0) {
       if (links_[slot].generation == generation_) return &links_[slot];
     } else if (by_prefix_.empty() || slot == (kNoLinks | generation_)) {

@@ -1,8 +1,6 @@
-// The part of WatchHub that brings watchers to where they are live: by the
-// state, or by what they missed.
-#include <utility>
+#include "node/core/watch/watch_slices.h"
 
-#include "node/core/watch/watch_hub.h"
+#include <utility>
 
 namespace muster::core {
 namespace {
@@ -18,80 +16,59 @@ constexpr size_t kShared = 1024;
 
 }  // namespace
 
-void WatchHub::StartState(Watcher& watcher) {
-  MoveTo(watcher, Phase::kState);
+void WatchSlices::StartState(Watcher& watcher) {
+  parts_.sender.MoveTo(watcher, Watcher::Phase::kState);
   watcher.cursor = {};
   watcher.reset = true;
   // What is under way is older than what it will be sent.
   watcher.upto = watcher.channel->deliveries;
-  ++counters_.states;
+  ++parts_.counters.states;
   Enqueue(watcher);
 }
 
-bool WatchHub::WantsSlice(const Watcher& watcher) const {
-  return (watcher.phase == Phase::kState || watcher.phase == Phase::kReplay) &&
-         watcher.in_flight < slices_in_flight_;
+bool WatchSlices::WantsSlice(const Watcher& watcher) const {
+  return (watcher.phase == Watcher::Phase::kState ||
+          watcher.phase == Watcher::Phase::kReplay) &&
+         watcher.in_flight < in_flight_;
 }
 
-void WatchHub::Enqueue(Watcher& watcher) {
+void WatchSlices::Enqueue(Watcher& watcher) {
   if (watcher.queued || !WantsSlice(watcher)) return;
   watcher.queued = true;
   work_.push_back(watcher.id);
 }
 
-void WatchHub::MoveTo(Watcher& watcher, Phase phase) {
-  const auto list_of = [&watcher](Phase p) -> WatcherList* {
-    if (p == Phase::kState) return &watcher.channel->state;
-    if (p == Phase::kLive) return &watcher.channel->live;
-    return nullptr;
-  };
-  if (WatcherList* from = list_of(watcher.phase)) from->Remove(watcher);
-  watcher.phase = phase;
-  if (WatcherList* to = list_of(phase)) to->Add(watcher);
-  if (phase != Phase::kState) {
-    watcher.cursor = {};
-    watcher.reset = false;
-  }
-}
-
-bool WatchHub::RunSlice(Now now, Output& out) {
-  if (counts_due_) RunCounts(now);
-  Flush(now, out);
-  Unregister(step_.names);
-  // What is read from the store has in it what is not routed yet, and would be
-  // told again.
-  if (routed_ < ring_.last()) return true;
+void WatchSlices::Run(const Watchers& watchers, Now now, Output& out) {
   size_t rows = 0;
   while (!work_.empty() && rows < kSliceRows) {
-    const auto found = watchers_.find(work_.front());
+    const auto found = watchers.find(work_.front());
     work_.pop_front();
-    if (found == watchers_.end()) continue;
+    if (found == watchers.end()) continue;
     Watcher& watcher = *found->second;
     watcher.queued = false;
     if (!WantsSlice(watcher)) continue;
     rows += kRowsPerTurn + RunTurn(watcher, now, out);
     Enqueue(watcher);
   }
-  return has_work();
 }
 
-size_t WatchHub::RunTurn(Watcher& watcher, Now now, Output& out) {
+size_t WatchSlices::RunTurn(Watcher& watcher, Now now, Output& out) {
   WatchChannel& channel = *watcher.channel;
   size_t rows = 0;
   if (channel.registered < channel.scope.names.size()) {
     rows = kSliceRows;
-    Register(channel, step_.names);
+    names_.Register(channel, names_at_once_);
     // It is told of what it missed until it is live: not before all names are.
-    if (watcher.phase == Phase::kReplay) return rows;
+    if (watcher.phase == Watcher::Phase::kReplay) return rows;
   }
-  return rows + (watcher.phase == Phase::kReplay
+  return rows + (watcher.phase == Watcher::Phase::kReplay
                      ? SendMissed(watcher, out)
                      : SendState(watcher, now, out));
 }
 
 // What the watchers at one place of a state are sent: what has changed behind
 // their cursor since, then the next part of the state.
-struct WatchHub::Slice {
+struct WatchSlices::Slice {
   WatchBatches changes;
   std::shared_ptr<WatchBatch> state;  // Null: none, or nothing in it.
   StateCursor cursor;                 // Then.
@@ -101,17 +78,19 @@ struct WatchHub::Slice {
   size_t rows = 0;
 };
 
-WatchHub::Slice WatchHub::ReadSlice(const Watcher& watcher, Now now) {
+WatchSlices::Slice WatchSlices::ReadSlice(const Watcher& watcher, Now now) {
+  const ChangeRing& ring = parts_.router.ring();
   WatchChannel& channel = *watcher.channel;
   const bool counts = channel.scope.counts_only;
   Slice slice;
   slice.cursor = watcher.cursor;
   slice.begun = !watcher.reset;
-  slice.upto = counts ? watcher.upto : ring_.last();
+  slice.upto = counts ? watcher.upto : ring.last();
   if (!counts && !watcher.reset) {
-    slice.upto = BatchEnd(channel, watcher.upto);
-    slice.changes = Build(channel, watcher.upto, slice.upto, &watcher.cursor);
-    if (slice.upto < ring_.last()) {
+    slice.upto = delivery_.BatchEnd(channel, watcher.upto);
+    slice.changes =
+        delivery_.Build(channel, watcher.upto, slice.upto, &watcher.cursor);
+    if (slice.upto < ring.last()) {
       slice.rows = kSliceRows;
       return slice;
     }
@@ -135,12 +114,12 @@ WatchHub::Slice WatchHub::ReadSlice(const Watcher& watcher, Now now) {
   if (empty) {
     slice.state = nullptr;
   } else {
-    ++counters_.batches;
+    ++parts_.counters.batches;
   }
   return slice;
 }
 
-size_t WatchHub::SendState(const Watcher& watcher, Now now, Output& out) {
+size_t WatchSlices::SendState(const Watcher& watcher, Now now, Output& out) {
   const Slice slice = ReadSlice(watcher, now);
   return slice.rows + Share(watcher, slice, out) / kMessagesPerRow;
 }
@@ -148,8 +127,8 @@ size_t WatchHub::SendState(const Watcher& watcher, Now now, Output& out) {
 // All watchers that stand where this one does get the slice; of very many the
 // ones next to it, and the others with a turn of theirs. How many were looked
 // at.
-size_t WatchHub::Share(const Watcher& watcher, const Slice& slice,
-                       Output& out) {
+size_t WatchSlices::Share(const Watcher& watcher, const Slice& slice,
+                          Output& out) {
   WatcherList& list = watcher.channel->state;
   const bool reset = watcher.reset;
   const uint64_t upto = watcher.upto;
@@ -167,10 +146,11 @@ size_t WatchHub::Share(const Watcher& watcher, const Slice& slice,
     other.upto = slice.upto;
     other.cursor = slice.cursor;
     other.reset = !slice.begun;
-    bool stays = SendAll(other, slice.changes, out);
-    if (stays && slice.state != nullptr) stays = Send(other, slice.state, out);
+    bool stays = parts_.sender.SendAll(other, slice.changes, out);
+    if (stays && slice.state != nullptr)
+      stays = parts_.sender.Send(other, slice.state, out);
     if (stays && slice.done) {
-      MoveTo(other, Phase::kLive);
+      parts_.sender.MoveTo(other, Watcher::Phase::kLive);
       stays = false;
     }
     if (stays) ++i;
@@ -178,35 +158,37 @@ size_t WatchHub::Share(const Watcher& watcher, const Slice& slice,
   return seen;
 }
 
-size_t WatchHub::SendMissed(Watcher& watcher, Output& out) {
-  if (!ring_.Reaches(watcher.replayed)) {
+size_t WatchSlices::SendMissed(Watcher& watcher, Output& out) {
+  const ChangeRing& ring = parts_.router.ring();
+  if (!ring.Reaches(watcher.replayed)) {
     StartState(watcher);
     return 0;
   }
   const WatchScope& scope = watcher.channel->scope;
-  const size_t room = slices_in_flight_ - watcher.in_flight;
-  builder_.Tell({scope.detail, /*live=*/true});
+  const size_t room = in_flight_ - watcher.in_flight;
+  parts_.builder.Tell({scope.detail, /*live=*/true});
   size_t matched = 0;
   size_t passed_over = 0;
-  while (watcher.replayed < ring_.last() && matched < kSliceRows &&
+  while (watcher.replayed < ring.last() && matched < kSliceRows &&
          passed_over < kSliceRows * kPassedOverPerRow) {
-    const Change change = ring_.At(watcher.replayed + 1);
+    const Change change = ring.At(watcher.replayed + 1);
     if (scope.Contains(change.topic, change.key)) {
-      if (builder_.parts() == room && builder_.BeginsPart(change)) break;
-      builder_.Add(change);
+      if (parts_.builder.parts() == room && parts_.builder.BeginsPart(change))
+        break;
+      parts_.builder.Add(change);
       ++matched;
     } else {
       ++passed_over;
     }
     ++watcher.replayed;
   }
-  const bool done = watcher.replayed == ring_.last();
-  if (done) builder_.CompleteReplay();
-  const WatchBatches parts = builder_.Finish(watcher.replayed);
-  counters_.batches += parts.size();
-  SendAll(watcher, parts, out);
-  if (done && watcher.phase == Phase::kReplay) {
-    MoveTo(watcher, Phase::kLive);
+  const bool done = watcher.replayed == ring.last();
+  if (done) parts_.builder.CompleteReplay();
+  const WatchBatches parts = parts_.builder.Finish(watcher.replayed);
+  parts_.counters.batches += parts.size();
+  parts_.sender.SendAll(watcher, parts, out);
+  if (done && watcher.phase == Watcher::Phase::kReplay) {
+    parts_.sender.MoveTo(watcher, Watcher::Phase::kLive);
     watcher.upto = watcher.replayed;
   }
   return matched + passed_over / kPassedOverPerRow;

@@ -24,13 +24,13 @@ constexpr size_t kPassedOver = 8;
 CountReply CountName(const PresenceStore& store, WatchScope::Kind kind,
                      absl::string_view name) {
   if (kind == WatchScope::Kind::kKeys) {
-    const crdt::KeyCount count = store.CountOfKey(name);
+    const crdt::KeyCount count = store.keys().CountOf(name);
     return {count.entries, count.topics};
   }
-  const TopicIdx topic = store.FindTopic(name);
+  const TopicIdx topic = store.topics().Find(name);
   if (topic == kNone) return {};
-  return {store.topic_record(topic).shown_entries,
-          store.topic_record(topic).shown_keys};
+  return {store.topics()[topic].shown_entries,
+          store.topics()[topic].shown_keys};
 }
 
 StateReader::Slice StateReader::Read(const WatchScope& scope, size_t names,
@@ -56,7 +56,7 @@ StateReader::Slice StateReader::Read(const WatchScope& scope, size_t names,
       ReadCount(scope, cursor.name);
     } else if (scope.kind == WatchScope::Kind::kKeys) {
       whole = ReadKey(scope, cursor);
-    } else if (TopicIdx t = store_.FindTopic(cursor.name); t != kNone) {
+    } else if (TopicIdx t = store_.topics().Find(cursor.name); t != kNone) {
       whole = ReadTopic(scope, t, cursor.stamp);
     }
     cursor.whole = whole;
@@ -81,10 +81,10 @@ bool StateReader::NextName(const WatchScope& scope, size_t names,
   }
   const std::string& prefix = scope.names.front();
   // The first string after `name` is `name` and a zero byte.
-  const TopicIdx topic = store_.TopicAtOrAfter(
+  const TopicIdx topic = store_.topics().AtOrAfter(
       name.empty() ? prefix : absl::StrCat(name, absl::string_view("\0", 1)));
   if (topic == kNone) return false;
-  const absl::string_view next = store_.topic_name(topic);
+  const absl::string_view next = store_.topics().name(topic);
   if (!absl::StartsWith(next, prefix)) return false;
   name = std::string(next);
   return true;
@@ -94,10 +94,10 @@ bool StateReader::NextName(const WatchScope& scope, size_t names,
 
 bool StateReader::ReadTopic(const WatchScope& scope, TopicIdx topic,
                             uint64_t& stamp) {
-  if (store_.topic_record(topic).shown_entries == 0) return true;
+  if (store_.topics()[topic].shown_entries == 0) return true;
   bool whole = true;
   size_t passed_over = 0;
-  store_.VisitTopic(topic, stamp, [&](RowIdx row) {
+  store_.topics().VisitRows(topic, stamp, [&](RowIdx row) {
     whole = HasRoom();
     if (!whole) return false;
     stamp = store_.stamp(row);
@@ -113,19 +113,20 @@ bool StateReader::ReadTopic(const WatchScope& scope, TopicIdx topic,
 
 bool StateReader::ReadKey(const WatchScope& scope, StateCursor& cursor) {
   size_t passed_over = 0;
-  for (RowIdx row = store_.KeyRowAfter(cursor.name, cursor.topic, cursor.stamp);
+  for (RowIdx row =
+           store_.keys().RowAfter(cursor.name, cursor.topic, cursor.stamp);
        row != kNone;
-       row = store_.KeyRowAfter(cursor.name, cursor.topic, cursor.stamp)) {
+       row = store_.keys().RowAfter(cursor.name, cursor.topic, cursor.stamp)) {
     if (!HasRoom()) return false;
     cursor.topic = std::string(store_.topic(row));
     if (store_.shown(row)) {
       // What comes after it in the topic adds nothing to a key told of.
-      cursor.stamp =
-          scope.TellsEntries() ? store_.stamp(row) : PresenceStore::kWholeTopic;
+      cursor.stamp = scope.TellsEntries() ? store_.stamp(row)
+                                          : crdt::KeyIndex::kWholeTopic;
       AddRow(scope, row);
     } else {
       // What comes after it in the topic is hidden, too.
-      cursor.stamp = PresenceStore::kWholeTopic;
+      cursor.stamp = crdt::KeyIndex::kWholeTopic;
       if (++passed_over % kPassedOver == 0) ++rows_;
     }
   }
@@ -147,7 +148,7 @@ void StateReader::AddKey(RowIdx row, TopicState& state) {
   ++entries_;
   KeyChange key;
   key.key = batch_->arena.Copy(store_.key(row));
-  key.entries = store_.EntriesOfPair(row);
+  key.entries = store_.keys().EntriesOfPair(row);
   keys_.emplace(state.topic, key.key);
   state.keys.push_back(key);
 }

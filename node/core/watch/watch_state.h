@@ -1,4 +1,5 @@
-// Reads the state of a scope, slice by slice, in the order of watch_scope.h.
+// Reads the state of a scope, the snapshot that a watch begins with, slice by
+// slice, in the order of watch_scope.h.
 //
 // A slice moves the cursor over at most about kSliceRows rows, shown or not,
 // and fills at most about 64 KiB; so it takes well under a millisecond however

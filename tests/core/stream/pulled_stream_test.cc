@@ -40,7 +40,7 @@ class PulledStreamTest : public testing::Test {
     frame.number = number;
     frame.kind = kind;
     frame.payload = std::make_shared<const std::string>();
-    pulled_.rebase()->Step(frame);
+    pulled_.rebase()->OnFrame(frame);
     pulled_.Applied();
   }
 

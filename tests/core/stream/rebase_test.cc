@@ -51,7 +51,7 @@ class RebaseTest : public testing::Test {
       kinds.push_back(frame->kind);
       EXPECT_LE(frame->payload->size(), kFrameBytes);
       receiver_.stream->rebasing = true;
-      Outcome outcome = to.Step(*frame);
+      Outcome outcome = to.OnFrame(*frame);
       while (outcome == Outcome::kMore) outcome = to.Run();
       EXPECT_EQ(outcome, from.done() ? Outcome::kEnded : Outcome::kOk);
     }
@@ -102,7 +102,7 @@ TEST_F(RebaseTest, MutationsMadeMeanwhileComeByTheLog) {
       Write(2);
     }
     delta |= frame->kind == Kind::kDelta;
-    ASSERT_NE(to.Step(*frame), Outcome::kBad);
+    ASSERT_NE(to.OnFrame(*frame), Outcome::kBad);
   }
   EXPECT_TRUE(delta);
   while (!to.Sweep()) continue;
@@ -118,7 +118,7 @@ TEST_F(RebaseTest, ALogThatPassesOnMakesAnotherRound) {
   while (std::optional<RebaseFrame> frame = from.Next()) {
     if (frame->number == 2) Write(300);  // More than the log holds.
     if (frame->kind == Kind::kBegin) ++rounds;
-    ASSERT_NE(to.Step(*frame), Outcome::kBad);
+    ASSERT_NE(to.OnFrame(*frame), Outcome::kBad);
   }
   EXPECT_EQ(rounds, 2);
   while (!to.Sweep()) continue;
@@ -130,10 +130,10 @@ TEST_F(RebaseTest, AFrameThatIsMissingIsAGapAndOneTwiceToo) {
   RebaseSender from(sender_.streams, *sender_.stream, 1, Seq(0), kFrameBytes);
   RebaseReceiver to(receiver_.streams, *receiver_.stream, 1);
   const RebaseFrame begin = *from.Next();
-  EXPECT_EQ(to.Step(begin), Outcome::kOk);
-  EXPECT_EQ(to.Step(begin), Outcome::kGap);
+  EXPECT_EQ(to.OnFrame(begin), Outcome::kOk);
+  EXPECT_EQ(to.OnFrame(begin), Outcome::kGap);
   from.Next();
-  EXPECT_EQ(to.Step(*from.Next()), Outcome::kGap);
+  EXPECT_EQ(to.OnFrame(*from.Next()), Outcome::kGap);
 }
 
 TEST_F(RebaseTest, AFrameThatContradictsTheStateIsBad) {
@@ -142,21 +142,21 @@ TEST_F(RebaseTest, AFrameThatContradictsTheStateIsBad) {
   RebaseSender from(sender_.streams, *sender_.stream, 1, Seq(0), kFrameBytes);
   RebaseFrame frame = *from.Next();
   frame.kind = Kind::kEnd;
-  EXPECT_EQ(unbegun.Step(frame), Outcome::kBad) << "it has not begun";
+  EXPECT_EQ(unbegun.OnFrame(frame), Outcome::kBad) << "it has not begun";
 
   RebaseReceiver behind(receiver_.streams, *receiver_.stream, 1);
   frame.kind = Kind::kBegin;
   frame.have = Seq(3);
-  EXPECT_EQ(behind.Step(frame), Outcome::kBad) << "it stands at 0, not at 3";
+  EXPECT_EQ(behind.OnFrame(frame), Outcome::kBad) << "it stands at 0, not at 3";
 
   RebaseReceiver names(receiver_.streams, *receiver_.stream, 1);
   frame.have = Seq(0);
-  EXPECT_EQ(names.Step(frame), Outcome::kOk);
+  EXPECT_EQ(names.OnFrame(frame), Outcome::kOk);
   frame.number = 2;
   frame.kind = Kind::kKeep;
   frame.count = 1;
   frame.payload = std::make_shared<const std::string>("\x01", 1);
-  EXPECT_EQ(names.Step(frame), Outcome::kBad) << "nothing of seq 1 is here";
+  EXPECT_EQ(names.OnFrame(frame), Outcome::kBad) << "nothing of seq 1 is here";
 }
 
 TEST_F(RebaseTest, FramesWaitForThoseBeforeThemAfterManyNames) {
@@ -167,7 +167,7 @@ TEST_F(RebaseTest, FramesWaitForThoseBeforeThemAfterManyNames) {
   RebaseReceiver to(receiver_.streams, *receiver_.stream, 1);
   bool waited = false;
   while (std::optional<RebaseFrame> frame = from.Next()) {
-    waited |= to.Step(*frame) == Outcome::kMore;
+    waited |= to.OnFrame(*frame) == Outcome::kMore;
   }
   EXPECT_TRUE(waited);
   EXPECT_TRUE(to.waits());

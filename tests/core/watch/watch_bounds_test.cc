@@ -143,7 +143,7 @@ TEST(ManyChannelsTest, ATopicThatIsGoneBeforeItsChangesAreRoutedHasThemStill) {
   world.Settle();
   const RowIdx ann = world.Add("room", "ann");
   world.Remove(ann);
-  ASSERT_EQ(world.store.topic_count(), 0u);
+  ASSERT_EQ(world.store.topics().size(), 0u);
   world.Settle();
   ASSERT_EQ(client.read.size(), 2u);
   EXPECT_EQ(client.read.back()->diffs[0].joins.size(), 1u);
@@ -175,19 +175,19 @@ TEST(ManyChannelsTest, WhoeverIsTooFarBehindIsToldAtOnce) {
 TEST(ManyNamesTest, TheyEnterTheIndexInSlices) {
   WatchWorld world;
   TestClient& client = world.Open(Topics(Names(kMany)));
-  EXPECT_LE(world.store.topic_count(), WatchStep().names);
-  for (size_t before = world.store.topic_count(); world.RunSlice();) {
+  EXPECT_LE(world.store.topics().size(), WatchStep().names);
+  for (size_t before = world.store.topics().size(); world.RunSlice();) {
     world.Read(client);
     // And one that is there without having entered.
-    EXPECT_LE(world.store.topic_count(), before + WatchStep().names + 1);
-    before = world.store.topic_count();
+    EXPECT_LE(world.store.topics().size(), before + WatchStep().names + 1);
+    before = world.store.topics().size();
     // In a topic that has entered, and in one that has not.
     if (before < kMany) {
       world.Add("n0", absl::StrCat(before));
       world.Add("n9999", absl::StrCat(before));
     }
   }
-  EXPECT_EQ(world.store.topic_count(), kMany);
+  EXPECT_EQ(world.store.topics().size(), kMany);
   world.Settle();
   EXPECT_EQ(client.roster, world.Shown(Topics({"n0", "n9999"})));
   EXPECT_GT(client.roster.size(), 50u);
@@ -199,7 +199,7 @@ TEST(ManyNamesTest, TheyLeaveTheIndexInSlices) {
   world.Settle();
   world.Close(first);
   EXPECT_EQ(world.hub.channels(), 0u);
-  EXPECT_GE(world.store.topic_count(), kMany - WatchStep().names);
+  EXPECT_GE(world.store.topics().size(), kMany - WatchStep().names);
   // The same once more, while the names of the first one leave.
   TestClient& second = world.Open(Topics(Names(kMany)));
   world.Add("n0", "ann");
@@ -211,11 +211,11 @@ TEST(ManyNamesTest, TheyLeaveTheIndexInSlices) {
   EXPECT_EQ(second.roster, world.Shown(second.request));
   EXPECT_EQ(second.roster.size(), 4u);
   world.Close(second);
-  for (size_t before = world.store.topic_count(); world.RunSlice();) {
-    EXPECT_GE(world.store.topic_count() + WatchStep().names, before);
-    before = world.store.topic_count();
+  for (size_t before = world.store.topics().size(); world.RunSlice();) {
+    EXPECT_GE(world.store.topics().size() + WatchStep().names, before);
+    before = world.store.topics().size();
   }
-  EXPECT_EQ(world.store.topic_count(), 2u);
+  EXPECT_EQ(world.store.topics().size(), 2u);
 }
 
 TEST(ManyNamesTest, AWatchThatEndsBeforeAllHaveEnteredLeavesNone) {
@@ -228,7 +228,7 @@ TEST(ManyNamesTest, AWatchThatEndsBeforeAllHaveEnteredLeavesNone) {
     world.Close(client);
     while (world.hub.has_work()) world.RunSlice();
   }
-  EXPECT_EQ(world.store.topic_count(), 1u);
+  EXPECT_EQ(world.store.topics().size(), 1u);
   EXPECT_TRUE(world.out.watch.empty());
 }
 

@@ -285,10 +285,10 @@ void WatchWorld::Settle() {
 
 Roster WatchWorld::Shown(const WatchRequest& request) const {
   Roster roster;
-  for (crdt::TopicIdx t = store.TopicAtOrAfter(""); t != kNone;
-       t = store.TopicAfter(t)) {
-    store.VisitTopic(t, 0, [&](RowIdx row) {
-      const Seen seen{Text(store.topic_name(t)), Text(store.key(row)),
+  for (crdt::TopicIdx t = store.topics().AtOrAfter(""); t != kNone;
+       t = store.topics().After(t)) {
+    store.topics().VisitRows(t, 0, [&](RowIdx row) {
+      const Seen seen{Text(store.topics().name(t)), Text(store.key(row)),
                       Text(store.meta(row))};
       if (store.shown(row) && InScope(request, seen)) {
         roster.emplace(store.ref(row), seen);

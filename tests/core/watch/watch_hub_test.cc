@@ -261,7 +261,7 @@ TEST(WatchHubTest, EndedWatchesLeaveNothingBehind) {
     world.clients.clear();
     EXPECT_EQ(world.hub.watchers(), 0u);
     EXPECT_EQ(world.hub.channels(), 0u);
-    EXPECT_EQ(world.store.topic_count(), 0u) << "no topic is pinned";
+    EXPECT_EQ(world.store.topics().size(), 0u) << "no topic is pinned";
     world.Flush();
     world.Tick(absl::Seconds(5));
     EXPECT_TRUE(world.out.watch.empty());
@@ -314,7 +314,7 @@ TEST(WatchHubTest, OneWatcherTooManyIsRefusedWithTheLimit) {
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(refused.status().message(),
             "watches: this node serves 2, its limit (--max-watchers)");
-  EXPECT_EQ(world.store.topic_count(), 2u) << "nothing has changed";
+  EXPECT_EQ(world.store.topics().size(), 2u) << "nothing has changed";
   world.Close(first);
   EXPECT_TRUE(world.hub.Watch(Topics({"c"}), world.now, world.out).ok());
 }

@@ -21,7 +21,7 @@ class WatchIndexTest : public testing::Test {
   std::vector<WatchChannel*> Find(const std::string& topic) {
     std::vector<WatchChannel*> found;
     for (const WatchIndex::Channels* list :
-         index_.Of(world_.store.FindTopic(topic), "key")) {
+         index_.Of(world_.store.topics().Find(topic), "key")) {
       found.insert(found.end(), list->begin(), list->end());
     }
     return found;

@@ -1,8 +1,6 @@
-// The part of WatchHub that brings changes to the channels they concern.
-#include <algorithm>
-#include <utility>
+#include "node/core/watch/watch_router.h"
 
-#include "node/core/watch/watch_hub.h"
+#include <algorithm>
 
 namespace muster::core {
 namespace {
@@ -15,21 +13,26 @@ constexpr size_t kWorkPerLookUp = 2;
 
 }  // namespace
 
-void WatchHub::OnShown(RowIdx row) { Record(Change::Kind::kJoin, row, {}); }
-void WatchHub::OnHidden(RowIdx row) { Record(Change::Kind::kLeave, row, {}); }
-void WatchHub::OnUpdated(RowIdx row, const crdt::Ref& previous) {
-  Record(Change::Kind::kUpdate, row, previous);
-}
+WatchRouter::WatchRouter(crdt::PresenceStore& store,
+                         const ChangeRing::Limits& limits, ChannelQueue& queue,
+                         WatchCounts& counts, WorkLeft& work)
+    : store_(store),
+      queue_(queue),
+      counts_(counts),
+      work_(work),
+      ring_(limits),
+      index_(store),
+      routed_(ring_.last()) {}
 
 // Shown entries of the row's key in its topic; of an update nobody asks.
-uint32_t WatchHub::KeyEntries(Change::Kind kind, RowIdx row) const {
+uint32_t WatchRouter::KeyEntries(Change::Kind kind, RowIdx row) const {
   if (kind == Change::Kind::kUpdate) return 0;
   if (store_.key_changed()) return kind == Change::Kind::kJoin ? 1 : 0;
-  return store_.EntriesOfPair(row);
+  return store_.keys().EntriesOfPair(row);
 }
 
-void WatchHub::Record(Change::Kind kind, RowIdx row,
-                      const crdt::Ref& previous) {
+void WatchRouter::Record(Change::Kind kind, RowIdx row,
+                         const crdt::Ref& previous) {
   if (!recording_) {
     ring_.Skip();
     routed_ = ring_.last();
@@ -38,7 +41,7 @@ void WatchHub::Record(Change::Kind kind, RowIdx row,
   const TopicIdx topic = store_.topic_of(row);
   const Change change = {
       .kind = kind,
-      .topic = store_.topic_name(topic),
+      .topic = store_.topics().name(topic),
       .key = store_.key(row),
       .meta = store_.meta(row),
       .ref = store_.ref(row),
@@ -51,29 +54,29 @@ void WatchHub::Record(Change::Kind kind, RowIdx row,
     const WatchIndex::Lists lists = index_.Of(topic, change.key);
     size_t channels = 0;
     for (const WatchIndex::Channels* list : lists) channels += list->size();
-    if (channels <= work_left_) {
+    if (work_.Covers(channels)) {
       for (const WatchIndex::Channels* list : lists) {
         for (WatchChannel* channel : *list) Mark(*channel, change, counter);
       }
-      work_left_ -= channels;
+      work_.Take(channels);
       routed_ = counter;
     }
   }
-  if (!pinned_ && (routed_ < counter || !dirty_.empty())) {
+  if (!pinned_ && (routed_ < counter || !queue_.empty())) {
     ring_.Pin(counter);
     pinned_ = true;
   }
   if (kind == Change::Kind::kLeave &&
-      store_.topic_record(topic).shown_entries == 0) {
+      store_.topics()[topic].shown_entries == 0) {
     index_.OnTopicEmpty(topic);
   }
 }
 
-void WatchHub::Route() {
-  while (routed_ < ring_.last() && work_left_ > 0) {
+void WatchRouter::Route() {
+  while (routed_ < ring_.last() && !work_.none()) {
     const uint64_t counter = routed_ + 1;
     const Change change = ring_.At(counter);
-    work_left_ -= std::min(work_left_, kWorkPerLookUp);
+    work_.Take(kWorkPerLookUp);
     if (!RouteTo(index_.OfName(change.topic, change.key), change, counter)) {
       return;
     }
@@ -85,8 +88,8 @@ void WatchHub::Route() {
 
 // False: the step has done enough. Channels may come and go until the next one
 // goes on after the number of the last.
-bool WatchHub::RouteTo(const WatchIndex::Lists& lists, const Change& change,
-                       uint64_t counter) {
+bool WatchRouter::RouteTo(const WatchIndex::Lists& lists, const Change& change,
+                          uint64_t counter) {
   bool some = false;
   for (; route_list_ < lists.size(); ++route_list_, route_number_ = 0) {
     const WatchIndex::Channels& channels = *lists[route_list_];
@@ -95,9 +98,9 @@ bool WatchHub::RouteTo(const WatchIndex::Lists& lists, const Change& change,
                                  return number < c->number;
                                });
     for (; it != channels.end(); ++it) {
-      if (some && work_left_ == 0) return false;
+      if (some && work_.none()) return false;
       some = true;
-      work_left_ -= std::min<size_t>(work_left_, 1);
+      work_.Take(1);
       Mark(**it, change, counter);
       route_number_ = (*it)->number;
     }
@@ -105,48 +108,21 @@ bool WatchHub::RouteTo(const WatchIndex::Lists& lists, const Change& change,
   return true;
 }
 
-void WatchHub::Mark(WatchChannel& channel, const Change& change,
-                    uint64_t counter) {
+void WatchRouter::Mark(WatchChannel& channel, const Change& change,
+                       uint64_t counter) {
   if (channel.gone) return;
-  if (channel.scope.counts_only) return MarkCounts(channel, change);
+  if (channel.scope.counts_only) return counts_.Mark(channel, change);
   if (change.kind == Change::Kind::kUpdate && !channel.scope.TellsEntries()) {
     return;
   }
   channel.pending.push_back(counter);
-  if (channel.queued_at == 0) Queue(channel, counter);
+  if (channel.queued_at == 0) queue_.Add(channel, counter);
 }
 
-void WatchHub::MarkCounts(WatchChannel& channel, const Change& change) {
-  if (change.kind == Change::Kind::kUpdate) return;
-  const absl::string_view name = channel.scope.NameOf(change.topic, change.key);
-  auto touched = channel.touched.find(name);
-  if (touched == channel.touched.end()) {
-    touched =
-        channel.touched.emplace(std::string(name), WatchChannel::Delta()).first;
-  }
-  const int by = change.kind == Change::Kind::kJoin ? 1 : -1;
-  touched->second.entries += by;
-  if (change.KeyChanged()) touched->second.keys += by;
-  if (!channel.scheduled && channel.queued_at == 0) {
-    Schedule(channel, channel.counts_sent + channel.scope.interval);
-  }
-}
-
-void WatchHub::Queue(WatchChannel& channel, uint64_t at) {
-  channel.queued_at = at;
-  dirty_.emplace(std::make_pair(at, channel.number), &channel);
-}
-
-void WatchHub::Unqueue(WatchChannel& channel) {
-  if (channel.queued_at == 0) return;
-  dirty_.erase({channel.queued_at, channel.number});
-  channel.queued_at = 0;
-}
-
-void WatchHub::PinRing() {
+void WatchRouter::Pin() {
   uint64_t needed = ring_.last() + 1;
   if (routed_ < ring_.last()) needed = routed_ + 1;
-  if (!dirty_.empty()) needed = std::min(needed, dirty_.begin()->first.first);
+  if (!queue_.empty()) needed = std::min(needed, queue_.oldest());
   pinned_ = needed <= ring_.last();
   if (pinned_) {
     ring_.Pin(needed);
@@ -155,9 +131,9 @@ void WatchHub::PinRing() {
   }
 }
 
-uint64_t WatchHub::waiting() const {
+uint64_t WatchRouter::waiting() const {
   uint64_t oldest = routed_ + 1;
-  if (!dirty_.empty()) oldest = std::min(oldest, dirty_.begin()->first.first);
+  if (!queue_.empty()) oldest = std::min(oldest, queue_.oldest());
   return ring_.last() + 1 - oldest;
 }
 
