@@ -45,11 +45,6 @@ class Applier {
                    versions.end());
   }
   bool Seen(const Version& version) const { return seen_.Covers(version.dot); }
-  static void Insert(Versions& versions, const Version& version) {
-    versions.insert(
-        std::upper_bound(versions.begin(), versions.end(), version, IsBefore),
-        version);
-  }
   void Open(KeyEdit& edit) const;
   // What was seen of the element is replaced by one version.
   void Put(const Version& version);

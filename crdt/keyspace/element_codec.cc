@@ -1,5 +1,7 @@
 #include "crdt/keyspace/element_codec.h"
 
+#include <algorithm>
+
 #include "crdt/check.h"
 #include "crdt/keyspace/wire.h"
 
@@ -184,6 +186,16 @@ bool Fits(ElementKind element, VersionKind version) {
       return element == ElementKind::kKey;
   }
   return false;
+}
+
+void Insert(Versions& versions, const Version& version) {
+  const auto at =
+      std::lower_bound(versions.begin(), versions.end(), version, IsBefore);
+  if (at != versions.end() && !IsBefore(version, *at)) {
+    *at = version;
+  } else {
+    versions.insert(at, version);
+  }
 }
 
 void AppendElement(const ElementName& name, VersionSpan versions,

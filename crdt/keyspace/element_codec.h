@@ -41,6 +41,9 @@ inline bool IsBefore(const Version& a, const Version& b) {
   return a.dot != b.dot ? a.dot < b.dot : a.kind < b.kind;
 }
 
+// Puts a version in its place; of one dot and kind the later put stays.
+void Insert(Versions& versions, const Version& version);
+
 // REQUIRES: there is a version.
 void AppendElement(const ElementName& name, VersionSpan versions,
                    LifeTable& lives, LastMutation& last, std::string& out);

@@ -39,7 +39,9 @@ class PartWriter {
       body_.append(key.key.data(), key.key.size());
     }
     AppendElement(name, versions, lives_, last_, body_);
-    if (before > 0 && body_.size() + 16 * lives_.size() > max_bytes_) {
+    const bool bound = name.kind == ElementKind::kString && key_ == key;
+    if (before > 0 && !bound &&
+        body_.size() + 16 * lives_.size() > max_bytes_) {
       body_.resize(before);
       last_ = last;
       return false;
@@ -162,23 +164,50 @@ bool ValidatePart(absl::string_view bytes, uint32_t bucket) {
   return any;
 }
 
-void BucketWriter::Add(absl::string_view part) {
+void ReadPart(
+    absl::string_view part,
+    absl::FunctionRef<void(const KeyName&, const ElementName&, const Versions&)>
+        visit) {
   LifeTable lives;
   MUSTER_CHECK(TakeLives(part, lives));
   KeyName key;
   ElementName name;
   Versions versions;
   LastMutation mutation;
-  std::optional<KeyEdit> edit;
   while (!part.empty()) {
-    const KeyName before = key;
     MUSTER_CHECK(TakeKey(part, true, key));
     MUSTER_CHECK(TakeElement(part, lives, mutation, name, versions));
-    if (!edit.has_value() || key != before) {
-      edit.emplace(*collected_.store_, key);
-    }
-    edit->Set(name, versions);
+    visit(key, name, versions);
   }
+}
+
+std::vector<std::string> ReadKey(const Keyspace& state, const KeyName& key,
+                                 size_t max_bytes) {
+  std::vector<std::string> parts;
+  std::optional<PartWriter> part(max_bytes);
+  const auto finish = [&] {
+    if (!part->empty()) part->Finish(parts.emplace_back());
+    part.emplace(max_bytes);
+  };
+  state.ScanKey(key, [&](const KeyName& name, const ElementName& element,
+                         const Versions& versions) {
+    if (part->Add(name, element, versions)) return;
+    finish();
+    MUSTER_CHECK(part->Add(name, element, versions));
+  });
+  finish();
+  return parts;
+}
+
+void BucketWriter::Add(absl::string_view part) {
+  std::optional<KeyEdit> edit;
+  KeyName last;
+  ReadPart(part, [&](const KeyName& key, const ElementName& name,
+                     const Versions& versions) {
+    if (!edit.has_value() || key != last) edit.emplace(*collected_.store_, key);
+    last = key;
+    edit->Set(name, versions);
+  });
 }
 
 }  // namespace muster::kv

@@ -10,6 +10,7 @@
 //   part     := lives life[16]* element*
 //   element  := 0 db key element | 1 element     1: of the same key
 // with elements as in element_codec.h, whose lives are those of the part.
+// A part never ends between the births and deadlines of a key and its string.
 // Cost: O(bytes); a bucket's keys are sorted when it is begun. Limits: a part
 // has the bytes asked for, but at least one element.
 #ifndef MUSTER_CRDT_KEYSPACE_EXCHANGE_H_
@@ -19,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "crdt/keyspace/keyspace.h"
 #include "crdt/keyspace/types.h"
@@ -47,6 +49,16 @@ class BucketReader {
 // Whether `bytes` are a part of the bucket, in its order: checked before they
 // are added.
 bool ValidatePart(absl::string_view bytes, uint32_t bucket);
+
+// Visits the elements of a part in their order. REQUIRES: validated.
+void ReadPart(
+    absl::string_view part,
+    absl::FunctionRef<void(const KeyName&, const ElementName&, const Versions&)>
+        visit);
+
+// All that a key holds, as parts of its bucket.
+std::vector<std::string> ReadKey(const Keyspace& state, const KeyName& key,
+                                 size_t max_bytes);
 
 class BucketWriter {
  public:

@@ -76,6 +76,8 @@ void KeyEdit::Note(const ElementName& name, const Versions& before,
 }
 
 void KeyEdit::Set(const ElementName& name, const Versions& versions) {
+  const EditLimit* limit = store_.limit();
+  if (limit != nullptr && limit->key == name_ && limit->last < name) return;
   if (large_ != nullptr) {
     const Versions before = large_->Get(name);
     if (before.empty() && versions.empty()) return;

@@ -61,6 +61,13 @@ struct JournalEntry {
 };
 using Journal = std::vector<JournalEntry>;
 
+// While a key is collected: its elements behind `last` are not here yet, and
+// are not set.
+struct EditLimit {
+  KeyName key;
+  ElementName last;
+};
+
 class KeyStore {
  public:
   static constexpr size_t kMaxPackedBytes = 512;
@@ -107,6 +114,8 @@ class KeyStore {
   // While one is set, every change of an element is noted in it.
   Journal* journal() const { return journal_; }
   void set_journal(Journal* journal) { journal_ = journal; }
+  const EditLimit* limit() const { return limit_; }
+  void set_limit(const EditLimit* limit) { limit_ = limit; }
   // The buffer that blobs are written in.
   std::string& scratch() { return scratch_; }
 
@@ -136,6 +145,7 @@ class KeyStore {
   absl::btree_set<std::pair<uint64_t, RowIdx>> due_;
   absl::btree_set<OwnedKey> unsettled_;
   Journal* journal_ = nullptr;
+  const EditLimit* limit_ = nullptr;
   std::string scratch_;
   size_t large_bytes_ = 0;
 };

@@ -41,8 +41,7 @@ bool AddNew(Versions& mine, const Versions& theirs, const Context& context) {
   bool changed = false;
   for (const Version& version : theirs) {
     if (context.Covers(version.dot) || Has(mine, version)) continue;
-    mine.insert(std::upper_bound(mine.begin(), mine.end(), version, IsBefore),
-                version);
+    Insert(mine, version);
     changed = true;
   }
   return changed;

@@ -128,6 +128,7 @@ class Keyspace {
  private:
   friend class Transaction;
   friend class BucketReader;
+  friend class Collector;
   friend class BucketWriter;
 
   std::unique_ptr<KeyStore> store_;

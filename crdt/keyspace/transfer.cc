@@ -127,9 +127,7 @@ class Destination {
  private:
   void Add(const ElementName& name, const Version& version) {
     Versions versions = edit_.Get(name);
-    versions.insert(
-        std::upper_bound(versions.begin(), versions.end(), version, IsBefore),
-        version);
+    Insert(versions, version);
     edit_.Set(name, versions);
   }
 

@@ -60,6 +60,7 @@ FORBIDDEN = {
     "node/service/": ("transport/", "node/cli/"),
     # What checks the product knows nothing of it.
     "tests/sim/model.": ("crdt/", "node/", "transport/"),
+    "tests/crdt/keyspace/model.": ("crdt/", "node/", "transport/"),
 }
 
 

@@ -137,6 +137,7 @@ int main(int argc, char** argv) {
   muster::fuzz::Seeds seeds;
   muster::fuzz::AddPeerSeeds(seeds);
   muster::fuzz::AddClientSeeds(seeds);
+  muster::fuzz::AddKeyspaceSeeds(seeds);
   muster::fuzz::AddReplicaSeeds(seeds);
   for (const auto& [target, inputs] : seeds) {
     const fs::path folder = fs::path(argv[1]) / target;
