@@ -117,7 +117,7 @@ class OldPeerTest : public testing::Test {
         said = true;
       }
       for (const SendBeat& beat : out.beats) {
-        nodes_[beat.address[0] - 'a']->OnDatagram(beat.beat, now());
+        nodes_[beat.address[0] - 'a']->OnDatagram(*beat.beat, now());
       }
     }
     return said;
