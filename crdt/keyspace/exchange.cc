@@ -41,7 +41,7 @@ class PartWriter {
     AppendElement(name, versions, lives_, last_, body_);
     const bool bound = name.kind == ElementKind::kString && key_ == key;
     if (before > 0 && !bound &&
-        body_.size() + 16 * lives_.size() > max_bytes_) {
+        body_.size() + size_t{16} * lives_.size() > max_bytes_) {
       body_.resize(before);
       last_ = last;
       return false;

@@ -14,6 +14,8 @@ constexpr uint8_t kLarge = 0x10;
 constexpr uint8_t kDue = 0x20;
 // Head, key size and key: what is read before the size of a blob is known.
 constexpr size_t kMaxVarint = 10;
+// Of a blob with a large key: where its elements are.
+constexpr size_t kPointerBytes = sizeof(void*);
 
 }  // namespace
 
@@ -46,7 +48,7 @@ KeyBlob KeyStore::Read(RowIdx row) const {
     at += 8;
   }
   if ((head & kLarge) != 0) {
-    std::memcpy(&blob.large, at, sizeof(blob.large));
+    std::memcpy(&blob.large, at, kPointerBytes);
     return blob;
   }
   bytes = {at, kMaxVarint};
@@ -83,8 +85,7 @@ void KeyStore::Write(RowIdx row, uint64_t hash, const KeyBlob& blob) {
   bytes.append(blob.name.key.data(), blob.name.key.size());
   if (blob.deadline.IsSet()) AppendFixed(blob.deadline.at_ms, bytes);
   if (blob.large != nullptr) {
-    bytes.append(reinterpret_cast<const char*>(&blob.large),
-                 sizeof(blob.large));
+    bytes.append(reinterpret_cast<const char*>(&blob.large), kPointerBytes);
   } else {
     AppendVarint(blob.elements.size(), bytes);
     bytes.append(blob.elements.data(), blob.elements.size());
@@ -165,7 +166,7 @@ std::vector<RowIdx> KeyStore::Database(uint8_t db) const {
 
 size_t KeyStore::bytes() const {
   size_t heads = 0;
-  for (const auto& index : indexes_) heads += index.buckets() * 4;
+  for (const auto& index : indexes_) heads += size_t{4} * index.buckets();
   return rows_.bytes() + heads + slab_.bytes() + large_bytes_;
 }
 

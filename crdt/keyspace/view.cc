@@ -191,7 +191,9 @@ void KeyView::Walk(uint64_t first, Direction direction, Visit visit) const {
   for (uint64_t rank = first;;) {
     blob.large->Decode(list[at], element.name, element.versions);
     Fill(element.name, element.versions, entry);
-    if (!visit(entry) || (rank += step) >= size) return;
+    if (!visit(entry)) return;
+    rank += step;
+    if (rank >= size) return;
     at = direction == Direction::kUp ? list.Next(at) : list.Previous(at);
   }
 }
