@@ -90,7 +90,8 @@ class Subscription {
                        const StreamRunner::Served& served);
   void Ask(v1::SubscribeRequest request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Sends a change to the node, if there is one.
-  void Change(const SubscribedName& name, bool add);
+  void Change(const SubscribedName& name, bool add)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Take(const v1::SubscribeResponse& response, const Observer& observer);
   void TakeAnswer(const v1::SubscribeResponse& response,
                   const Observer& observer);
