@@ -111,7 +111,9 @@ class Replication {
   // Frames come on the link: it is up, and not silent.
   bool IsHeard(LinkId link) const;
   // Of the links that are heard, without `not_this`, the one whose peer told of
-  // the stream and had heard of its origin last; or 0.
+  // the stream and had heard of its origin last; or 0. A peer that pulls the
+  // stream from this node comes after all others (split horizon): ages are
+  // sampled, and seed 6000047 of plan 5 showed one that looked nearer.
   LinkId NearestTo(const Stream& stream, LinkId not_this) const;
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
 

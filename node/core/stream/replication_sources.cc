@@ -225,13 +225,15 @@ bool Replication::IsHeard(LinkId id) const {
 
 LinkId Replication::NearestTo(const Stream& stream, LinkId not_this) const {
   LinkId nearest = 0;
-  absl::Duration least;
+  // Whether its peer has the stream from here, and the age that it told.
+  std::pair<bool, absl::Duration> least;
   for (const auto& [id, link] : links_) {
     const std::optional<PeerPosition> position = link.positions.Find(stream);
     if (!position.has_value() || id == not_this || Silent(link)) continue;
-    if (nearest == 0 || position->age < least) {
+    const std::pair far(link.serving.contains(stream.id()), position->age);
+    if (nearest == 0 || far < least) {
       nearest = id;
-      least = position->age;
+      least = far;
     }
   }
   return nearest;
