@@ -18,7 +18,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(10);
 constexpr absl::Duration kRoundTrip = absl::Milliseconds(1);
 constexpr int64_t kBeatUs = 250'000;
 constexpr int64_t kStartUs = 1'700'000'000'000'000;
-// What all peers say alike is made anew this often.
+// The common part of all peers' frames is made anew this often.
 constexpr absl::Duration kFresh = absl::Milliseconds(250);
 // Members, and streams, in one frame, as a replica sends them.
 constexpr size_t kPart = 128;

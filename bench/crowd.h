@@ -3,7 +3,7 @@
 // pulls the replica's streams and acknowledges what comes, and tells all
 // positions when the replica does. Nobody but the replica has entries.
 //
-// What enters the replica, and what it sends, goes through the wire format;
+// All input and output of the replica goes through the wire format;
 // datagrams are signed. Time is simulated.
 //
 // A *step* is what holds the loop of a real node at one time: an input, and

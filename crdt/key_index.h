@@ -71,7 +71,7 @@ class KeyIndex {
   }
 
   // ---- changes, by the store ----
-  // What Row::key_hash is for this key.
+  // The value of Row::key_hash for this key.
   uint32_t HashOf(absl::string_view key) const;
   // REQUIRES: topic, key hash, content and stamp of the row are set.
   void Enter(RowIdx row);
@@ -84,7 +84,7 @@ class KeyIndex {
   void SwapStamps(RowIdx a, RowIdx b);
 
   size_t bytes() const;
-  // What of the row, or of the crowds, breaks an invariant, or empty.
+  // The invariant that the row, or the crowds, break, in words; or empty.
   std::string AuditRow(RowIdx row) const;
   std::string AuditCrowds() const;
 

@@ -46,7 +46,7 @@ class Applier {
   }
   bool Seen(const Version& version) const { return seen_.Covers(version.dot); }
   void Open(KeyEdit& edit) const;
-  // What was seen of the element is replaced by one version.
+  // One version replaces those of the element that the leader had seen.
   void Put(const Version& version);
   void PutString();
   void Increment();

@@ -1,4 +1,4 @@
-// What is wrong with a keyspace: everything that is kept incrementally, worked
+// The audit of a keyspace: everything that is kept incrementally, worked
 // out again.
 #include "absl/strings/str_cat.h"
 #include "crdt/keyspace/apply.h"

@@ -36,7 +36,7 @@ class Context {
   // Nothing where it covers that already.
   void Cover(const LifeId& life, Seq seq);
   void Join(const Context& other);
-  // What was seen of the life is unseen from now on.
+  // The life's mutations count as unseen from now on.
   void Drop(const LifeId& life);
 
   const Seqs& seqs() const { return seqs_; }
