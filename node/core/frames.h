@@ -15,6 +15,7 @@
 
 #include "absl/time/time.h"
 #include "crdt/types.h"
+#include "node/core/keyspace_frames.h"
 #include "node/core/mail.h"
 
 namespace muster::core {
@@ -35,7 +36,8 @@ inline constexpr size_t kBulkFrameBytes = 64 << 10;
 // Feature levels: what a peer of that level and above can read. Nothing new is
 // said to a peer below it.
 inline constexpr uint32_t kRoutedLevel = 2;  // Routed frames, interest streams.
-inline constexpr uint32_t kFeatureLevel = 2;
+inline constexpr uint32_t kKeyspaceLevel = 3;
+inline constexpr uint32_t kFeatureLevel = 3;
 
 // What a peer said of itself in its hello, after its proof was checked.
 struct PeerHello {
@@ -159,8 +161,10 @@ inline constexpr uint32_t kMaxHops = 4;
 struct RoutedFrame {
   crdt::LifeId to;
   crdt::LifeId from;
-  uint32_t hops = 0;      // Links that it has come over.
-  using Body = MailBody;  // Today pub/sub alone has any.
+  uint32_t hops = 0;  // Links that it has come over.
+  // Of pub/sub, or of the keyspace.
+  using Body =
+      std::variant<MailFrame, MailAck, InterestApplied, InterestAsk, KvBody>;
   Body body;
 };
 

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "node/commands/call.h"
 #include "node/core/frames.h"
+#include "node/core/keyspace_calls.h"
 
 namespace muster::core {
 
@@ -92,6 +94,23 @@ struct PubSubOptions {
   MailOptions mail;
 };
 
+struct KeyspaceOptions {
+  KvAckPolicy ack = KvAckPolicy::kPeer;
+  bool leader_reads =
+      false;  // Of all calls, also those that do not ask for it.
+  // How long a call waits for a leader, or a position, before it is refused.
+  absl::Duration wait = absl::Seconds(5);
+  size_t log_bytes = 32 << 20;    // The ring of a leader's mutations.
+  size_t window_bytes = 1 << 20;  // Sent and not applied, a follower.
+  size_t frame_bytes = kBulkFrameBytes;
+  commands::Limits limits;
+  // Memory of the keyspace, past which writes that need more are refused; 0:
+  // no limit.
+  size_t max_memory_bytes = 0;
+  size_t max_blocked = 100'000;  // Pops of this node's clients that wait.
+  size_t max_waiting = 100'000;  // Other calls that wait for an answer.
+};
+
 struct Options {
   std::string node;
   std::string cluster = "muster";
@@ -106,6 +125,7 @@ struct Options {
   SessionOptions sessions;
   WatchOptions watch;
   PubSubOptions pubsub;
+  KeyspaceOptions keyspace;
 };
 
 }  // namespace muster::core

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "node/core/client.h"
 #include "node/core/frames.h"
+#include "node/core/keyspace_calls.h"
 #include "node/core/message.h"
 
 namespace muster::core {
@@ -93,6 +94,7 @@ struct Output {
   std::vector<WatchEvent> watch;
   std::vector<SubscribeHeld> subscribed;
   std::vector<MessageDelivery> messages;
+  std::vector<KvAnswer> kv_answers;
   bool members_changed = false;  // Replica::Members() has news.
   bool ready_changed = false;    // Replica::ready() has news.
   // The node must exit: its name is in use, it lost against a later life of

@@ -36,10 +36,12 @@ CORE_ROOMS = {
     "presence": ("stream",),
     "pubsub": ("stream",),
     "watch": (),
-    "replica": ("membership", "stream", "presence", "pubsub", "watch"),
+    "keyspace": (),
+    "replica": ("membership", "stream", "presence", "pubsub", "watch",
+                "keyspace"),
 }
 CORE_LAYERS = {
-    f"node/core/{room}/": ("crdt/", f"node/core/{room}/",
+    f"node/core/{room}/": ("crdt/", "node/commands/", f"node/core/{room}/",
                            *(f"node/core/{other}/" for other in below),
                            "node/core/*")
     for room, below in CORE_ROOMS.items()
@@ -48,8 +50,8 @@ CORE_LAYERS = {
 # What a folder's files may include of the project, by prefix of the path.
 LAYERS = {
     "crdt/": ("crdt/",),
-    "node/core/": ("crdt/", "node/core/"),
-    "node/core/*": ("crdt/", "node/core/*"),
+    "node/core/": ("crdt/", "node/commands/", "node/core/"),
+    "node/core/*": ("crdt/", "node/commands/", "node/core/*"),
     **CORE_LAYERS,
     "node/commands/": ("crdt/", "node/commands/"),
     "clients/": ("clients/", "muster/v1/"),

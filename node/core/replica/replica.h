@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "crdt/keyspace/keyspace.h"
 #include "node/core/client.h"
 #include "node/core/frames.h"
 #include "node/core/measures.h"
@@ -117,6 +118,20 @@ class Replica {
                                size_t limit) const;
   uint64_t Subscribers(absl::string_view channel) const;
   uint64_t PatternCount() const;
+
+  // ---- keys; see node/core/keyspace/replicated_keyspace.h ----
+  // Answered in Output::kv_answers, of this step or a later one.
+  KvCallId Execute(KvCall call, Now now);
+  // The client of a call has gone: its answer is not wanted. A pop that waits
+  // takes nothing any more.
+  void Withdraw(KvCallId call, Now now);
+  // What has to be given as KvCall::watched.
+  std::vector<commands::Watched> Watch(
+      const std::vector<kv::OwnedKey>& keys) const;
+  KvStatusView KvStatus() const;
+  KvExplainReply KvExplain(const kv::KeyName& key, size_t limit) const;
+  // The state of this node, for checks.
+  const kv::Keyspace& kv_state() const;
 
   // ---- reading ----
   // `after`: ListReply::next of the page before, or 0.
