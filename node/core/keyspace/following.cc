@@ -36,6 +36,12 @@ bool Following::Lives() const {
          shared_.now - echoed_ <= kKvLives;
 }
 
+void Following::OnInvited() {
+  if (state_ == State::kExchanging) return;
+  state_ = State::kAsked;
+  Ask();
+}
+
 // ------------------------------------------------------------- getting whole
 
 void Following::OnTermBase(const KvTermBase& frame) {

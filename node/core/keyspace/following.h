@@ -47,6 +47,8 @@ class Following {
   void OnDigests(const KvExchangeDigests& frame);
   void OnPart(const KvExchangePart& frame);
   void OnLeave() { left_ = true; }
+  // The leader does not know that this node follows.
+  void OnInvited();
   void Tick();
   // A slice of joining; true if there is more.
   bool RunJob();

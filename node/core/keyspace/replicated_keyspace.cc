@@ -367,10 +367,9 @@ void ReplicatedKeyspace::OnInvitation(crdt::LifeId from,
   known_ = std::max(known_, term.number);
   if (term < promised_ || leading_.has_value()) return Refuse(from, term);
   if (following_.has_value() && following_->term() == term) {
-    if (following_->state() != Following::State::kPromised) return;
-  } else if (!shared_.reaches(from)) {
-    return;
+    return following_->OnInvited();
   }
+  if (!shared_.reaches(from)) return;
   Follow(term, Following::State::kAsked);
 }
 
