@@ -123,6 +123,8 @@ void Following::OnBeat(const KvMutations& frame) {
 
 void Following::OnMutations(const KvMutations& frame) {
   OnBeat(frame);
+  // The term is open: what said so was lost.
+  if (state_ == State::kPromised) OnInvited();
   if (state_ != State::kFollowing) {
     if (state_ == State::kExchanging && frame.count > 0 &&
         waiting_.size() < kMaxWaiting) {
