@@ -1,6 +1,7 @@
 #include "tests/sim/frame_text.h"
 
 #include "absl/strings/str_cat.h"
+#include "tests/sim/keyspace_text.h"
 
 namespace muster::sim {
 namespace {
@@ -10,10 +11,12 @@ std::string Life(const crdt::LifeId& life) {
 }
 std::string Stream(const crdt::StreamId& stream) { return Life(stream.life); }
 
-struct MailText {
+struct RoutedText {
   std::string operator()(const core::MailFrame& f) const {
-    return absl::StrCat("mail ", f.epoch, " #", f.first, "+", f.count,
-                        " interest ", f.interest.value);
+    std::string text = absl::StrCat("mail ", f.epoch, " #", f.first, "+",
+                                    f.count, " interest ", f.interest.value);
+    if (f.kv.term.IsNone()) return text;
+    return absl::StrCat(text, " kv ", TermText(f.kv.term), " ", f.kv.seq.value);
   }
   std::string operator()(const core::MailAck& f) const {
     return absl::StrCat("mail ack ", f.epoch, " #", f.number);
@@ -23,6 +26,9 @@ struct MailText {
   }
   std::string operator()(const core::InterestAsk&) const {
     return "ask interest";
+  }
+  std::string operator()(const core::KvBody& f) const {
+    return KeyspaceText(f);
   }
 };
 
@@ -83,7 +89,7 @@ struct BodyText {
   }
   std::string operator()(const core::RoutedFrame& f) const {
     return absl::StrCat(Life(f.from), " to ", Life(f.to), " hops ", f.hops,
-                        ": ", std::visit(MailText{}, f.body));
+                        ": ", std::visit(RoutedText{}, f.body));
   }
 };
 
@@ -111,6 +117,8 @@ struct BodyMix {
     trace.Mix(BodyText{}(f));
     const auto* mail = std::get_if<core::MailFrame>(&f.body);
     if (mail != nullptr) Bytes(mail->messages);
+    const auto* keyspace = std::get_if<core::KvBody>(&f.body);
+    if (keyspace != nullptr) MixKeyspace(*keyspace, trace);
   }
   // The text says all that there is in the rest.
   template <typename T>
