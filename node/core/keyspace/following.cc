@@ -167,7 +167,7 @@ void Following::Tick() {
     CheckSink();
   }
   if (shared_.now >= next_question_) {
-    next_question_ = shared_.now + kKvBeat;
+    next_question_ = shared_.now + shared_.Beat();
     questions_.emplace_back(++question_, shared_.now);
     tell_ = true;
   }

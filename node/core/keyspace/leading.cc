@@ -15,6 +15,15 @@ constexpr size_t kSettledKeys = 16;
 // Woken pops run in one step.
 constexpr size_t kWoken = 256;
 
+// Whether the call may wait.
+bool IsPop(const KvForward& call) {
+  if (call.atomic || call.commands.count() != 1) return false;
+  std::vector<absl::string_view> argv;
+  commands::CommandReader(call.commands).Next(argv);
+  const commands::Command* command = commands::FindCommand(argv[0]);
+  return command != nullptr && command->Has(commands::kBlocking);
+}
+
 }  // namespace
 
 Leading::Leading(KvShared& shared, const Gather& gather, KvServedPops served,
@@ -168,11 +177,21 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
                         {call.call, Outcome::kDone, seq, served->replies});
     }
     if (waiters_.Has(request)) return;
+  } else if (!seen_[from].Add(call.call)) {
+    return;
   }
-  Finish(request, call.atomic
-                      ? RunAtomic(call)
-                      : Run(request, call, commands::Blocking::kMayWait));
+  Done done = call.atomic ? RunAtomic(call)
+                          : Run(request, call, commands::Blocking::kMayWait);
+  if (IsPop(call)) TellServed(request, done);
+  Finish(request, std::move(done));
   ServeWoken();
+}
+
+void Leading::TellServed(const KvRequest& request, const Done& done) {
+  if (done.seq == crdt::Seq() || request.origin == shared_.self) return;
+  KvServed served{request, shared_.self, done.seq, done.replies};
+  followers_.Tell(served);
+  served_.Add(std::move(served));
 }
 
 void Leading::Finish(const KvRequest& request, Done done) {
@@ -211,11 +230,7 @@ void Leading::Serve(const KvRequest& request) {
   waiters_.Remove(request);
   Done done = Run(request, call, commands::Blocking::kWoken);
   if (done.outcome == Outcome::kWaits) return;
-  if (done.seq > crdt::Seq() && request.origin != shared_.self) {
-    KvServed served{request, shared_.self, done.seq, done.replies};
-    followers_.Tell(served);
-    served_.Add(std::move(served));
-  }
+  TellServed(request, done);
   Finish(request, std::move(done));
 }
 

@@ -39,6 +39,7 @@
 #include "node/commands/execute.h"
 #include "node/core/keyspace/followers.h"
 #include "node/core/keyspace/gather.h"
+#include "node/core/keyspace/kv_seen_calls.h"
 #include "node/core/keyspace/kv_served_pops.h"
 #include "node/core/keyspace/kv_shared.h"
 #include "node/core/keyspace/kv_waiters.h"
@@ -117,6 +118,8 @@ class Leading {
   void AnswerDue();
   void Finish(const KvRequest& request, Done done);
   void SendAnswer(crdt::LifeId to, KvAnswers::Answer answer);
+  // A pop of another node's client was served.
+  void TellServed(const KvRequest& request, const Done& done);
   void Register(const KvRequest& request, const KvForward& call,
                 commands::Wait wait);
   bool RemoveDue();
@@ -135,6 +138,8 @@ class Leading {
   std::deque<Held> held_;
   std::vector<KvAnswers::Answer> own_served_;
   KvServedPops served_;
+  // Forwards executed in this term: frames may come twice.
+  std::map<crdt::LifeId, KvSeenCalls> seen_;
   uint64_t settled_keys_ = 0;
 };
 
