@@ -110,7 +110,9 @@ class Leading {
   void Append(kv::Transaction& tx);
   Done Run(const KvRequest& request, const KvForward& call,
            commands::Blocking blocking);
-  Done RunAtomic(const KvForward& call);
+  Done RunAtomic(const KvRequest& request, const KvForward& call);
+  bool Fits(const KvRequest& request, const commands::Reply& before,
+            const commands::Reply& reply) const;
   void WakeOn(const commands::Command& command, commands::Argv argv,
               uint8_t db);
   void ServeWoken();

@@ -93,6 +93,8 @@ class ReplicatedKeyspace {
   void Drain();
   // Nobody loses anything if the node goes now, or it has tried for kDrain.
   bool IsDrained() const;
+  // The node goes: what still waits is answered.
+  void RefuseAll() { calls_.RefuseAll(); }
 
   // ---- what is shown ----
   KvStatusView Status() const;

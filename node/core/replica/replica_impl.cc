@@ -378,6 +378,7 @@ void Replica::Impl::Drain() {
 void Replica::Impl::CheckLeave() {
   if (!draining || leaving_ || !keyspace.IsDrained()) return;
   leaving_ = true;
+  keyspace.RefuseAll();
   exit_at_ = streams.now().mono + kFarewell;
   membership.Leave(streams.now(), out);
 }
