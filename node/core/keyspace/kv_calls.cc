@@ -255,6 +255,7 @@ void KvCalls::OnServed(Leading& leading) {
 bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
   if (standing.term.IsNone() || !standing.whole) return false;
   if (standing.leading == nullptr) {
+    if (crdt::Mutated(crdt::Mutant::kKvAcksAlone)) return true;
     return shared_.state.context().Of(call.leader) >= call.seq;
   }
   const Followers& followers = standing.leading->followers();
@@ -263,7 +264,8 @@ bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
            (followers.count() > 0 || followers.alone());
   }
   if (call.seq > crdt::Seq()) return followers.acked() >= call.seq;
-  return followers.IsConfirmed(call.sign) || followers.alone();
+  return followers.IsConfirmed(call.sign) || followers.alone() ||
+         crdt::Mutated(crdt::Mutant::kKvAnswersUnconfirmed);
 }
 
 void KvCalls::ResolveDone(const KvStanding& standing) {
@@ -328,8 +330,13 @@ void KvCalls::OnTermChanged(const KvStanding& standing) {
     const bool sent =
         call.state == State::kSent || call.state == State::kBlocked;
     if (sent && call.blocking) {
+      if (crdt::Mutated(crdt::Mutant::kKvLosesWaiters)) continue;
       if (call.term != standing.term) Enter(id, call, State::kQueued);
     } else if (sent && call.leader != standing.term.leader) {
+      if (crdt::Mutated(crdt::Mutant::kKvResendsForward)) {
+        Enter(id, call, State::kQueued);
+        continue;
+      }
       Answer(id, call,
              absl::AbortedError("outcome unknown: the leader that had the call "
                                 "leads no more, and did not answer"),
