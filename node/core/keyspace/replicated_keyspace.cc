@@ -76,7 +76,8 @@ KvStanding ReplicatedKeyspace::Standing() {
     standing.term = leading_->term();
     standing.whole = true;
     standing.leading = &*leading_;
-  } else if (following_.has_value() && following_->whole()) {
+  } else if (following_.has_value() && following_->whole() &&
+             !following_->left()) {
     standing.term = following_->term();
     standing.whole = true;
   }
