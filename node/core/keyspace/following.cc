@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crdt/keyspace/op.h"
+#include "crdt/mutant.h"
 
 namespace muster::core {
 namespace {
@@ -32,8 +33,15 @@ void Following::Ask() {
 }
 
 bool Following::Lives() const {
-  return !left_ && shared_.peers.IsUp(term_.leader) &&
-         shared_.now - echoed_ <= kKvLives;
+  if (left_ || !shared_.peers.IsUp(term_.leader)) return false;
+  return shared_.now - echoed_ <= kKvLives ||
+         crdt::Mutated(crdt::Mutant::kKvBeatsAreLeader);
+}
+
+void Following::OnInvited() {
+  if (state_ == State::kExchanging) return;
+  state_ = State::kAsked;
+  Ask();
 }
 
 // ------------------------------------------------------------- getting whole
@@ -117,6 +125,8 @@ void Following::OnBeat(const KvMutations& frame) {
 
 void Following::OnMutations(const KvMutations& frame) {
   OnBeat(frame);
+  // The term is open: what said so was lost.
+  if (state_ == State::kPromised) OnInvited();
   if (state_ != State::kFollowing) {
     if (state_ == State::kExchanging && frame.count > 0 &&
         waiting_.size() < kMaxWaiting) {
@@ -159,7 +169,7 @@ void Following::Tick() {
     CheckSink();
   }
   if (shared_.now >= next_question_) {
-    next_question_ = shared_.now + kKvBeat;
+    next_question_ = shared_.now + shared_.Beat();
     questions_.emplace_back(++question_, shared_.now);
     tell_ = true;
   }

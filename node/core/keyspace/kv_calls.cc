@@ -7,6 +7,23 @@
 
 namespace muster::core {
 
+namespace {
+
+// A call that was refused is sent again after this.
+constexpr absl::Duration kSendAgain = absl::Milliseconds(10);
+// How often all calls are looked at for those that have waited too long.
+constexpr absl::Duration kTickEvery = absl::Milliseconds(250);
+// What a call counts for beside its commands.
+constexpr size_t kCallBytes = 128;
+// Of pops that wait, told with a promise; the others ask again.
+constexpr size_t kMaxBlockedBytes = 256 << 10;
+
+absl::Status NoLeader() {
+  return absl::UnavailableError("the keyspace has no leader here yet");
+}
+
+}  // namespace
+
 using Outcome = KvAnswers::Outcome;
 
 // ---------------------------------------------------------------- coming in
@@ -34,6 +51,16 @@ KvCallId KvCalls::Add(KvCall call) {
     Answer(id, added,
            absl::ResourceExhaustedError(
                absl::StrCat("this node has reached its limit: ", limit, flag)),
+           {});
+    return id;
+  }
+  const size_t bytes = added.call.commands.bytes().size();
+  if (added.at_leader && bytes > shared_.options.limits.max_mutation_bytes) {
+    Answer(id, added,
+           absl::InvalidArgumentError(
+               absl::StrCat("call of ", bytes, " bytes exceeds the limit of ",
+                            shared_.options.limits.max_mutation_bytes,
+                            " for calls that write (--kv-max-mutation-bytes)")),
            {});
     return id;
   }
@@ -90,6 +117,7 @@ bool KvCalls::MayStart(KvCallId id, const Call& call,
 }
 
 bool KvCalls::Start(KvCallId id, Call& call, const KvStanding& standing) {
+  if (shared_.now < call.not_before) return false;
   bool follows = false;
   if (!MayStart(id, call, standing, follows)) return false;
   if (!call.at_leader && !follows) {
@@ -106,6 +134,9 @@ bool KvCalls::Start(KvCallId id, Call& call, const KvStanding& standing) {
     return true;
   }
   if (standing.term.IsNone() || !standing.whole) return false;
+  if (sent_bytes_ >= shared_.options.window_bytes && !call.blocking) {
+    return false;
+  }
   Forward(id, call, standing);
   return true;
 }
@@ -163,6 +194,10 @@ void KvCalls::Forward(KvCallId id, Call& call, const KvStanding& standing) {
 }
 
 void KvCalls::Enter(KvCallId id, Call& call, State state) {
+  const size_t bytes =
+      call.blocking ? 0 : call.call.commands.bytes().size() + kCallBytes;
+  if (call.state == State::kSent) sent_bytes_ -= bytes;
+  if (state == State::kSent) sent_bytes_ += bytes;
   if (state == State::kQueued) {
     queued_.insert(id);
   } else {
@@ -190,7 +225,12 @@ void KvCalls::OnAnswers(crdt::LifeId from, const KvAnswers& frame,
     if (!expected || call.leader != from) continue;
     switch (answer.outcome) {
       case Outcome::kRefused:
-        Enter(answer.call, call, State::kQueued);
+        if (shared_.now - call.came > shared_.options.wait && !call.blocking) {
+          Answer(answer.call, call, NoLeader(), standing);
+        } else {
+          call.not_before = shared_.now + kSendAgain;
+          Enter(answer.call, call, State::kQueued);
+        }
         break;
       case Outcome::kWaits:
         if (call.state == State::kSent)
@@ -227,6 +267,7 @@ void KvCalls::OnServed(Leading& leading) {
 bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
   if (standing.term.IsNone() || !standing.whole) return false;
   if (standing.leading == nullptr) {
+    if (crdt::Mutated(crdt::Mutant::kKvAcksAlone)) return true;
     return shared_.state.context().Of(call.leader) >= call.seq;
   }
   const Followers& followers = standing.leading->followers();
@@ -235,7 +276,8 @@ bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
            (followers.count() > 0 || followers.alone());
   }
   if (call.seq > crdt::Seq()) return followers.acked() >= call.seq;
-  return followers.IsConfirmed(call.sign) || followers.alone();
+  return followers.IsConfirmed(call.sign) || followers.alone() ||
+         crdt::Mutated(crdt::Mutant::kKvAnswersUnconfirmed);
 }
 
 void KvCalls::ResolveDone(const KvStanding& standing) {
@@ -263,9 +305,9 @@ void KvCalls::Answer(KvCallId id, Call& call, absl::Status status,
   call.answer.status = std::move(status);
   if (!call.answer.status.ok()) call.answer.replies.Clear();
   call.answer.position = standing.position;
+  Enter(id, call, State::kAnswered);
   if (call.blocking) --blocked_;
   call.blocking = false;
-  Enter(id, call, State::kAnswered);
   Deliver(id);
 }
 
@@ -300,8 +342,13 @@ void KvCalls::OnTermChanged(const KvStanding& standing) {
     const bool sent =
         call.state == State::kSent || call.state == State::kBlocked;
     if (sent && call.blocking) {
+      if (crdt::Mutated(crdt::Mutant::kKvLosesWaiters)) continue;
       if (call.term != standing.term) Enter(id, call, State::kQueued);
     } else if (sent && call.leader != standing.term.leader) {
+      if (crdt::Mutated(crdt::Mutant::kKvResendsForward)) {
+        Enter(id, call, State::kQueued);
+        continue;
+      }
       Answer(id, call,
              absl::AbortedError("outcome unknown: the leader that had the call "
                                 "leads no more, and did not answer"),
@@ -330,6 +377,8 @@ void KvCalls::Run(const KvStanding& standing) {
 }
 
 void KvCalls::Tick(const KvStanding& standing) {
+  if (shared_.now < next_tick_) return;
+  next_tick_ = shared_.now + kTickEvery;
   std::vector<KvCallId> late;
   for (const auto& [id, call] : calls_) {
     // A pop that was sent waits as long as it was asked to.
@@ -362,18 +411,19 @@ void KvCalls::Tick(const KvStanding& standing) {
                                     "(min_position) in time"),
              standing);
     } else {
-      Answer(id, call,
-             absl::UnavailableError("the keyspace has no leader here yet"),
-             standing);
+      Answer(id, call, NoLeader(), standing);
     }
   }
 }
 
 std::vector<KvForward> KvCalls::Blocked() const {
   std::vector<KvForward> blocked;
+  size_t bytes = 0;
   for (const auto& [id, call] : calls_) {
     if (!call.blocking) continue;
     if (call.state != State::kSent && call.state != State::kBlocked) continue;
+    bytes += call.call.commands.bytes().size() + 64;
+    if (bytes > kMaxBlockedBytes) break;
     blocked.push_back(ForwardOf(id, call, call.term));
     blocked.back().again = true;
   }

@@ -51,6 +51,14 @@ KvPosition ReplicatedKeyspace::position() const {
   return {term, shared_.state.context().Of(term.leader)};
 }
 
+bool ReplicatedKeyspace::Has(const KvPosition& position) const {
+  if (shared_.state.context().Of(position.term.leader) >= position.seq) {
+    return true;
+  }
+  return following_.has_value() &&
+         following_->state() == Following::State::kExchanging;
+}
+
 bool ReplicatedKeyspace::IsReadable() const {
   if (leading_.has_value()) return true;
   if (!was_whole_) return false;
@@ -68,7 +76,8 @@ KvStanding ReplicatedKeyspace::Standing() {
     standing.term = leading_->term();
     standing.whole = true;
     standing.leading = &*leading_;
-  } else if (following_.has_value() && following_->whole()) {
+  } else if (following_.has_value() && following_->whole() &&
+             !following_->left()) {
     standing.term = following_->term();
     standing.whole = true;
   }
@@ -251,7 +260,9 @@ void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
     following_->Flush();
     more_ |= following_->joining();
   }
-  calls_.Run(Standing());
+  const KvStanding standing = Standing();
+  if (standing.whole) seen_ = standing.position;
+  calls_.Run(standing);
   if (leading_.has_value()) {
     calls_.OnServed(*leading_);
     more_ |= leading_->Flush();
@@ -365,12 +376,13 @@ void ReplicatedKeyspace::OnInvitation(crdt::LifeId from,
   const Term& term = frame.term;
   if (term.leader != from || term.number > KnownNumber() + kMaxLeap) return;
   known_ = std::max(known_, term.number);
-  if (term < promised_ || leading_.has_value()) return Refuse(from, term);
+  const bool lower =
+      term < promised_ && !crdt::Mutated(crdt::Mutant::kKvFollowsLower);
+  if (lower || leading_.has_value()) return Refuse(from, term);
   if (following_.has_value() && following_->term() == term) {
-    if (following_->state() != Following::State::kPromised) return;
-  } else if (!shared_.reaches(from)) {
-    return;
+    return following_->OnInvited();
   }
+  if (!shared_.reaches(from)) return;
   Follow(term, Following::State::kAsked);
 }
 
@@ -384,15 +396,19 @@ void ReplicatedKeyspace::OnFollowRequest(crdt::LifeId from,
 
 void ReplicatedKeyspace::OnTermBase(crdt::LifeId from,
                                     const KvTermBase& frame) {
-  if (frame.term < promised_) return Refuse(from, frame.term);
-  if (!following_.has_value() || following_->term() != frame.term) return;
+  if (!following_.has_value() || following_->term() != frame.term) {
+    if (frame.term < promised_) Refuse(from, frame.term);
+    return;
+  }
   following_->OnTermBase(frame);
 }
 
 void ReplicatedKeyspace::OnMutations(crdt::LifeId from,
                                      const KvMutations& frame) {
-  if (frame.term < promised_) return Refuse(from, frame.term);
-  if (!following_.has_value() || following_->term() != frame.term) return;
+  if (!following_.has_value() || following_->term() != frame.term) {
+    if (frame.term < promised_) Refuse(from, frame.term);
+    return;
+  }
   following_->OnMutations(frame);
 }
 
