@@ -36,6 +36,8 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       router(streams, membership, replication),
       interest(streams, crdt::StreamKind::kInterest),
       pubsub(options.pubsub, interest),
+      keyspace(options.keyspace, life, seed ^ 0xc2b2ae3d27d4eb4fu,
+               [this](crdt::LifeId to) { return router.Reaches(to); }),
       gate(streams, membership, replication),
       evictions(roll, membership, orders),
       last_tick_(now.mono),
@@ -53,6 +55,7 @@ void Replica::Impl::SetTime(Now now, absl::Duration stalled) {
   streams.SetTime(now, stalled);
   roll.store().SetTime(now.wall_us);
   pubsub.SetTime(now.mono);
+  keyspace.SetTime(now, stalled);
 }
 
 void Replica::Impl::Begin(Now now) {
@@ -74,11 +77,12 @@ void Replica::Impl::End() {
     membership.SetPresenceSeq(own->stream().vv);
   }
   FlushPubSub();
+  FlushKeyspace();
   replication.Pump(out);
   hub.Flush(streams.now(), out);
   out.more_work |= roll.has_losers() || !roll.idle() || hub.has_work() ||
                    replication.has_work() || pubsub.has_work() ||
-                   evictions.has_work() ||
+                   keyspace.has_work() || evictions.has_work() ||
                    (sessions.has_value() && sessions->has_work());
 }
 
@@ -92,6 +96,7 @@ void Replica::Impl::HandleEvent(const MembershipEvent& event) {
   using Kind = MembershipEvent::Kind;
   out.members_changed = true;
   up_is_known_ = false;
+  peers_are_known_ = false;
   if (event.kind != Kind::kAdmitted && event.kind != Kind::kJoined) {
     gate.Disturbed();
   }
@@ -199,15 +204,20 @@ void Replica::Impl::Tick(Now now) {
   out.may_write |= std::exchange(writers_wait_, false);
   hub.Tick(now, out);
   pubsub.Tick();
+  if (!peers_are_known_) keyspace.SetPeers(KeyspacePeers());
+  peers_are_known_ = true;
+  keyspace.Tick();
   gate.Tick(sessions.has_value() && sessions->has_lapsed(), out);
   orders.Tick(now.mono, out);
   out.more_work |= RunDeadlines();
   if (now.mono >= next_upkeep_) {
     next_upkeep_ = now.mono + kUpkeep;
+    peers_are_known_ = false;
     Forget();
     TellOfDroppedRecords();
   }
   CheckReady();
+  CheckLeave();
   if (now.mono >= exit_at_) out.exit = absl::OkStatus();
   End();
 }
@@ -276,6 +286,7 @@ void Replica::Impl::CheckReady() {
   replication.StopCatchingUp();
   ready = true;
   out.ready_changed = true;
+  keyspace.SetReady(membership.self().incarnation);
 }
 
 void Replica::Impl::RunJobs(Now now) {
@@ -291,6 +302,7 @@ void Replica::Impl::RunJobs(Now now) {
     more |= evictions.RunJob(*sessions, out);
   }
   more |= pubsub.RunJob(out.messages);
+  more |= keyspace.RunJob();
   more |= RunDeadlines();
   End();
   out.more_work |= more;
@@ -357,6 +369,13 @@ void Replica::Impl::Drain() {
   draining = true;
   ready = false;
   out.ready_changed = true;
+  keyspace.Drain();
+  CheckLeave();
+}
+
+void Replica::Impl::CheckLeave() {
+  if (!draining || leaving_ || !keyspace.IsDrained()) return;
+  leaving_ = true;
   exit_at_ = streams.now().mono + kFarewell;
   membership.Leave(streams.now(), out);
 }

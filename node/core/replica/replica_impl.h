@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "node/core/keyspace/replicated_keyspace.h"
 #include "node/core/membership/membership.h"
 #include "node/core/presence/local_sessions.h"
 #include "node/core/presence/own_stream.h"
@@ -60,6 +61,9 @@ class Replica::Impl {
   // What pub/sub has to say, and who is up to hear it.
   void FlushPubSub();
   std::vector<Confirmations::Up> UpWithInterest() const;
+  // The same of the keyspace; see replica_keyspace.cc.
+  void FlushKeyspace();
+  std::vector<KvPeer> KeyspacePeers() const;
 
   const Options options;
   Output out;
@@ -71,6 +75,7 @@ class Replica::Impl {
   Router router;
   InterestState interest;
   PubSub pubsub;
+  ReplicatedKeyspace keyspace;
   LeaveGate gate;
   Orders orders;
   Evictions evictions;
@@ -94,11 +99,15 @@ class Replica::Impl {
   void Forget();
   void TellOfDroppedRecords();
   void CheckReady();
+  // Once nothing is lost by it, a draining node leaves.
+  void CheckLeave();
 
   SliceCursor<crdt::StreamId> ages_next_;
-  bool writers_wait_ = false;  // They are to be told that they may go on,
-  bool writer_went_ = false;   // and one of them has, since the last tick.
-  bool up_is_known_ = false;   // To pub/sub.
+  bool writers_wait_ = false;     // They are to be told that they may go on,
+  bool writer_went_ = false;      // and one of them has, since the last tick.
+  bool up_is_known_ = false;      // To pub/sub.
+  bool peers_are_known_ = false;  // To the keyspace.
+  bool leaving_ = false;          // Peers have been told.
   bool joined_ = false;
   bool alone_ = false;
   Instant last_tick_;

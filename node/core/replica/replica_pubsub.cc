@@ -1,5 +1,6 @@
 // The calls of pub/sub, and what the replica does for it at the end of a step.
 #include <utility>
+#include <variant>
 
 #include "node/core/replica/replica.h"
 #include "node/core/replica/replica_impl.h"
@@ -78,7 +79,9 @@ void Replica::Impl::FlushPubSub() {
   std::vector<PubSubMail> mail;
   pubsub.Flush(mail, out.subscribed);
   for (PubSubMail& item : mail) {
-    router.Send(item.to, std::move(item.body), out);
+    std::visit(
+        [&](auto& body) { router.Send(item.to, std::move(body), out); },
+        item.body);
   }
 }
 
@@ -86,13 +89,15 @@ void Replica::Impl::OnRouted(LinkId link, RoutedFrame frame) {
   if (!router.Receive(link, frame, out)) return;
   struct Visitor {
     PubSub& pubsub;
+    ReplicatedKeyspace& keyspace;
     crdt::LifeId from;
     void operator()(const MailFrame& f) { pubsub.OnMail(from, f); }
     void operator()(const MailAck& f) { pubsub.OnMailAck(from, f); }
     void operator()(const InterestApplied& f) { pubsub.OnApplied(from, f); }
     void operator()(const InterestAsk&) { pubsub.OnAsk(from); }
+    void operator()(KvBody& f) { keyspace.OnFrame(from, std::move(f)); }
   };
-  std::visit(Visitor{pubsub, frame.from}, frame.body);
+  std::visit(Visitor{pubsub, keyspace, frame.from}, frame.body);
 }
 
 }  // namespace muster::core

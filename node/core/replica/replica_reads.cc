@@ -282,6 +282,7 @@ StatusView Replica::Impl::Status() const {
   for (auto& counter : membership.Counters()) view.counters.push_back(counter);
   for (auto& counter : pubsub.Counters()) view.counters.push_back(counter);
   for (auto& counter : router.Counters()) view.counters.push_back(counter);
+  for (auto& counter : keyspace.Counters()) view.counters.push_back(counter);
   const WatchCounters& watch = hub.counters();
   view.counters.insert(
       view.counters.end(),

@@ -20,9 +20,15 @@ LinkId Router::WayTo(crdt::LifeId life, LinkId from) const {
   return nearest != 0 ? nearest : direct;
 }
 
+bool Router::Reaches(crdt::LifeId life) const {
+  const LinkId way = WayTo(life, 0);
+  return way != 0 && replication_.IsHeard(way);
+}
+
 bool Router::Forward(RoutedFrame frame, LinkId from, Output& out) {
   const LinkId way = WayTo(frame.to, from);
-  if (way == 0) {
+  const bool keys = std::holds_alternative<KvBody>(frame.body);
+  if (way == 0 || (keys && LevelOf(way) < kKeyspaceLevel)) {
     ++counters_.lost;
     return false;
   }

@@ -48,6 +48,8 @@ class Router {
   void OnLinkDown(LinkId link) { levels_.erase(link); }
   uint32_t LevelOf(LinkId link) const;
 
+  // Whether a frame for that life finds a way on which frames come.
+  bool Reaches(crdt::LifeId life) const;
   void Send(crdt::LifeId to, RoutedFrame::Body body, Output& out);
   // A routed frame that came by a link. True: it is for this node.
   bool Receive(LinkId link, RoutedFrame& frame, Output& out);

@@ -1,0 +1,409 @@
+#include "node/core/keyspace/followers.h"
+
+#include <algorithm>
+
+#include "crdt/mutant.h"
+
+namespace muster::core {
+namespace {
+
+constexpr crdt::MutationLog::StreamIdx kOwn = 0;
+// A follower that applies nothing of what it was sent for so long is sent it
+// again.
+constexpr absl::Duration kSendAgain = absl::Milliseconds(500);
+// Frames of exchanges in one step.
+constexpr size_t kExchangeFrames = 16;
+// Answers in one frame, in bytes about.
+constexpr size_t kAnswerBytes = 256 << 10;
+// Served pops that the next leader may have to know of.
+constexpr size_t kServedKept = 10'000;
+// Numbers whose times of sending are kept: a beat each.
+constexpr size_t kNumbersKept = 64;
+
+}  // namespace
+
+Followers::Followers(KvShared& shared, const Term& term,
+                     const kv::Context& base, const crdt::MutationLog& log)
+    : shared_(shared), term_(term), base_(base), log_(log) {
+  sent_.emplace_back(number_, shared_.now);
+  CountAcked();
+}
+
+// ---------------------------------------------------------------- who follows
+
+void Followers::Enter(Follower& follower, State state) {
+  if (follower.state == State::kFollowing) follower.since = shared_.now;
+  follower.state = state;
+  follower.source.reset();
+  follower.in_flight.clear();
+  follower.in_flight_bytes = 0;
+}
+
+Followers::Follower& Followers::Find(crdt::LifeId life) {
+  const auto [at, added] = followers_.try_emplace(life);
+  if (added) at->second.since = shared_.now;
+  return at->second;
+}
+
+bool Followers::StandsInLog(const kv::Context& context) const {
+  const crdt::Seq seq = context.Of(shared_.self);
+  if (!log_.Reaches(kOwn, seq) || seq < base_.Of(shared_.self)) return false;
+  kv::Context up_to_here = base_;
+  up_to_here.Cover(shared_.self, seq);
+  return up_to_here == context;
+}
+
+void Followers::OnPromised(crdt::LifeId life, const kv::Context& context) {
+  // What it has was taken in.
+  (void)OnFollowRequest(life, context);
+}
+
+bool Followers::OnFollowRequest(crdt::LifeId life, const kv::Context& context) {
+  if (!shared_.state.context().Contains(context)) return false;
+  Follower& follower = Find(life);
+  follower.invited = shared_.now;
+  if (StandsInLog(context)) {
+    FollowByLog(life, follower, context.Of(shared_.self));
+    return true;
+  }
+  Enter(follower, State::kAsked);
+  shared_.Send(life, KvTermBase{term_, base_, false, {}});
+  return true;
+}
+
+void Followers::FollowByLog(crdt::LifeId life, Follower& follower,
+                            crdt::Seq seq) {
+  Enter(follower, State::kFollowing);
+  follower.cursor = {seq};
+  follower.applied = seq;
+  follower.progress = shared_.now;
+  follower.beat = kLongAgo;
+  dirty_ = true;
+  shared_.Send(life, KvTermBase{term_, base_, true, seq});
+}
+
+bool Followers::IsFollowing(crdt::LifeId life) const {
+  const auto at = followers_.find(life);
+  return at != followers_.end() && at->second.state == State::kFollowing;
+}
+
+uint32_t Followers::count() const {
+  return static_cast<uint32_t>(std::count_if(
+      followers_.begin(), followers_.end(),
+      [](const auto& f) { return f.second.state == State::kFollowing; }));
+}
+
+bool Followers::AnyCanFollow() const {
+  for (const auto& [life, peer] : shared_.peers.all()) {
+    if (!peer.up || shared_.peers.IsOut(life)) continue;
+    const auto at = followers_.find(life);
+    if (at == followers_.end()) return true;
+    const Follower& follower = at->second;
+    if (follower.state == State::kFollowing) return true;
+    if (shared_.now - follower.since < kCatchesUp) return true;
+  }
+  return false;
+}
+
+// --------------------------------------------------------------------- time
+
+void Followers::Tick() {
+  for (auto at = followers_.begin(); at != followers_.end();) {
+    at = shared_.peers.IsUp(at->first) ? std::next(at) : followers_.erase(at);
+  }
+  for (const auto& [life, peer] : shared_.peers.all()) {
+    if (!peer.up) continue;
+    Follower& follower = Find(life);
+    const Instant heard = std::max(shared_.peers.HeardAt(life), follower.since);
+    if (shared_.now - heard > KvPeers::kPatience) {
+      shared_.peers.SetOut(life);
+      if (follower.state != State::kAsked) Enter(follower, State::kAsked);
+    }
+    if (follower.state == State::kAsked &&
+        shared_.now - follower.invited >= kAskAgain) {
+      follower.invited = shared_.now;
+      shared_.Send(life, KvInvitation{term_});
+    }
+    if (follower.state == State::kFollowing && !follower.in_flight.empty() &&
+        shared_.now - follower.progress > kSendAgain) {
+      Rewind(follower);
+    }
+  }
+  CountAcked();
+  dirty_ = true;
+}
+
+void Followers::Rewind(Follower& follower) {
+  follower.in_flight.clear();
+  follower.in_flight_bytes = 0;
+  follower.cursor = {follower.applied};
+  follower.progress = shared_.now;
+  dirty_ = true;
+}
+
+void Followers::OnApplied(crdt::LifeId life, const KvApplied& applied) {
+  const auto at = followers_.find(life);
+  if (at == followers_.end() || applied.term != term_) return;
+  Follower& follower = at->second;
+  follower.question = std::max(follower.question, applied.question);
+  if (applied.number > follower.number) {
+    follower.number = applied.number;
+    follower.answered = shared_.now;
+    const auto sent = std::find_if(
+        sent_.begin(), sent_.end(),
+        [&](const auto& item) { return item.first == applied.number; });
+    if (sent != sent_.end()) follower.answered_sent = sent->second;
+    confirmed_ = std::max(confirmed_, applied.number);
+  }
+  if (follower.state != State::kFollowing) return;
+  if (applied.seq > follower.applied && applied.seq <= log_.last(kOwn)) {
+    follower.applied = applied.seq;
+    follower.progress = shared_.now;
+    while (!follower.in_flight.empty() &&
+           follower.in_flight.front().first <= applied.seq) {
+      follower.in_flight_bytes -= follower.in_flight.front().second;
+      follower.in_flight.pop_front();
+    }
+    dirty_ = true;
+    CountAcked();
+  }
+  if (applied.gap && follower.cursor.at > follower.applied) Rewind(follower);
+}
+
+void Followers::CountAcked() {
+  const crdt::Seq mine = shared_.state.context().Of(shared_.self);
+  if (shared_.options.ack == KvAckPolicy::kLocal) {
+    acked_ = mine;
+    return;
+  }
+  std::vector<crdt::Seq> applied;
+  for (const auto& [life, follower] : followers_) {
+    if (follower.state == State::kFollowing)
+      applied.push_back(follower.applied);
+  }
+  std::sort(applied.rbegin(), applied.rend());
+  if (shared_.options.ack == KvAckPolicy::kMajority) {
+    const size_t others = (shared_.peers.all().size() + 1) / 2;
+    if (others == 0) {
+      acked_ = mine;
+    } else if (applied.size() >= others) {
+      acked_ = std::max(acked_, applied[others - 1]);
+    }
+    return;
+  }
+  if (!AnyCanFollow()) {
+    acked_ = mine;
+  } else if (!applied.empty()) {
+    acked_ = std::max(acked_, applied[0]);
+  }
+}
+
+uint64_t Followers::AskForSign() {
+  sign_wanted_ = true;
+  dirty_ = true;
+  return number_ + 1;
+}
+
+bool Followers::AllAnsweredWithin(absl::Duration age) const {
+  const auto& peers = shared_.peers.all();
+  return std::all_of(peers.begin(), peers.end(), [&](const auto& peer) {
+    const auto at = followers_.find(peer.first);
+    return at != followers_.end() && shared_.now - at->second.answered <= age;
+  });
+}
+
+bool Followers::AllUpAnsweredSince(Instant since) const {
+  const auto& peers = shared_.peers.all();
+  return std::all_of(peers.begin(), peers.end(), [&](const auto& peer) {
+    if (!peer.second.up || shared_.peers.IsOut(peer.first)) return true;
+    const auto at = followers_.find(peer.first);
+    return at != followers_.end() && at->second.answered_sent >= since;
+  });
+}
+
+bool Followers::AllHaveAll() const {
+  return std::all_of(followers_.begin(), followers_.end(), [&](const auto& f) {
+    return f.second.state != State::kFollowing ||
+           f.second.applied == log_.last(kOwn);
+  });
+}
+
+// ------------------------------------------------------------------ exchanges
+
+void Followers::OnExchangeBegin(crdt::LifeId life,
+                                const KvExchangeBegin& begin) {
+  Follower& follower = Find(life);
+  Enter(follower, State::kExchanging);
+  follower.source =
+      std::make_unique<ExchangeSource>(shared_, life, begin, &log_);
+  dirty_ = true;
+}
+
+void Followers::OnExchangeWant(crdt::LifeId life, const KvExchangeWant& want) {
+  const auto at = followers_.find(life);
+  if (at == followers_.end() || at->second.source == nullptr) return;
+  if (at->second.source->exchange() != want.exchange) return;
+  at->second.source->OnWant(want);
+  dirty_ = true;
+}
+
+void Followers::OnExchangeAck(crdt::LifeId life, const KvExchangeAck& ack) {
+  const auto at = followers_.find(life);
+  if (at == followers_.end() || at->second.source == nullptr) return;
+  Follower& follower = at->second;
+  if (follower.source->exchange() != ack.exchange) return;
+  follower.source->OnAck(ack);
+  dirty_ = true;
+  if (!follower.source->over()) return;
+  const bool done = follower.source->done();
+  const crdt::Seq sent = follower.source->sent();
+  if (!done) return Enter(follower, State::kAsked);
+  // It has all up to there, and goes on by the log; it says so itself once it
+  // has joined what came.
+  Enter(follower, State::kFollowing);
+  follower.cursor = {sent};
+  follower.progress = shared_.now;
+}
+
+// -------------------------------------------------------------------- sending
+
+void Followers::Answer(crdt::LifeId life, KvAnswers::Answer answer) {
+  const auto at = followers_.find(life);
+  if (at == followers_.end()) return;
+  at->second.answers.push_back(std::move(answer));
+  dirty_ = true;
+}
+
+const Followers::Run* Followers::ReadRun(
+    const crdt::MutationLog::Cursor& cursor) {
+  if (run_.has_value() && run_->after == cursor.at) return &*run_;
+  Run next;
+  next.after = cursor.at;
+  next.next = cursor;
+  auto run = log_.Read(kOwn, next.next, shared_.options.frame_bytes);
+  if (!run.has_value()) return nullptr;
+  next.first = run->first;
+  next.count = run->count;
+  next.bytes = std::make_shared<std::string>(std::move(run->bytes));
+  run_ = std::move(next);
+  return &*run_;
+}
+
+KvMutations Followers::Beat(crdt::LifeId, Follower& follower) {
+  follower.beat = shared_.now;
+  KvMutations beat;
+  beat.term = term_;
+  beat.first = follower.cursor.at.Next();
+  beat.number = number_;
+  beat.echo = follower.question;
+  beat.time_us = shared_.clock.now_us();
+  return beat;
+}
+
+void Followers::SendMutations(crdt::LifeId life, Follower& follower) {
+  if (!log_.Reaches(kOwn, follower.cursor.at)) {
+    // It is too far behind: it has to exchange.
+    Enter(follower, State::kAsked);
+    shared_.Send(life, KvTermBase{term_, base_, false, {}});
+    return;
+  }
+  while (follower.in_flight_bytes < shared_.options.window_bytes) {
+    const Run* run = ReadRun(follower.cursor);
+    if (run == nullptr) return;
+    KvMutations frame = Beat(life, follower);
+    frame.first = run->first;
+    frame.count = run->count;
+    frame.mutations = run->bytes;
+    follower.cursor = run->next;
+    for (const KvServed& served : served_) {
+      if (served.seq >= run->first && served.seq <= run->next.at) {
+        frame.served.push_back(served);
+      }
+    }
+    if (follower.in_flight.empty()) follower.progress = shared_.now;
+    follower.in_flight.emplace_back(run->next.at, run->bytes->size());
+    follower.in_flight_bytes += run->bytes->size();
+    shared_.Send(life, std::move(frame));
+  }
+}
+
+void Followers::SendAnswers(crdt::LifeId life, Follower& follower) {
+  KvAnswers frame;
+  frame.term = term_;
+  size_t bytes = 0;
+  for (KvAnswers::Answer& answer : follower.answers) {
+    bytes += answer.replies.bytes();
+    frame.answers.push_back(std::move(answer));
+    if (bytes < kAnswerBytes) continue;
+    shared_.Send(life, std::move(frame));
+    frame = KvAnswers{};
+    frame.term = term_;
+    bytes = 0;
+  }
+  follower.answers.clear();
+  if (!frame.answers.empty()) shared_.Send(life, std::move(frame));
+}
+
+bool Followers::FlushOne(crdt::LifeId life, Follower& follower,
+                         size_t& budget) {
+  if (follower.state != State::kFollowing) SendAnswers(life, follower);
+  if (follower.state == State::kExchanging && follower.source != nullptr) {
+    if (shared_.now - follower.beat >= kKvBeat) {
+      shared_.Send(life, Beat(life, follower));
+    }
+    const bool more = follower.source->Pump(budget);
+    if (follower.source->over() && !follower.source->done()) {
+      Enter(follower, State::kAsked);
+    }
+    return more;
+  }
+  if (follower.state != State::kFollowing) return false;
+  const Instant beat = follower.beat;
+  SendMutations(life, follower);
+  if (follower.state != State::kFollowing) return false;
+  SendAnswers(life, follower);
+  const bool sent = follower.beat == shared_.now && beat != shared_.now;
+  if (!sent && (sign_wanted_ || shared_.now - follower.beat >= kKvBeat)) {
+    shared_.Send(life, Beat(life, follower));
+  }
+  return false;
+}
+
+bool Followers::Flush() {
+  CountAcked();
+  if (!dirty_) return false;
+  dirty_ = false;
+  // One sign is asked for at a time; who wants one meanwhile waits for the
+  // next.
+  const bool waits = confirmed_ < number_ && number_ > 1 && sign_wanted_ &&
+                     shared_.now - sent_.back().second < kKvBeat;
+  const bool wanted = sign_wanted_ && !waits;
+  if (wanted || shared_.now - sent_.back().second >= kKvBeat) {
+    ++number_;
+    sent_.emplace_back(number_, shared_.now);
+    if (sent_.size() > kNumbersKept) sent_.pop_front();
+  }
+  sign_wanted_ = wanted;
+  bool more = false;
+  size_t budget = kExchangeFrames;
+  for (auto& [life, follower] : followers_) {
+    more |= FlushOne(life, follower, budget);
+  }
+  sign_wanted_ = waits;
+  dirty_ = waits;
+  while (served_.size() > kServedKept) served_.pop_front();
+  dirty_ |= more;
+  return more;
+}
+
+std::vector<KvFollowerView> Followers::View() const {
+  std::vector<KvFollowerView> view;
+  for (const auto& [life, follower] : followers_) {
+    const State state =
+        shared_.peers.IsOut(life) ? State::kOut : follower.state;
+    view.push_back({life, state, follower.applied, follower.in_flight_bytes});
+  }
+  return view;
+}
+
+}  // namespace muster::core

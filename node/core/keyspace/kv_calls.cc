@@ -1,0 +1,409 @@
+#include "node/core/keyspace/kv_calls.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "crdt/mutant.h"
+
+namespace muster::core {
+
+using Outcome = KvAnswers::Outcome;
+
+// ---------------------------------------------------------------- coming in
+
+KvCallId KvCalls::Add(KvCall call) {
+  const KvCallId id = next_id_++;
+  Call& added = calls_[id];
+  added.call = std::move(call);
+  added.came = added.since = shared_.now;
+  added.ticket = shared_.clock.now_us();
+  added.answer.call = id;
+  Classify(added);
+  if (added.call.connection != 0) {
+    connections_[added.call.connection].push_back(id);
+  }
+  const bool full =
+      added.blocking ? blocked_ >= shared_.options.max_blocked
+                     : calls_.size() - blocked_ > shared_.options.max_waiting;
+  if (added.blocking) ++blocked_;
+  if (full) {
+    const char* flag = added.blocking ? " pops wait (--kv-max-blocked)"
+                                      : " calls wait (--kv-max-waiting)";
+    const size_t limit = added.blocking ? shared_.options.max_blocked
+                                        : shared_.options.max_waiting;
+    Answer(id, added,
+           absl::ResourceExhaustedError(
+               absl::StrCat("this node has reached its limit: ", limit, flag)),
+           {});
+    return id;
+  }
+  queued_.insert(id);
+  return id;
+}
+
+void KvCalls::Classify(Call& call) const {
+  call.at_leader = call.call.atomic || call.call.leader_reads ||
+                   shared_.options.leader_reads;
+  commands::CommandReader reader(call.call.commands);
+  std::vector<absl::string_view> argv;
+  while (reader.Next(argv)) {
+    const commands::Command* command = commands::FindCommand(argv[0]);
+    if (command == nullptr) continue;
+    if (command->Has(commands::kWrite)) call.at_leader = true;
+    if (command->Has(commands::kBlocking) && !call.call.atomic &&
+        call.call.commands.count() == 1) {
+      call.blocking = true;
+    }
+  }
+}
+
+void KvCalls::Withdraw(KvCallId id) {
+  const auto at = calls_.find(id);
+  if (at == calls_.end() || at->second.state == State::kAnswered) return;
+  Call& call = at->second;
+  if (call.blocking &&
+      (call.state == State::kSent || call.state == State::kBlocked)) {
+    shared_.Send(call.leader, KvWithdraw{id});
+  }
+  // Nobody is told.
+  call.answer.call = 0;
+  Answer(id, call, absl::CancelledError(), {});
+}
+
+// ----------------------------------------------------------------- starting
+
+// In the order of its connection. `follows`: something before it was sent to
+// the leader and is not answered, so that it has to go there, too.
+bool KvCalls::MayStart(KvCallId id, const Call& call,
+                       const KvStanding& standing, bool& follows) const {
+  follows = false;
+  if (call.call.connection == 0) return true;
+  for (const KvCallId before : connections_.at(call.call.connection)) {
+    if (before == id) return true;
+    const Call& earlier = calls_.at(before);
+    if (earlier.state == State::kAnswered) continue;
+    if (earlier.state == State::kQueued || earlier.blocking) return false;
+    if (earlier.term != standing.term) return false;
+    follows = true;
+  }
+  return true;
+}
+
+bool KvCalls::Start(KvCallId id, Call& call, const KvStanding& standing) {
+  bool follows = false;
+  if (!MayStart(id, call, standing, follows)) return false;
+  if (!call.at_leader && !follows) {
+    if (!standing.readable || standing.position < call.call.min_position) {
+      return false;
+    }
+    ReadHere(call, standing);
+    Answer(id, call, absl::OkStatus(), standing);
+    return true;
+  }
+  if (standing.leading != nullptr) {
+    if (!standing.leading->CanExecute()) return false;
+    ExecuteHere(id, call, standing);
+    return true;
+  }
+  if (standing.term.IsNone() || !standing.whole) return false;
+  Forward(id, call, standing);
+  return true;
+}
+
+void KvCalls::ReadHere(Call& call, const KvStanding&) {
+  const commands::Environment env =
+      shared_.Environment(commands::Blocking::kNever);
+  commands::Session session{call.call.db};
+  commands::CommandReader reader(call.call.commands);
+  std::vector<absl::string_view> argv;
+  while (reader.Next(argv)) {
+    commands::Reply reply;
+    const commands::Command* command = commands::Check(argv, env, reply);
+    if (command != nullptr) {
+      commands::Execute(*command, argv, session, env, shared_.state, nullptr,
+                        reply);
+    }
+    call.answer.replies.Append(reply);
+  }
+}
+
+KvForward KvCalls::ForwardOf(KvCallId id, const Call& call,
+                             const Term& term) const {
+  return {term,
+          id,
+          call.ticket,
+          call.call.db,
+          call.call.atomic,
+          call.again,
+          call.call.commands,
+          call.call.watched};
+}
+
+void KvCalls::ExecuteHere(KvCallId id, Call& call, const KvStanding& standing) {
+  Leading::Done done =
+      standing.leading->Execute(ForwardOf(id, call, standing.term));
+  call.leader = shared_.self;
+  call.term = standing.term;
+  if (done.outcome == Outcome::kWaits) {
+    call.again = true;
+    return Enter(id, call, State::kBlocked);
+  }
+  call.seq = done.seq;
+  call.sign = done.sign;
+  call.answer.replies = std::move(done.replies);
+  Enter(id, call, State::kDone);
+}
+
+void KvCalls::Forward(KvCallId id, Call& call, const KvStanding& standing) {
+  shared_.Send(standing.term.leader, ForwardOf(id, call, standing.term));
+  call.leader = standing.term.leader;
+  call.term = standing.term;
+  call.again = call.blocking;
+  Enter(id, call, State::kSent);
+}
+
+void KvCalls::Enter(KvCallId id, Call& call, State state) {
+  if (state == State::kQueued) {
+    queued_.insert(id);
+  } else {
+    queued_.erase(id);
+  }
+  call.since = shared_.now;
+  if (state == State::kDone) {
+    done_.insert(id);
+  } else {
+    done_.erase(id);
+  }
+  call.state = state;
+}
+
+// ---------------------------------------------------------------- answering
+
+void KvCalls::OnAnswers(crdt::LifeId from, const KvAnswers& frame,
+                        const KvStanding& standing) {
+  for (const KvAnswers::Answer& answer : frame.answers) {
+    const auto at = calls_.find(answer.call);
+    if (at == calls_.end()) continue;
+    Call& call = at->second;
+    const bool expected =
+        call.state == State::kSent || call.state == State::kBlocked;
+    if (!expected || call.leader != from) continue;
+    switch (answer.outcome) {
+      case Outcome::kRefused:
+        Enter(answer.call, call, State::kQueued);
+        break;
+      case Outcome::kWaits:
+        if (call.state == State::kSent)
+          Enter(answer.call, call, State::kBlocked);
+        break;
+      case Outcome::kDone:
+        // What changed nothing may be asked again, if the term is over.
+        if (answer.seq == crdt::Seq() &&
+            (frame.term != standing.term || !standing.whole)) {
+          Enter(answer.call, call, State::kQueued);
+          break;
+        }
+        call.seq = answer.seq;
+        call.answer.replies = answer.replies;
+        Enter(answer.call, call, State::kDone);
+        break;
+    }
+  }
+}
+
+void KvCalls::OnServed(Leading& leading) {
+  for (KvAnswers::Answer& answer : leading.TakeServed()) {
+    const auto at = calls_.find(answer.call);
+    if (at == calls_.end() || at->second.state != State::kBlocked) continue;
+    Call& call = at->second;
+    call.seq = answer.seq;
+    call.answer.replies = std::move(answer.replies);
+    if (call.seq == crdt::Seq()) call.sign = leading.followers().AskForSign();
+    Enter(answer.call, call, State::kDone);
+  }
+}
+
+// Whether what the call wrote is where it has to be, under the present term.
+bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
+  if (standing.term.IsNone() || !standing.whole) return false;
+  if (standing.leading == nullptr) {
+    return shared_.state.context().Of(call.leader) >= call.seq;
+  }
+  const Followers& followers = standing.leading->followers();
+  if (call.leader != shared_.self) {
+    return shared_.state.context().Of(call.leader) >= call.seq &&
+           (followers.count() > 0 || followers.alone());
+  }
+  if (call.seq > crdt::Seq()) return followers.acked() >= call.seq;
+  return followers.IsConfirmed(call.sign) || followers.alone();
+}
+
+void KvCalls::ResolveDone(const KvStanding& standing) {
+  for (auto at = done_.begin(); at != done_.end();) {
+    const KvCallId id = *at++;
+    Call& call = calls_.at(id);
+    if (call.seq == crdt::Seq() && call.leader == shared_.self &&
+        call.term != standing.term) {
+      // Nothing was changed, and nobody confirmed it in time.
+      call.answer.replies.Clear();
+      Enter(id, call, State::kQueued);
+      continue;
+    }
+    if (IsCovered(call, standing)) {
+      Answer(id, call, absl::OkStatus(), standing);
+    } else if (call.term == standing.term) {
+      // What comes after it in this term is not further.
+      return;
+    }
+  }
+}
+
+void KvCalls::Answer(KvCallId id, Call& call, absl::Status status,
+                     const KvStanding& standing) {
+  call.answer.status = std::move(status);
+  if (!call.answer.status.ok()) call.answer.replies.Clear();
+  call.answer.position = standing.position;
+  if (call.blocking) --blocked_;
+  call.blocking = false;
+  Enter(id, call, State::kAnswered);
+  Deliver(id);
+}
+
+void KvCalls::Deliver(KvCallId id) {
+  const KvConnection connection = calls_.at(id).call.connection;
+  const auto hand_out = [this](KvCallId which) {
+    const auto at = calls_.find(which);
+    if (at->second.answer.call != 0) {
+      shared_.answers.push_back(std::move(at->second.answer));
+    }
+    calls_.erase(at);
+  };
+  if (connection == 0) return hand_out(id);
+  std::deque<KvCallId>& order = connections_.at(connection);
+  while (!order.empty() && calls_.at(order.front()).state == State::kAnswered) {
+    hand_out(order.front());
+    order.pop_front();
+  }
+  if (order.empty()) connections_.erase(connection);
+}
+
+// --------------------------------------------------------------------- time
+
+// A term has begun here: what the leader before did not answer is settled.
+void KvCalls::OnTermChanged(const KvStanding& standing) {
+  std::vector<KvCallId> ids;
+  for (const auto& [id, call] : calls_) ids.push_back(id);
+  for (const KvCallId id : ids) {
+    const auto at = calls_.find(id);
+    if (at == calls_.end()) continue;
+    Call& call = at->second;
+    const bool sent =
+        call.state == State::kSent || call.state == State::kBlocked;
+    if (sent && call.blocking) {
+      if (call.term != standing.term) Enter(id, call, State::kQueued);
+    } else if (sent && call.leader != standing.term.leader) {
+      Answer(id, call,
+             absl::AbortedError("outcome unknown: the leader that had the call "
+                                "leads no more, and did not answer"),
+             standing);
+    } else if (call.state == State::kDone && call.seq > crdt::Seq() &&
+               shared_.state.context().Of(call.leader) < call.seq) {
+      Answer(id, call,
+             absl::AbortedError("outcome unknown: the leader that executed the "
+                                "call leads no more"),
+             standing);
+    }
+  }
+}
+
+void KvCalls::Run(const KvStanding& standing) {
+  if (standing.whole && (term_ != standing.term || !whole_)) {
+    OnTermChanged(standing);
+  }
+  term_ = standing.term;
+  whole_ = standing.whole;
+  for (auto at = queued_.begin(); at != queued_.end();) {
+    const KvCallId id = *at++;
+    Start(id, calls_.at(id), standing);
+  }
+  if (!done_.empty()) ResolveDone(standing);
+}
+
+void KvCalls::Tick(const KvStanding& standing) {
+  std::vector<KvCallId> late;
+  for (const auto& [id, call] : calls_) {
+    // A pop that was sent waits as long as it was asked to.
+    const bool once = call.state == State::kQueued && !call.again;
+    const Instant since = once ? call.came : call.since;
+    if (shared_.now - since <= shared_.options.wait) continue;
+    if (call.state == State::kAnswered || call.state == State::kBlocked) {
+      continue;
+    }
+    if (call.state == State::kSent && call.blocking) continue;
+    late.push_back(id);
+  }
+  for (const KvCallId id : late) {
+    const auto at = calls_.find(id);
+    if (at == calls_.end() || at->second.state == State::kAnswered) continue;
+    Call& call = at->second;
+    if (call.state != State::kQueued) {
+      Answer(id, call,
+             absl::AbortedError(
+                 "outcome unknown: the call was not acknowledged in time"),
+             standing);
+    } else if (!call.at_leader && !standing.readable) {
+      Answer(id, call,
+             absl::UnavailableError(
+                 "LOADING this node catches up with the keyspace"),
+             standing);
+    } else if (!call.at_leader) {
+      Answer(id, call,
+             absl::UnavailableError("this node has not come to the position "
+                                    "(min_position) in time"),
+             standing);
+    } else {
+      Answer(id, call,
+             absl::UnavailableError("the keyspace has no leader here yet"),
+             standing);
+    }
+  }
+}
+
+std::vector<KvForward> KvCalls::Blocked() const {
+  std::vector<KvForward> blocked;
+  for (const auto& [id, call] : calls_) {
+    if (!call.blocking) continue;
+    if (call.state != State::kSent && call.state != State::kBlocked) continue;
+    blocked.push_back(ForwardOf(id, call, call.term));
+    blocked.back().again = true;
+  }
+  return blocked;
+}
+
+void KvCalls::RefuseAll() {
+  std::vector<KvCallId> ids;
+  for (const auto& [id, call] : calls_) ids.push_back(id);
+  for (const KvCallId id : ids) {
+    const auto at = calls_.find(id);
+    if (at == calls_.end() || at->second.state == State::kAnswered) continue;
+    const bool queued =
+        at->second.state == State::kQueued || at->second.blocking;
+    if (at->second.state == State::kBlocked) {
+      shared_.Send(at->second.leader, KvWithdraw{id});
+    }
+    Answer(id, at->second,
+           queued ? absl::UnavailableError("the node is draining; use another")
+                  : absl::AbortedError("outcome unknown: the node is draining"),
+           {});
+  }
+}
+
+bool KvCalls::AnyUnderWay() const {
+  for (const auto& [id, call] : calls_) {
+    if (call.state == State::kDone) return true;
+    if (call.state == State::kSent && !call.blocking) return true;
+  }
+  return false;
+}
+
+}  // namespace muster::core

@@ -1,0 +1,121 @@
+// The calls of this node's clients: where each is run, and when it is answered.
+//
+//             reads alone                       run here, answered
+//   kQueued ---------------> (this node)
+//      |  \--- this node leads ---> executed ---> kDone --acked--> answered
+//      |
+//      +--- another leads --> kSent --reply, seq--> kDone --applied--> answered
+//      ^                        |  \--waits--> kBlocked --reply--> kDone
+//      +------ refused ---------+
+//
+// A call that left this node is sent again only if the leader refused it, or if
+// it is a pop: the leaders know which were served. When another leader's term
+// begins, whatever the one before has not answered is ABORTED. What was not
+// executed for KeyspaceOptions::wait is UNAVAILABLE.
+//
+// Calls of one connection start in order: one that follows an unanswered call
+// goes where that went, and none follows a pop that waits. They are answered in
+// order, too.
+//
+// Invariant: a call is answered once, or withdrawn.
+// Cost: O(log calls) a call; each change of who leads looks at all.
+// Threads: the core's.
+#ifndef MUSTER_NODE_CORE_KEYSPACE_KV_CALLS_H_
+#define MUSTER_NODE_CORE_KEYSPACE_KV_CALLS_H_
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "node/core/keyspace/kv_shared.h"
+#include "node/core/keyspace/leading.h"
+#include "node/core/keyspace_calls.h"
+#include "node/core/keyspace_frames.h"
+
+namespace muster::core {
+
+// How this node stands: what decides where a call may run.
+struct KvStanding {
+  Term term;                   // None: there is no leader.
+  bool whole = false;          // Follows it whole, or leads.
+  bool readable = false;       // The state may be read.
+  Leading* leading = nullptr;  // This node leads.
+  KvPosition position;
+};
+
+class KvCalls {
+ public:
+  explicit KvCalls(KvShared& shared) : shared_(shared) {}
+
+  KvCallId Add(KvCall call);
+  void Withdraw(KvCallId id);
+  void OnAnswers(crdt::LifeId from, const KvAnswers& frame,
+                 const KvStanding& standing);
+  // Pops that waited at this node, and were served or are due.
+  void OnServed(Leading& leading);
+  // Starts and answers what may be by now. After each step.
+  void Run(const KvStanding& standing);
+  void Tick(const KvStanding& standing);
+
+  // Pops that wait at a leader, for the next one.
+  std::vector<KvForward> Blocked() const;
+  // Everything that waits is refused: the node leaves.
+  void RefuseAll();
+  size_t waiting() const { return calls_.size(); }
+  size_t blocked() const { return blocked_; }
+  // Calls that left this node, or were executed here, and are not answered.
+  bool AnyUnderWay() const;
+
+ private:
+  enum class State : uint8_t { kQueued, kSent, kBlocked, kDone, kAnswered };
+  struct Call {
+    KvCall call;
+    State state = State::kQueued;
+    bool at_leader = false;  // It writes, waits, or must be read there.
+    bool blocking = false;
+    bool again = false;  // A pop that was sent before.
+    uint64_t ticket = 0;
+    Instant came{0};
+    Instant since{0};     // In its state.
+    crdt::LifeId leader;  // Where it was sent, or executed,
+    Term term;            // in which term.
+    crdt::Seq seq;
+    uint64_t sign = 0;
+    KvAnswer answer;
+  };
+  using Calls = std::map<KvCallId, Call>;
+
+  void Classify(Call& call) const;
+  bool MayStart(KvCallId id, const Call& call, const KvStanding& standing,
+                bool& follows) const;
+  bool Start(KvCallId id, Call& call, const KvStanding& standing);
+  void ReadHere(Call& call, const KvStanding& standing);
+  void ExecuteHere(KvCallId id, Call& call, const KvStanding& standing);
+  void Forward(KvCallId id, Call& call, const KvStanding& standing);
+  KvForward ForwardOf(KvCallId id, const Call& call, const Term& term) const;
+  void Enter(KvCallId id, Call& call, State state);
+  void OnTermChanged(const KvStanding& standing);
+  bool IsCovered(const Call& call, const KvStanding& standing) const;
+  void ResolveDone(const KvStanding& standing);
+  void Answer(KvCallId id, Call& call, absl::Status status,
+              const KvStanding& standing);
+  void Deliver(KvCallId id);
+
+  KvShared& shared_;
+  KvCallId next_id_ = 1;
+  Calls calls_;
+  std::set<KvCallId> queued_;
+  std::set<KvCallId> done_;  // Replied, not acknowledged.
+  std::map<KvConnection, std::deque<KvCallId>> connections_;
+  size_t blocked_ = 0;
+  Term term_;  // As it was when calls were looked at last.
+  bool whole_ = false;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_KEYSPACE_KV_CALLS_H_

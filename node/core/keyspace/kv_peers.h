@@ -1,0 +1,80 @@
+// The other members, as the keyspace needs to know them: who is up, and who is
+// *out*.
+//
+// Who has left a proposal or its leader unanswered for kPatience is out, until
+// a frame of it comes: it is not waited for, and does not count as one that
+// could follow.
+//
+// Cost: O(log members) a look-up. Limits: kMaxMembers. Threads: the core's.
+#ifndef MUSTER_NODE_CORE_KEYSPACE_KV_PEERS_H_
+#define MUSTER_NODE_CORE_KEYSPACE_KV_PEERS_H_
+
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "crdt/types.h"
+#include "node/core/time.h"
+
+namespace muster::core {
+
+// A member that has neither left nor been forgotten, nor ended.
+struct KvPeer {
+  crdt::LifeId life;
+  crdt::Incarnation incarnation;
+  bool up = false;  // Alive or suspect, and it knows the keyspace.
+};
+
+class KvPeers {
+ public:
+  // How long anybody is waited for.
+  static constexpr absl::Duration kPatience = absl::Milliseconds(2500);
+
+  void Set(const std::vector<KvPeer>& peers) {
+    std::map<crdt::LifeId, KvPeer> next;
+    for (const KvPeer& peer : peers) next[peer.life] = peer;
+    peers_.swap(next);
+    for (auto at = heard_.begin(); at != heard_.end();) {
+      at = peers_.contains(at->first) ? std::next(at) : heard_.erase(at);
+    }
+    for (auto at = out_.begin(); at != out_.end();) {
+      at = peers_.contains(*at) ? std::next(at) : out_.erase(at);
+    }
+  }
+
+  const std::map<crdt::LifeId, KvPeer>& all() const { return peers_; }
+  bool IsUp(crdt::LifeId life) const {
+    const auto peer = peers_.find(life);
+    return peer != peers_.end() && peer->second.up;
+  }
+  std::vector<crdt::LifeId> Up() const {
+    std::vector<crdt::LifeId> up;
+    for (const auto& [life, peer] : peers_) {
+      if (peer.up) up.push_back(life);
+    }
+    return up;
+  }
+
+  // A frame of it has come.
+  void Heard(crdt::LifeId life, Instant now) {
+    heard_[life] = now;
+    out_.erase(life);
+  }
+  Instant HeardAt(crdt::LifeId life) const {
+    const auto heard = heard_.find(life);
+    return heard == heard_.end() ? kLongAgo : heard->second;
+  }
+  void SetOut(crdt::LifeId life) { out_.insert(life); }
+  bool IsOut(crdt::LifeId life) const { return out_.contains(life); }
+
+ private:
+  std::map<crdt::LifeId, KvPeer> peers_;
+  std::map<crdt::LifeId, Instant> heard_;
+  std::set<crdt::LifeId> out_;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_KEYSPACE_KV_PEERS_H_

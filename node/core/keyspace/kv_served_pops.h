@@ -1,0 +1,48 @@
+// Pops that waited and were served lately: what was said to whom, so that a pop
+// whose leader died is neither lost nor served twice.
+//
+// The leader tells its followers with the mutation; who promises another leader
+// hands on what it knows. The latest kKept are kept. Threads: the core's.
+#ifndef MUSTER_NODE_CORE_KEYSPACE_KV_SERVED_POPS_H_
+#define MUSTER_NODE_CORE_KEYSPACE_KV_SERVED_POPS_H_
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "node/core/keyspace_frames.h"
+
+namespace muster::core {
+
+class KvServedPops {
+ public:
+  static constexpr size_t kKept = 1000;
+
+  void Add(KvServed served) {
+    const KvRequest request = served.request;
+    if (!pops_.insert_or_assign(request, std::move(served)).second) return;
+    order_.push_back(request);
+    if (order_.size() <= kKept) return;
+    pops_.erase(order_.front());
+    order_.pop_front();
+  }
+  const KvServed* Find(const KvRequest& request) const {
+    const auto at = pops_.find(request);
+    return at == pops_.end() ? nullptr : &at->second;
+  }
+  std::vector<KvServed> All() const {
+    std::vector<KvServed> all;
+    for (const KvRequest& request : order_) all.push_back(pops_.at(request));
+    return all;
+  }
+
+ private:
+  std::map<KvRequest, KvServed> pops_;
+  std::deque<KvRequest> order_;
+};
+
+}  // namespace muster::core
+
+#endif  // MUSTER_NODE_CORE_KEYSPACE_KV_SERVED_POPS_H_

@@ -1,0 +1,317 @@
+#include "node/core/keyspace/leading.h"
+
+#include <algorithm>
+
+#include "crdt/check.h"
+
+namespace muster::core {
+namespace {
+
+using Outcome = KvAnswers::Outcome;
+
+// In one slice: keys removed since they are due, and keys settled.
+constexpr size_t kDueKeys = 64;
+constexpr size_t kSettledKeys = 16;
+// Woken pops run in one step.
+constexpr size_t kWoken = 256;
+
+}  // namespace
+
+Leading::Leading(KvShared& shared, const Gather& gather, KvServedPops served,
+                 crdt::MutationLog& log)
+    : shared_(shared),
+      term_(gather.term()),
+      base_(shared.state.context()),
+      log_(log),
+      followers_(shared, term_, base_, log),
+      opened_(shared.now),
+      served_(std::move(served)) {
+  std::vector<std::pair<crdt::LifeId, const KvForward*>> waiting;
+  for (const auto& [life, promise] : gather.promises()) {
+    followers_.OnPromised(life, promise.context);
+    for (const KvServed& served : promise.served) served_.Add(served);
+    for (const KvForward& call : promise.waiting) {
+      waiting.emplace_back(life, &call);
+    }
+  }
+  std::sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.second->ticket, a.first, a.second->call) <
+           std::tie(b.second->ticket, b.first, b.second->call);
+  });
+  for (const auto& [life, call] : waiting) {
+    KvForward again = *call;
+    again.term = term_;
+    OnForward(life, std::move(again));
+  }
+}
+
+// ------------------------------------------------------------------ execution
+
+void Leading::Append(kv::Transaction& tx) {
+  const std::string mutation = tx.Commit();
+  if (!mutation.empty()) log_.Append(0, mutation, 1);
+}
+
+void Leading::WakeOn(const commands::Command& command, commands::Argv argv,
+                     uint8_t db) {
+  if (waiters_.size() == 0) return;
+  commands::VisitKeys(command, argv,
+                      [&](size_t i) { waiters_.Wake(db, argv[i]); });
+}
+
+Leading::Done Leading::RunAtomic(const KvForward& call) {
+  Done done;
+  std::vector<std::vector<absl::string_view>> held;
+  commands::CommandReader reader(call.commands);
+  std::vector<absl::string_view> argv;
+  while (reader.Next(argv)) held.push_back(argv);
+  std::vector<commands::Argv> list(held.begin(), held.end());
+  const commands::Environment env = shared_.Environment();
+  commands::Session session{call.db};
+  const kv::Seen seen = NextSeen();
+  kv::Transaction tx(shared_.state, seen, shared_.clock.NextStamp(), env.now);
+  const commands::Outcome outcome = commands::ExecuteTransaction(
+      list, call.watched, session, env, tx, done.replies);
+  if (outcome.abandoned || tx.empty()) return done;
+  Append(tx);
+  done.seq = seen.seq;
+  for (const commands::Argv& one : list) {
+    // SELECT may be among them: whoever is woken for nothing waits on.
+    for (uint8_t db = 0; db < kv::kDatabases; ++db) {
+      WakeOn(*commands::FindCommand(one[0]), one, db);
+    }
+  }
+  return done;
+}
+
+// The commands of a call that is not atomic, one by one.
+Leading::Done Leading::Run(const KvRequest& request, const KvForward& call,
+                           commands::Blocking blocking) {
+  Done done;
+  commands::Session session{call.db};
+  commands::CommandReader reader(call.commands);
+  std::vector<absl::string_view> argv;
+  const commands::Environment env = shared_.Environment(
+      call.commands.count() == 1 ? blocking : commands::Blocking::kNever);
+  while (reader.Next(argv)) {
+    commands::Reply reply;
+    const commands::Command* command = commands::Check(argv, env, reply);
+    if (command == nullptr) {
+      done.replies.Append(reply);
+      continue;
+    }
+    commands::Outcome outcome;
+    if (command->Has(commands::kWrite)) {
+      const uint8_t db = session.db;
+      const kv::Seen seen = NextSeen();
+      kv::Transaction tx(shared_.state, seen, shared_.clock.NextStamp(),
+                         env.now);
+      outcome = commands::Execute(*command, argv, session, env, shared_.state,
+                                  &tx, reply);
+      if (!outcome.abandoned && !tx.empty()) {
+        Append(tx);
+        done.seq = seen.seq;
+        WakeOn(*command, argv, db);
+      }
+    } else {
+      outcome = commands::Execute(*command, argv, session, env, shared_.state,
+                                  nullptr, reply);
+    }
+    if (outcome.wait.has_value()) {
+      Register(request, call, *std::move(outcome.wait));
+      done.outcome = Outcome::kWaits;
+      return done;
+    }
+    done.replies.Append(reply);
+  }
+  return done;
+}
+
+void Leading::Register(const KvRequest& request, const KvForward& call,
+                       commands::Wait wait) {
+  // The time that it has waited before counts.
+  const uint64_t since_ms = call.ticket / 1000;
+  const uint64_t now_ms = shared_.clock.now().value;
+  if (wait.until.IsSet() && now_ms > since_ms) {
+    wait.until.at_ms -= std::min(now_ms - since_ms, wait.until.at_ms - 1);
+  }
+  waiters_.Add(request, {call, std::move(wait)});
+}
+
+Leading::Done Leading::Execute(const KvForward& call) {
+  MUSTER_CHECK(CanExecute());
+  const KvRequest request{shared_.self, call.call};
+  Done done = call.atomic ? RunAtomic(call)
+                          : Run(request, call, commands::Blocking::kMayWait);
+  if (done.outcome == Outcome::kDone && done.seq == crdt::Seq()) {
+    done.sign = followers_.AskForSign();
+  }
+  ServeWoken();
+  return done;
+}
+
+void Leading::OnForward(crdt::LifeId from, KvForward call) {
+  const KvRequest request{from, call.call};
+  if (call.term != term_ || stopped_) {
+    return followers_.Answer(from, {call.call, Outcome::kRefused, {}, {}});
+  }
+  if (barrier_.has_value()) {
+    held_forwards_.emplace_back(from, std::move(call));
+    return;
+  }
+  if (call.again) {
+    if (const KvServed* served = served_.Find(request)) {
+      // A mutation of another leader is in the base of this term.
+      const crdt::Seq seq =
+          served->leader == shared_.self ? served->seq : base_.Of(shared_.self);
+      return SendAnswer(from,
+                        {call.call, Outcome::kDone, seq, served->replies});
+    }
+    if (waiters_.Has(request)) return;
+  }
+  Finish(request, call.atomic
+                      ? RunAtomic(call)
+                      : Run(request, call, commands::Blocking::kMayWait));
+  ServeWoken();
+}
+
+void Leading::Finish(const KvRequest& request, Done done) {
+  KvAnswers::Answer answer{request.call, done.outcome, done.seq,
+                           std::move(done.replies)};
+  if (request.origin == shared_.self) {
+    own_served_.push_back(std::move(answer));
+  } else {
+    SendAnswer(request.origin, std::move(answer));
+  }
+}
+
+void Leading::SendAnswer(crdt::LifeId to, KvAnswers::Answer answer) {
+  const bool waits = shared_.options.ack == KvAckPolicy::kMajority &&
+                     answer.seq > followers_.acked();
+  if (waits) {
+    held_.push_back({to, std::move(answer)});
+  } else {
+    followers_.Answer(to, std::move(answer));
+  }
+}
+
+// ---------------------------------------------------------------- pops that
+// wait
+
+void Leading::ServeWoken() {
+  for (size_t n = 0; n < kWoken; ++n) {
+    const auto request = waiters_.TakeWoken();
+    if (!request.has_value()) return;
+    Serve(*request);
+  }
+}
+
+void Leading::Serve(const KvRequest& request) {
+  const KvForward call = waiters_.Get(request).call;
+  waiters_.Remove(request);
+  Done done = Run(request, call, commands::Blocking::kWoken);
+  if (done.outcome == Outcome::kWaits) return;
+  if (done.seq > crdt::Seq() && request.origin != shared_.self) {
+    KvServed served{request, shared_.self, done.seq, done.replies};
+    followers_.Tell(served);
+    served_.Add(std::move(served));
+  }
+  Finish(request, std::move(done));
+}
+
+void Leading::AnswerDue() {
+  while (const auto request = waiters_.FirstDue(shared_.clock.now())) {
+    Done done;
+    done.replies = waiters_.Get(*request).wait.at_deadline;
+    waiters_.Remove(*request);
+    Finish(*request, std::move(done));
+  }
+}
+
+void Leading::Withdraw(const KvRequest& request) { waiters_.Remove(request); }
+
+// ------------------------------------------------------------------------ time
+
+void Leading::OnStalled() { barrier_ = shared_.now; }
+
+void Leading::Stop() { stopped_ = true; }
+
+bool Leading::Tick() {
+  followers_.Tick();
+  for (const crdt::LifeId origin : waiters_.Origins()) {
+    if (origin != shared_.self && !shared_.peers.IsUp(origin)) {
+      waiters_.RemoveOf(origin);
+    }
+  }
+  AnswerDue();
+  if (!barrier_.has_value()) return true;
+  if (followers_.AllUpAnsweredSince(*barrier_)) {
+    barrier_.reset();
+    auto forwards = std::move(held_forwards_);
+    held_forwards_.clear();
+    for (auto& [from, call] : forwards) OnForward(from, std::move(call));
+    return true;
+  }
+  return shared_.now - *barrier_ < KvPeers::kPatience;
+}
+
+bool Leading::RemoveDue() {
+  if (!shared_.state.FirstDue(shared_.clock.now()).has_value()) return false;
+  const bool all = followers_.AllAnsweredWithin(kDueAnswer);
+  if (!all) return false;
+  const kv::Seen seen = NextSeen();
+  const kv::Time now = shared_.clock.now();
+  kv::Transaction tx(shared_.state, seen, shared_.clock.NextStamp(), now);
+  for (size_t n = 0; n < kDueKeys; ++n) {
+    const auto due = shared_.state.FirstDue(now);
+    if (!due.has_value()) break;
+    tx.RemoveKey(due->name());
+  }
+  Append(tx);
+  return shared_.state.FirstDue(now).has_value();
+}
+
+bool Leading::Settle() {
+  if (shared_.state.unsettled() == 0) return false;
+  const kv::Seen seen = NextSeen();
+  kv::Transaction tx(shared_.state, seen, shared_.clock.NextStamp(),
+                     shared_.clock.now());
+  for (size_t n = 0; n < kSettledKeys; ++n) {
+    const auto key = shared_.state.FirstUnsettled();
+    if (!key.has_value()) break;
+    tx.Settle(key->name());
+    ++settled_keys_;
+  }
+  Append(tx);
+  return shared_.state.unsettled() > 0;
+}
+
+bool Leading::RunJob() {
+  if (!CanExecute()) return false;
+  ServeWoken();
+  bool more = RemoveDue();
+  more |= Settle();
+  return more || waiters_.has_woken();
+}
+
+bool Leading::Flush() {
+  while (!held_.empty() && held_.front().answer.seq <= followers_.acked()) {
+    followers_.Answer(held_.front().to, std::move(held_.front().answer));
+    held_.pop_front();
+  }
+  return followers_.Flush();
+}
+
+void Leading::End() {
+  for (Held& held : held_) {
+    followers_.Answer(held.to, std::move(held.answer));
+  }
+  held_.clear();
+  for (auto& [from, call] : held_forwards_) {
+    followers_.Answer(from, {call.call, Outcome::kRefused, {}, {}});
+  }
+  held_forwards_.clear();
+  followers_.Flush();
+}
+
+}  // namespace muster::core
