@@ -1,6 +1,7 @@
 #include "tests/sim/frame_text.h"
 
 #include "absl/strings/str_cat.h"
+#include "tests/sim/keyspace_text.h"
 
 namespace muster::sim {
 namespace {
@@ -23,6 +24,9 @@ struct MailText {
   }
   std::string operator()(const core::InterestAsk&) const {
     return "ask interest";
+  }
+  std::string operator()(const core::KvBody& f) const {
+    return absl::StrCat("kv ", KvText(f));
   }
 };
 
@@ -111,6 +115,8 @@ struct BodyMix {
     trace.Mix(BodyText{}(f));
     const auto* mail = std::get_if<core::MailFrame>(&f.body);
     if (mail != nullptr) Bytes(mail->messages);
+    const auto* kv = std::get_if<core::KvBody>(&f.body);
+    if (kv != nullptr) MixKv(*kv, trace);
   }
   // The text says all that there is in the rest.
   template <typename T>
@@ -218,6 +224,9 @@ void MixAnswers(const core::Output& output, Trace& trace) {
   for (const core::MessageDelivery& delivery : output.messages) {
     trace.Mix(DeliveryText(delivery));
   }
+  for (const core::KvAnswer& answer : output.kv_answers) {
+    trace.Mix(KvText(answer));
+  }
   trace.Mix((output.members_changed ? 1 : 0) + (output.ready_changed ? 2 : 0));
   if (output.exit.has_value()) trace.Mix(output.exit->message());
 }
@@ -310,6 +319,9 @@ std::vector<std::string> OutputText(const core::Output& output) {
   }
   for (const core::MessageDelivery& delivery : output.messages) {
     lines.push_back(DeliveryText(delivery));
+  }
+  for (const core::KvAnswer& answer : output.kv_answers) {
+    lines.push_back(KvText(answer));
   }
   if (output.members_changed) lines.push_back("members changed");
   if (output.ready_changed) lines.push_back("ready changed");
