@@ -41,6 +41,20 @@ enum class Mutant {
   kRouterLoops,
   kGapUntold,
   kMailOvertakes,
+  // Of the keyspace.
+  kKvAcksAlone,
+  kKvResendsForward,
+  kKvOpensUnanswered,
+  kKvFollowsLower,
+  kKvContextEarly,
+  kKvAppliesAhead,
+  kKvRemovesByPlace,
+  kKvRemovesDueWhileSilent,
+  kKvRemovesUnseen,
+  kKvBeatsAreLeader,
+  kKvAnswersUnconfirmed,
+  kKvMessageBeforeWrite,
+  kKvLosesWaiters,
   kCount,
 };
 

@@ -11,6 +11,7 @@
 #include "crdt/mutation.h"
 #include "muster/v1/peer.pb.h"
 #include "node/codec/field_check.h"
+#include "node/codec/keyspace_codec.h"
 #include "node/codec/peer_proof.h"
 #include "node/codec/utf8.h"
 
@@ -266,6 +267,7 @@ core::MailFrame Take(v1::Mail& from, FieldCheck& check) {
   to.first = from.first();
   to.count = from.count();
   to.interest = crdt::Seq(from.interest_seq());
+  if (from.has_kv()) to.kv = TakePosition("routed.mail.kv", from.kv(), check);
   to.messages =
       std::make_shared<const std::string>(std::move(*from.mutable_messages()));
   if (!check.ok()) return to;
@@ -300,6 +302,9 @@ core::RoutedFrame Take(v1::Routed& from, FieldCheck& check) {
       break;
     case v1::Routed::kInterestAsk:
       to.body = core::InterestAsk{};
+      break;
+    case v1::Routed::kKeyspace:
+      to.body = TakeKeyspace(*from.mutable_keyspace(), check);
       break;
     default:
       check.Require({"routed", -1, "body"}, false,

@@ -7,7 +7,8 @@
 //
 // Encoding a delta or a rebase frame does not copy its payload: the head ends
 // with the payload's tag and length, and the payload follows as it is. Decoding
-// copies a payload once, out of the transport's buffers.
+// copies a payload once, out of the transport's buffers. Frames of the keyspace
+// are in keyspace_codec.h.
 //
 // Limits: kMaxFrameBytes a message (the transport has a lower one),
 // kMaxHandshakeBytes for hello, proof and refusal, kMaxDatagramBytes a

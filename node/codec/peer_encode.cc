@@ -1,5 +1,3 @@
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
@@ -7,6 +5,8 @@
 #include <utility>
 
 #include "muster/v1/peer.pb.h"
+#include "node/codec/frame_head.h"
+#include "node/codec/keyspace_codec.h"
 #include "node/codec/peer_codec.h"
 #include "node/codec/peer_proof.h"
 
@@ -114,6 +114,7 @@ void Fill(const core::MailFrame& from, v1::Routed& out) {
   to.set_count(from.count);
   to.set_interest_seq(from.interest.value);
   to.set_messages(*from.messages);
+  if (!from.kv.term.IsNone()) FillPosition(from.kv, *to.mutable_kv());
 }
 void Fill(const core::MailAck& from, v1::Routed& out) {
   out.mutable_mail_ack()->set_epoch(from.epoch);
@@ -124,16 +125,6 @@ void Fill(const core::InterestApplied& from, v1::Routed& out) {
 }
 void Fill(const core::InterestAsk&, v1::Routed& out) {
   out.mutable_interest_ask();
-}
-
-void FillBody(const core::RoutedFrame& from, v1::PeerFrame& out) {
-  v1::Routed& to = *out.mutable_routed();
-  to.set_to_hi(from.to.hi);
-  to.set_to_lo(from.to.lo);
-  to.set_from_hi(from.from.hi);
-  to.set_from_lo(from.from.lo);
-  to.set_hops(from.hops);
-  std::visit([&to](const auto& body) { Fill(body, to); }, from.body);
 }
 
 void FillBody(const core::EvictFrame& from, v1::PeerFrame& out) {
@@ -163,37 +154,15 @@ EncodedFrame Encoded(const v1::PeerFrame& frame) {
   return {frame.SerializeAsString(), nullptr};
 }
 
-// The head of a PeerFrame: everything before the bytes of `payload`. The frame
-// ends with `payload` as field `payload_field` of `body`, which is its field
-// `body_field`.
+// The frame ends with `payload` as field `payload_field` of `body`, which is
+// its field `body_field`.
 EncodedFrame WithPayload(uint64_t beat, int body_field,
                          const google::protobuf::MessageLite& body,
                          int payload_field,
                          std::shared_ptr<const std::string> payload) {
-  using google::protobuf::io::CodedOutputStream;
-  constexpr auto kBytes = WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-  uint32_t payload_tag = WireFormatLite::MakeTag(payload_field, kBytes);
-  size_t payload_size = payload ? payload->size() : 0;
-  size_t body_size =
-      body.ByteSizeLong() + CodedOutputStream::VarintSize32(payload_tag) +
-      CodedOutputStream::VarintSize64(payload_size) + payload_size;
-  EncodedFrame encoded;
-  {
-    google::protobuf::io::StringOutputStream text(&encoded.head);
-    CodedOutputStream out(&text);
-    if (beat != 0) {
-      out.WriteTag(WireFormatLite::MakeTag(v1::PeerFrame::kBeatFieldNumber,
-                                           WireFormatLite::WIRETYPE_VARINT));
-      out.WriteVarint64(beat);
-    }
-    out.WriteTag(WireFormatLite::MakeTag(body_field, kBytes));
-    out.WriteVarint64(body_size);
-    body.SerializeWithCachedSizes(&out);
-    out.WriteTag(payload_tag);
-    out.WriteVarint64(payload_size);
-  }
-  encoded.payload = std::move(payload);
-  return encoded;
+  const size_t size = payload ? payload->size() : 0;
+  return {FrameHead(beat, {{body_field, body}}, {payload_field, size}),
+          std::move(payload)};
 }
 
 EncodedFrame EncodeDelta(uint64_t beat, const core::DeltaFrame& from) {
@@ -219,6 +188,28 @@ EncodedFrame EncodeRebase(uint64_t beat, const core::RebaseFrame& from) {
                      v1::RebaseFrame::kPayloadFieldNumber, from.payload);
 }
 
+EncodedFrame EncodeRouted(uint64_t beat, const core::RoutedFrame& from) {
+  v1::PeerFrame out;
+  out.set_beat(beat);
+  v1::Routed& to = *out.mutable_routed();
+  to.set_to_hi(from.to.hi);
+  to.set_to_lo(from.to.lo);
+  to.set_from_hi(from.from.hi);
+  to.set_from_lo(from.from.lo);
+  to.set_hops(from.hops);
+  return std::visit(
+      [&](const auto& body) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(body)>,
+                                     core::KvBody>) {
+          return EncodeKeyspace(out, body);
+        } else {
+          Fill(body, to);
+          return Encoded(out);
+        }
+      },
+      from.body);
+}
+
 }  // namespace
 
 EncodedFrame EncodeFrame(const core::Frame& frame) {
@@ -229,6 +220,8 @@ EncodedFrame EncodeFrame(const core::Frame& frame) {
           return EncodeDelta(frame.beat, body);
         } else if constexpr (std::is_same_v<Body, core::RebaseFrame>) {
           return EncodeRebase(frame.beat, body);
+        } else if constexpr (std::is_same_v<Body, core::RoutedFrame>) {
+          return EncodeRouted(frame.beat, body);
         } else {
           v1::PeerFrame out;
           out.set_beat(frame.beat);

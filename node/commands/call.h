@@ -36,7 +36,8 @@ namespace muster::commands {
 struct Limits {
   size_t max_key_bytes = 16 << 10;
   size_t max_value_bytes = 512 << 10;
-  size_t max_mutation_bytes = 1 << 20;
+  // Below what a frame of a peer may have.
+  size_t max_mutation_bytes = (1 << 20) - (16 << 10);
 };
 
 // What stays from command to command of one connection.

@@ -1,6 +1,8 @@
 #include "node/commands/reply.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -17,20 +19,95 @@ using crdt::TakeVarint;
 
 bool IsAggregate(Reply::Kind kind) { return kind >= Reply::Kind::kArray; }
 
+// Little-endian, as the machine.
+static_assert(std::endian::native == std::endian::little);
+
 template <typename T>
-T TakeFixed(absl::string_view& bytes) {
-  T value;
-  MUSTER_CHECK(bytes.size() >= sizeof(value));
+bool TakeFixed(absl::string_view& bytes, T& value) {
+  if (bytes.size() < sizeof(value)) return false;
   std::memcpy(&value, bytes.data(), sizeof(value));
   bytes.remove_prefix(sizeof(value));
-  return value;
+  return true;
 }
 
-uint64_t TakeNumber(absl::string_view& bytes) {
-  uint64_t value = 0;
-  MUSTER_CHECK(TakeVarint(bytes, value));
-  return value;
+bool TakeText(absl::string_view& bytes, absl::string_view& text) {
+  uint64_t size = 0;
+  if (!TakeVarint(bytes, size) || size > bytes.size()) return false;
+  text = bytes.substr(0, size);
+  bytes.remove_prefix(size);
+  return true;
 }
+
+// Takes a node off the front; false: they do not begin with one.
+bool TakeNode(absl::string_view& bytes, ReplyNode& node) {
+  if (bytes.empty()) return false;
+  node = {};
+  node.kind = static_cast<Reply::Kind>(bytes.front());
+  bytes.remove_prefix(1);
+  switch (node.kind) {
+    case Reply::Kind::kSimple:
+    case Reply::Kind::kError:
+    case Reply::Kind::kBulk:
+      return TakeText(bytes, node.text);
+    case Reply::Kind::kInteger: {
+      uint64_t zigzag = 0;
+      if (!TakeVarint(bytes, zigzag)) return false;
+      node.integer = static_cast<int64_t>(
+          zigzag >> 1 ^ ((zigzag & 1) != 0 ? ~uint64_t{0} : 0));
+      return true;
+    }
+    case Reply::Kind::kDouble:
+      return TakeFixed(bytes, node.number);
+    case Reply::Kind::kNil:
+    case Reply::Kind::kNilArray:
+      return true;
+    case Reply::Kind::kArray:
+    case Reply::Kind::kMap:
+    case Reply::Kind::kSet:
+    case Reply::Kind::kPairs:
+      return TakeFixed(bytes, node.count);
+  }
+  return false;
+}
+
+bool IsLineEnd(char c) { return c == '\r' || c == '\n'; }
+
+// Whether a door can write it.
+bool IsSound(const ReplyNode& node) {
+  switch (node.kind) {
+    case Reply::Kind::kSimple:
+    case Reply::Kind::kError:
+      return std::none_of(node.text.begin(), node.text.end(), IsLineEnd);
+    case Reply::Kind::kMap:
+    case Reply::Kind::kPairs:
+      return node.count % 2 == 0;
+    default:
+      return true;
+  }
+}
+
+// What is still to come of the aggregates that are open, and of the whole.
+class OpenCounts {
+ public:
+  explicit OpenCounts(uint32_t values) { left_[0] = values; }
+  // Closes what is complete. Whether nothing is to come.
+  bool Done() {
+    while (depth_ > 0 && left_[depth_] == 0) --depth_;
+    return left_[depth_] == 0;
+  }
+  // Takes a node. False: it is too deep. REQUIRES: not Done().
+  bool Take(const ReplyNode& node) {
+    --left_[depth_];
+    if (node.count == 0) return true;
+    if (depth_ == Reply::kMaxDepth) return false;
+    left_[++depth_] = node.count;
+    return true;
+  }
+
+ private:
+  std::array<uint32_t, Reply::kMaxDepth + 1> left_{};
+  size_t depth_ = 0;
+};
 
 }  // namespace
 
@@ -40,11 +117,10 @@ void Reply::Text(Kind kind, absl::string_view text) {
   nodes_.append(text.data(), text.size());
 }
 
-void Reply::Error(absl::string_view text) {
-  Text(Kind::kError, text);
-  std::replace_if(
-      nodes_.end() - static_cast<ptrdiff_t>(text.size()), nodes_.end(),
-      [](char c) { return c == '\r' || c == '\n'; }, ' ');
+void Reply::Line(Kind kind, absl::string_view text) {
+  Text(kind, text);
+  std::replace_if(nodes_.end() - static_cast<ptrdiff_t>(text.size()),
+                  nodes_.end(), IsLineEnd, ' ');
 }
 
 void Reply::Integer(int64_t value) {
@@ -75,40 +151,38 @@ void Reply::End(size_t opened, uint32_t count) {
   std::memcpy(&nodes_[opened], &count, sizeof(count));
 }
 
+std::optional<Reply> Reply::FromBytes(std::string bytes, uint32_t count) {
+  OpenCounts open(count);
+  absl::string_view rest = bytes;
+  ReplyNode node;
+  while (!open.Done()) {
+    if (!TakeNode(rest, node) || !IsSound(node) || !open.Take(node)) {
+      return std::nullopt;
+    }
+  }
+  if (!rest.empty()) return std::nullopt;
+  return Reply(std::move(bytes));
+}
+
+uint32_t Reply::CountValues() const {
+  uint32_t values = 0;
+  uint64_t inner = 0;  // Nodes to come that are in an aggregate.
+  ReplyReader reader(*this);
+  ReplyNode node;
+  while (reader.Next(node)) {
+    if (inner > 0) {
+      --inner;
+    } else {
+      ++values;
+    }
+    inner += node.count;
+  }
+  return values;
+}
+
 bool ReplyReader::Next(ReplyNode& node) {
   if (rest_.empty()) return false;
-  node = {};
-  node.kind = static_cast<Reply::Kind>(rest_.front());
-  rest_.remove_prefix(1);
-  switch (node.kind) {
-    case Reply::Kind::kSimple:
-    case Reply::Kind::kError:
-    case Reply::Kind::kBulk: {
-      const uint64_t size = TakeNumber(rest_);
-      MUSTER_CHECK(size <= rest_.size());
-      node.text = rest_.substr(0, size);
-      rest_.remove_prefix(size);
-      break;
-    }
-    case Reply::Kind::kInteger: {
-      const uint64_t zigzag = TakeNumber(rest_);
-      node.integer = static_cast<int64_t>(
-          zigzag >> 1 ^ ((zigzag & 1) != 0 ? ~uint64_t{0} : 0));
-      break;
-    }
-    case Reply::Kind::kDouble:
-      node.number = TakeFixed<double>(rest_);
-      break;
-    case Reply::Kind::kNil:
-    case Reply::Kind::kNilArray:
-      break;
-    case Reply::Kind::kArray:
-    case Reply::Kind::kMap:
-    case Reply::Kind::kSet:
-    case Reply::Kind::kPairs:
-      node.count = TakeFixed<uint32_t>(rest_);
-      break;
-  }
+  MUSTER_CHECK(TakeNode(rest_, node));
   return true;
 }
 

@@ -15,14 +15,21 @@
 //         | kind number[8]                  double
 //         | kind                            nil, nil array
 //
+// Sizes and zigzags are varints, counts and doubles little-endian. The bytes go
+// from node to node: kinds keep their numbers, and docs/wire_format.md has the
+// table. FromBytes checks what came from another node.
+//
 // Cost: what fits into a std::string's own bytes (OK, an integer, a short
-// bulk) allocates nothing. The bytes never leave the process.
+// bulk) allocates nothing.
+// Limits: kMaxDepth aggregates one in another.
 #ifndef MUSTER_NODE_COMMANDS_REPLY_H_
 #define MUSTER_NODE_COMMANDS_REPLY_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 
@@ -30,26 +37,32 @@ namespace muster::commands {
 
 class Reply {
  public:
+  // The values are on the wire.
   enum class Kind : uint8_t {
-    kSimple,
-    kError,
-    kInteger,
-    kBulk,
-    kNil,
-    kNilArray,  // RESP2's null array; RESP3 knows only one null.
-    kDouble,
-    kArray,
-    kMap,  // field, value, field, value …
-    kSet,
-    kPairs,  // member, score, member, score …; flat in RESP2
+    kSimple = 0,
+    kError = 1,
+    kInteger = 2,
+    kBulk = 3,
+    kNil = 4,
+    kNilArray = 5,  // RESP2's null array; RESP3 knows only one null.
+    kDouble = 6,
+    kArray = 7,
+    kMap = 8,  // field, value, field, value …
+    kSet = 9,
+    kPairs = 10,  // member, score, member, score …; flat in RESP2
   };
+  static constexpr size_t kMaxDepth = 32;
 
-  // Each appends one node.
-  void Simple(absl::string_view text) { Text(Kind::kSimple, text); }
-  void Ok() { Simple("OK"); }
-  // `text` begins with its word: "ERR no such key". Line ends, which no error
-  // may have, become spaces.
-  void Error(absl::string_view text);
+  Reply() = default;
+  // Foreign bytes: nothing, unless they are exactly `count` whole values. Lines
+  // (simple, error) must have no line ends, maps and pairs an even count.
+  static std::optional<Reply> FromBytes(std::string bytes, uint32_t count);
+
+  // Each appends one node. Line ends, which no line may have, become spaces.
+  void Simple(absl::string_view text) { Line(Kind::kSimple, text); }
+  void Ok() { Text(Kind::kSimple, "OK"); }
+  // `text` begins with its word: "ERR no such key".
+  void Error(absl::string_view text) { Line(Kind::kError, text); }
   void Integer(int64_t value);
   void Bulk(absl::string_view bytes) { Text(Kind::kBulk, bytes); }
   void Nil() { Bare(Kind::kNil); }
@@ -71,13 +84,19 @@ class Reply {
   Kind kind() const { return static_cast<Kind>(nodes_.front()); }
   bool IsError() const { return !empty() && kind() == Kind::kError; }
   size_t bytes() const { return nodes_.size(); }
+  const std::string& encoded() const { return nodes_; }
+  // How many values there are; what is in an aggregate does not count.
+  // Cost: O(nodes).
+  uint32_t CountValues() const;
   void Clear() { nodes_.clear(); }
   bool operator==(const Reply&) const = default;
 
  private:
   friend class ReplyReader;
+  explicit Reply(std::string nodes) : nodes_(std::move(nodes)) {}
   void Bare(Kind kind) { nodes_.push_back(static_cast<char>(kind)); }
   void Text(Kind kind, absl::string_view text);
+  void Line(Kind kind, absl::string_view text);
 
   std::string nodes_;
 };

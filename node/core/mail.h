@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "crdt/types.h"
+#include "node/core/keyspace_calls.h"
 
 namespace muster::core {
 
@@ -22,6 +23,8 @@ struct MailFrame {
   crdt::Seq interest;
   // `count` messages; see crdt/message_bytes.h.
   std::shared_ptr<const std::string> messages;
+  // What its publishers had seen acknowledged of the keyspace; none: no write.
+  KvPosition kv;
 };
 // All mail of this epoch up to `number` was taken.
 struct MailAck {

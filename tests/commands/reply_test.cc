@@ -97,6 +97,98 @@ TEST(ReplyTest, AnErrorIsOneLine) {
             "(error) ERR a  b c");
 }
 
+TEST(ReplyTest, AStatusIsOneLine) {
+  EXPECT_EQ(TextOf([](Reply& r) { r.Simple("a\r\nb"); }), "a  b");
+}
+
+// One value of each kind, as an aggregate of another has it.
+Reply EveryKind() {
+  Reply reply;
+  reply.Begin(Kind::kArray, 8);
+  reply.Ok();
+  reply.Error("ERR no");
+  reply.Integer(-300);
+  reply.Bulk("a\r\nb");
+  reply.Nil();
+  reply.NilArray();
+  reply.Begin(Kind::kMap, 2);
+  reply.Bulk("f");
+  reply.Begin(Kind::kSet, 0);
+  reply.Begin(Kind::kPairs, 2);
+  reply.Bulk("m");
+  reply.Double(1.5);
+  return reply;
+}
+
+TEST(ReplyTest, TheBytesAreTheirs) {
+  EXPECT_EQ(EveryKind().encoded(),
+            "\x07\x08\0\0\0"
+            "\x00\x02OK"
+            "\x01\x06"
+            "ERR no"
+            "\x02\xd7\x04"
+            "\x03\x04"
+            "a\r\nb"
+            "\x04\x05"
+            "\x08\x02\0\0\0"
+            "\x03\x01"
+            "f"
+            "\x09\0\0\0\0"
+            "\x0a\x02\0\0\0"
+            "\x03\x01m"
+            "\x06\0\0\0\0\0\0\xf8\x3f"s);
+}
+
+TEST(ReplyTest, ForeignBytesAreSoManyWholeValues) {
+  Reply two = EveryKind();
+  two.Integer(7);
+  EXPECT_EQ(two.CountValues(), 2u);
+  const auto back = Reply::FromBytes(two.encoded(), 2);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(*back, two);
+  EXPECT_FALSE(Reply::FromBytes(two.encoded(), 1).has_value());
+  EXPECT_FALSE(Reply::FromBytes(two.encoded(), 3).has_value());
+  const std::string one = EveryKind().encoded();
+  for (size_t size = 0; size < one.size(); ++size) {
+    EXPECT_FALSE(Reply::FromBytes(one.substr(0, size), 1).has_value()) << size;
+  }
+  EXPECT_TRUE(Reply::FromBytes("", 0).has_value());
+  EXPECT_EQ(Reply().CountValues(), 0u);
+}
+
+TEST(ReplyTest, ForeignBytesThatNoDoorCouldWriteAreRefused) {
+  const std::vector<std::string> bad = {
+      "\x0b"s,                      // No kind.
+      "\xff"s,                      // No kind.
+      "\x00\x03\x61\x0d\x62"s,      // A status of two lines.
+      "\x01\x03\x61\x0a\x62"s,      // An error of two lines.
+      "\x03\x81\x00\x61"s,          // A size that is not in its shortest form.
+      "\x02\x80\x00"s,              // An integer that is not, either.
+      "\x08\x01\0\0\0\x04"s,        // Half an entry of a map.
+      "\x0a\x01\0\0\0\x04"s,        // A member without a score.
+      "\x07\xff\xff\xff\xff\x04"s,  // More children than there are.
+  };
+  for (const std::string& bytes : bad) {
+    EXPECT_FALSE(Reply::FromBytes(bytes, 1).has_value());
+  }
+}
+
+TEST(ReplyTest, ForeignBytesAreNestedToALimit) {
+  const auto nested = [](size_t depth) {
+    Reply reply;
+    for (size_t i = 0; i < depth; ++i) reply.Begin(Kind::kArray, 1);
+    reply.Nil();
+    return reply.encoded();
+  };
+  EXPECT_TRUE(Reply::FromBytes(nested(Reply::kMaxDepth), 1).has_value());
+  EXPECT_FALSE(Reply::FromBytes(nested(Reply::kMaxDepth + 1), 1).has_value());
+  // One after the other is not one in the other.
+  std::string flat;
+  for (size_t i = 0; i < 3 * Reply::kMaxDepth; ++i) flat += nested(1);
+  EXPECT_TRUE(
+      Reply::FromBytes(flat, uint32_t{3 * Reply::kMaxDepth}).has_value());
+}
+
 TEST(ReplyTest, TextIsThatOfRedisCli) {
   EXPECT_EQ(TextOf([](Reply& r) { r.Ok(); }), "OK");
   EXPECT_EQ(TextOf([](Reply& r) { r.Integer(-7); }), "(integer) -7");

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "crdt/message_bytes.h"
+#include "tests/codec/keyspace_samples.h"
 #include "tests/codec/peer_samples.h"
 
 namespace muster::fuzz {
@@ -64,6 +66,15 @@ std::string Mutations() {
   return bytes;
 }
 
+std::string Mail() {
+  std::string messages;
+  crdt::AppendMessage("news", "hi", messages);
+  core::MailFrame mail{5, 7, 1, crdt::Seq(9),
+                       std::make_shared<const std::string>(messages)};
+  mail.kv = {codec::kTerm, crdt::Seq(5)};
+  return codec::BytesOf(mail);
+}
+
 void AddHandshakeSeeds(Seeds& seeds) {
   const std::string hello = WithLength(Flat(EncodeHello(codec::SampleHello())));
   const std::string proof = WithLength(Flat(codec::EncodeProof({})));
@@ -113,6 +124,10 @@ void AddPeerSeeds(Seeds& seeds) {
       Flat(codec::EncodeProof({std::string(codec::kProofBytes, 'm')})),
       Flat(codec::EncodeRefusal({"no", true})),
   };
+  frames.push_back(Mail());
+  for (const core::KvBody& body : codec::KeyspaceSamples()) {
+    frames.push_back(codec::BytesOf(body));
+  }
   seeds["beat"] = {codec::EncodeDatagram(codec::SampleBeat(), 1, ""),
                    codec::EncodeDatagram(codec::SampleBeat(), 2, "")};
   AddHandshakeSeeds(seeds);

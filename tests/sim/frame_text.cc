@@ -11,10 +11,12 @@ std::string Life(const crdt::LifeId& life) {
 }
 std::string Stream(const crdt::StreamId& stream) { return Life(stream.life); }
 
-struct MailText {
+struct RoutedText {
   std::string operator()(const core::MailFrame& f) const {
-    return absl::StrCat("mail ", f.epoch, " #", f.first, "+", f.count,
-                        " interest ", f.interest.value);
+    std::string text = absl::StrCat("mail ", f.epoch, " #", f.first, "+",
+                                    f.count, " interest ", f.interest.value);
+    if (f.kv.term.IsNone()) return text;
+    return absl::StrCat(text, " kv ", TermText(f.kv.term), " ", f.kv.seq.value);
   }
   std::string operator()(const core::MailAck& f) const {
     return absl::StrCat("mail ack ", f.epoch, " #", f.number);
@@ -26,7 +28,7 @@ struct MailText {
     return "ask interest";
   }
   std::string operator()(const core::KvBody& f) const {
-    return absl::StrCat("kv ", KvText(f));
+    return KeyspaceText(f);
   }
 };
 
@@ -87,7 +89,7 @@ struct BodyText {
   }
   std::string operator()(const core::RoutedFrame& f) const {
     return absl::StrCat(Life(f.from), " to ", Life(f.to), " hops ", f.hops,
-                        ": ", std::visit(MailText{}, f.body));
+                        ": ", std::visit(RoutedText{}, f.body));
   }
 };
 
@@ -115,8 +117,8 @@ struct BodyMix {
     trace.Mix(BodyText{}(f));
     const auto* mail = std::get_if<core::MailFrame>(&f.body);
     if (mail != nullptr) Bytes(mail->messages);
-    const auto* kv = std::get_if<core::KvBody>(&f.body);
-    if (kv != nullptr) MixKv(*kv, trace);
+    const auto* keyspace = std::get_if<core::KvBody>(&f.body);
+    if (keyspace != nullptr) MixKeyspace(*keyspace, trace);
   }
   // The text says all that there is in the rest.
   template <typename T>
@@ -225,7 +227,7 @@ void MixAnswers(const core::Output& output, Trace& trace) {
     trace.Mix(DeliveryText(delivery));
   }
   for (const core::KvAnswer& answer : output.kv_answers) {
-    trace.Mix(KvText(answer));
+    trace.Mix(KvAnswerText(answer));
   }
   trace.Mix((output.members_changed ? 1 : 0) + (output.ready_changed ? 2 : 0));
   if (output.exit.has_value()) trace.Mix(output.exit->message());
@@ -321,7 +323,7 @@ std::vector<std::string> OutputText(const core::Output& output) {
     lines.push_back(DeliveryText(delivery));
   }
   for (const core::KvAnswer& answer : output.kv_answers) {
-    lines.push_back(KvText(answer));
+    lines.push_back(KvAnswerText(answer));
   }
   if (output.members_changed) lines.push_back("members changed");
   if (output.ready_changed) lines.push_back("ready changed");

@@ -1,21 +1,23 @@
 #include "tests/sim/keyspace_text.h"
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace muster::sim {
 namespace {
 
+using Part = core::KvExchangePart;
+
 std::string Life(const crdt::LifeId& life) {
   return absl::StrCat(absl::Hex(life.hi >> 48, absl::kZeroPad4));
 }
-std::string ToText(const core::Term& term) {
-  return absl::StrCat(term.number, "/", Life(term.leader));
-}
-std::string ToText(const kv::Context& context) {
+
+std::string ContextText(const kv::Context& context) {
   std::string text = "{";
   for (const auto& [life, seq] : context.seqs()) {
     absl::StrAppend(&text, text.size() > 1 ? " " : "", Life(life), ":",
@@ -23,96 +25,121 @@ std::string ToText(const kv::Context& context) {
   }
   return text + "}";
 }
-std::string ToText(const kv::OwnedKey& key) {
-  return absl::StrCat(key.db, "/", absl::CHexEscape(key.key));
-}
-std::string Said(const commands::Reply& reply) {
+
+// In one line.
+std::string ReplyText(const commands::Reply& reply) {
   std::string text = reply.empty() ? "-" : commands::ToText(reply);
-  for (char& c : text) {
-    if (c == '\n') c = ' ';
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+std::string CommandsText(const commands::CommandList& list) {
+  std::string text;
+  commands::CommandReader reader(list);
+  std::vector<absl::string_view> argv;
+  while (reader.Next(argv)) {
+    absl::StrAppend(&text, text.empty() ? "" : "; ",
+                    absl::CHexEscape(absl::StrJoin(argv, " ")));
   }
   return text;
 }
-std::string ToText(const core::KvServed& served) {
-  return absl::StrCat(Life(served.request.origin), "#", served.request.call,
-                      " by ", Life(served.leader), ":", served.seq.value, " ",
-                      Said(served.replies));
-}
-std::string ToText(const core::KvForward& f) {
-  return absl::StrCat("#", f.call, " ticket ", f.ticket,
-                      f.atomic ? " atomic" : "", f.again ? " again" : "", " ",
-                      CommandsText(f.commands));
+
+std::string ServedText(const std::vector<core::KvServed>& served) {
+  std::string text;
+  for (const core::KvServed& pop : served) {
+    absl::StrAppend(&text, " served ", Life(pop.request.origin), "#",
+                    pop.request.call, "@", pop.seq.value, " ",
+                    ReplyText(pop.replies));
+  }
+  return text;
 }
 
-const char* Name(core::KvExchangePart::Kind kind) {
-  constexpr const char* kNames[] = {"?",   "begin", "part",   "mutations",
-                                    "key", "end",   "refused"};
-  return kNames[static_cast<size_t>(kind)];
+std::string ForwardText(const core::KvForward& f) {
+  return absl::StrCat("#", f.call, " ticket ", f.ticket, " db ", f.db, " ",
+                      CommandsText(f.commands), f.atomic ? " atomic" : "",
+                      f.again ? " again" : "", " watched ", f.watched.size());
 }
 
-struct Text {
+const char* KindText(Part::Kind kind) {
+  switch (kind) {
+    case Part::Kind::kBegin:
+      return "begin";
+    case Part::Kind::kPart:
+      return "part";
+    case Part::Kind::kMutations:
+      return "mutations";
+    case Part::Kind::kKey:
+      return "key";
+    case Part::Kind::kEnd:
+      return "end";
+    case Part::Kind::kRefused:
+      return "refused";
+  }
+  return "?";
+}
+
+struct BodyText {
   std::string operator()(const core::KvLeaderQuestion& f) const {
-    return absl::StrCat("lives a leader? ", f.number);
+    return absl::StrCat("question #", f.number);
   }
   std::string operator()(const core::KvLeaderAnswer& f) const {
-    return absl::StrCat("answer ", f.number, f.lives ? " lives" : " none",
+    return absl::StrCat("answer #", f.number, f.lives ? " lives" : "",
                         f.eligible ? " eligible" : "", f.empty ? " empty" : "",
                         " known ", f.known, " wall ", f.wall_us);
   }
   std::string operator()(const core::KvProposal& f) const {
-    return absl::StrCat("propose ", ToText(f.term));
+    return absl::StrCat("proposal ", TermText(f.term));
   }
   std::string operator()(const core::KvPromise& f) const {
     std::string text =
-        absl::StrCat("promise ", ToText(f.term), " ", ToText(f.context));
-    for (const auto& call : f.waiting) {
-      absl::StrAppend(&text, " waits ", ToText(call));
+        absl::StrCat("promise ", TermText(f.term), " ", ContextText(f.context));
+    for (const core::KvForward& call : f.waiting) {
+      absl::StrAppend(&text, " waits ", ForwardText(call));
     }
-    for (const auto& served : f.served) {
-      absl::StrAppend(&text, " served ", ToText(served));
-    }
-    return text;
+    return text + ServedText(f.served);
   }
   std::string operator()(const core::KvRefusal& f) const {
-    return absl::StrCat("refuse ", ToText(f.term), " for ", ToText(f.promised),
-                        f.leading ? " leading " : " ", f.followers);
+    return absl::StrCat(
+        "refusal ", TermText(f.term), " for ", TermText(f.promised),
+        f.leading ? absl::StrCat(" led, ", f.followers, " followers") : "");
   }
   std::string operator()(const core::KvInvitation& f) const {
-    return absl::StrCat("invite ", ToText(f.term));
+    return absl::StrCat("invitation ", TermText(f.term));
   }
   std::string operator()(const core::KvFollowRequest& f) const {
-    return absl::StrCat("follow ", ToText(f.term), " ", ToText(f.context));
+    return absl::StrCat("follow ", TermText(f.term), " ",
+                        ContextText(f.context));
   }
   std::string operator()(const core::KvTermBase& f) const {
-    return absl::StrCat("base ", ToText(f.term), " ", ToText(f.base),
-                        f.by_log ? " by log " : " exchange ", f.seq.value);
+    return absl::StrCat(
+        "base ", TermText(f.term), " ", ContextText(f.base),
+        f.by_log ? absl::StrCat(" log ", f.seq.value) : " exchange");
   }
   std::string operator()(const core::KvMutations& f) const {
-    std::string text = absl::StrCat(
-        "mutations ", ToText(f.term), " ", f.first.value, "+", f.count,
-        " number ", f.number, " echo ", f.echo, " time ", f.time_us);
-    for (const auto& served : f.served) {
-      absl::StrAppend(&text, " served ", ToText(served));
-    }
-    return text;
+    return absl::StrCat("mutations ", TermText(f.term), " ", f.first.value, "+",
+                        f.count, " #", f.number, " echo ", f.echo, " at ",
+                        f.time_us, ServedText(f.served));
   }
   std::string operator()(const core::KvApplied& f) const {
-    return absl::StrCat("applied ", ToText(f.term), " ", f.seq.value,
-                        f.gap ? " gap" : "", " number ", f.number, " question ",
+    return absl::StrCat("applied ", TermText(f.term), " ", f.seq.value,
+                        f.gap ? " gap" : "", " #", f.number, " question ",
                         f.question);
   }
   std::string operator()(const core::KvLeave& f) const {
-    return absl::StrCat("leave ", ToText(f.term));
+    return absl::StrCat("leave ", TermText(f.term));
   }
   std::string operator()(const core::KvForward& f) const {
-    return absl::StrCat("forward ", ToText(f.term), " ", ToText(f));
+    return absl::StrCat("forward ", TermText(f.term), " ", ForwardText(f));
   }
   std::string operator()(const core::KvAnswers& f) const {
-    std::string text = absl::StrCat("answers ", ToText(f.term));
-    for (const auto& answer : f.answers) {
-      absl::StrAppend(&text, " #", answer.call, " outcome ",
-                      static_cast<int>(answer.outcome), " seq ",
-                      answer.seq.value, " ", Said(answer.replies));
+    std::string text = absl::StrCat("answers ", TermText(f.term));
+    for (const core::KvAnswers::Answer& answer : f.answers) {
+      using Outcome = core::KvAnswers::Outcome;
+      absl::StrAppend(&text, " #", answer.call,
+                      answer.outcome == Outcome::kRefused ? " refused"
+                      : answer.outcome == Outcome::kWaits ? " waits"
+                                                          : " done",
+                      "@", answer.seq.value, " ", ReplyText(answer.replies));
     }
     return text;
   }
@@ -120,133 +147,159 @@ struct Text {
     return absl::StrCat("withdraw #", f.call);
   }
   std::string operator()(const core::KvExchangeBegin& f) const {
-    return absl::StrCat("exchange ", f.exchange, " of ", ToText(f.term));
+    return absl::StrCat("exchange ", f.exchange, " begin ", TermText(f.term));
   }
   std::string operator()(const core::KvExchangeDigests& f) const {
-    return absl::StrCat("digests ", f.exchange, " of ", f.groups.size(),
-                        " groups");
+    return absl::StrCat("exchange ", f.exchange, " digests of ",
+                        f.groups.size(), " groups");
   }
   std::string operator()(const core::KvExchangeWant& f) const {
-    std::string text = absl::StrCat("want ", f.exchange, ":");
-    for (uint32_t bucket : f.buckets) absl::StrAppend(&text, " ", bucket);
-    return text;
+    return absl::StrCat("exchange ", f.exchange, " want ",
+                        absl::StrJoin(f.buckets, " "));
   }
-  std::string operator()(const core::KvExchangePart& f) const {
-    return absl::StrCat("exchange ", f.exchange, " #", f.number, " ",
-                        Name(f.kind), " ", ToText(f.context), " bucket ",
-                        f.bucket, f.last ? " last" : "", " ", f.first.value,
-                        "+", f.count, " key ", ToText(f.key));
+  std::string operator()(const Part& f) const {
+    return absl::StrCat(
+        "exchange ", f.exchange, " #", f.number, " ", KindText(f.kind),
+        " bucket ", f.bucket, f.last ? " last" : "", " ", f.first.value, "+",
+        f.count, " key ", f.key.db, ":", f.key.key, " bytes ",
+        f.bytes == nullptr ? 0 : f.bytes->size(), " ", ContextText(f.context));
   }
   std::string operator()(const core::KvExchangeAck& f) const {
-    std::string text = absl::StrCat("exchange ack ", f.exchange, " #", f.number,
+    std::string text = absl::StrCat("exchange ", f.exchange, " ack #", f.number,
                                     f.over ? " over" : "");
-    for (const auto& key : f.again) {
-      absl::StrAppend(&text, " again ", ToText(key));
+    for (const kv::OwnedKey& key : f.again) {
+      absl::StrAppend(&text, " again ", key.db, ":", key.key);
     }
     return text;
   }
 };
 
-struct Mix {
-  Trace& trace;
+class BodyMix {
+ public:
+  explicit BodyMix(Trace& trace) : trace_(trace) {}
+
+  void operator()(const core::KvPromise& f) const {
+    for (const core::KvForward& call : f.waiting) (*this)(call);
+    Mix(f.served);
+  }
   void operator()(const core::KvMutations& f) const {
-    if (f.mutations != nullptr) trace.Mix(*f.mutations);
+    Mix(f.mutations);
+    Mix(f.served);
   }
-  void operator()(const core::KvExchangePart& f) const {
-    if (f.bytes != nullptr) trace.Mix(*f.bytes);
-  }
-  void operator()(const core::KvExchangeBegin& f) const {
-    for (uint64_t digest : f.groups) trace.Mix(digest);
-  }
-  void operator()(const core::KvExchangeDigests& f) const {
-    for (const auto& group : f.groups) {
-      for (uint64_t digest : group.buckets) trace.Mix(digest);
+  void operator()(const core::KvForward& f) const {
+    trace_.Mix(f.commands.bytes());
+    for (const commands::Watched& watched : f.watched) {
+      trace_.Mix(watched.key.key);
+      trace_.Mix(watched.digest);
     }
   }
+  void operator()(const core::KvAnswers& f) const {
+    for (const core::KvAnswers::Answer& answer : f.answers) {
+      trace_.Mix(answer.replies.encoded());
+    }
+  }
+  void operator()(const core::KvExchangeBegin& f) const {
+    for (const uint64_t digest : f.groups) trace_.Mix(digest);
+  }
+  void operator()(const core::KvExchangeDigests& f) const {
+    for (const core::KvExchangeDigests::Group& group : f.groups) {
+      trace_.Mix(group.group);
+      for (const uint64_t digest : group.buckets) trace_.Mix(digest);
+    }
+  }
+  void operator()(const core::KvExchangeWant& f) const {
+    for (const uint32_t bucket : f.buckets) trace_.Mix(bucket);
+  }
+  void operator()(const Part& f) const { Mix(f.bytes); }
   // The text says all that there is in the rest.
   template <typename T>
   void operator()(const T&) const {}
+
+ private:
+  void Mix(const std::shared_ptr<const std::string>& bytes) const {
+    if (bytes != nullptr) trace_.Mix(*bytes);
+  }
+  void Mix(const std::vector<core::KvServed>& served) const {
+    for (const core::KvServed& pop : served) {
+      trace_.Mix(pop.leader.hi);
+      trace_.Mix(pop.replies.encoded());
+    }
+  }
+
+  Trace& trace_;
 };
 
 size_t BytesOf(const std::shared_ptr<const std::string>& bytes) {
   return bytes == nullptr ? 0 : bytes->size();
 }
 
-struct Bytes {
+// On the wire, about, beside the head of a frame.
+struct BodyBytes {
   size_t operator()(const core::KvPromise& f) const {
-    size_t bytes = 24 + 24 * f.context.size();
-    for (const auto& call : f.waiting)
-      bytes += 32 + call.commands.bytes().size();
-    for (const auto& served : f.served) bytes += 48 + served.replies.bytes();
+    size_t bytes = 24 * f.context.size();
+    for (const core::KvForward& call : f.waiting) bytes += (*this)(call);
+    for (const core::KvServed& pop : f.served)
+      bytes += 48 + pop.replies.bytes();
     return bytes;
   }
   size_t operator()(const core::KvFollowRequest& f) const {
-    return 24 + 24 * f.context.size();
+    return 24 * f.context.size();
   }
   size_t operator()(const core::KvTermBase& f) const {
-    return 32 + 24 * f.base.size();
+    return 24 * f.base.size();
   }
   size_t operator()(const core::KvMutations& f) const {
-    return 48 + BytesOf(f.mutations) + 48 * f.served.size();
+    return 24 + BytesOf(f.mutations) + 48 * f.served.size();
   }
   size_t operator()(const core::KvForward& f) const {
-    return 40 + f.commands.bytes().size();
+    return 24 + f.commands.bytes().size();
   }
   size_t operator()(const core::KvAnswers& f) const {
-    size_t bytes = 24;
+    size_t bytes = 0;
     for (const auto& answer : f.answers) bytes += 16 + answer.replies.bytes();
     return bytes;
   }
   size_t operator()(const core::KvExchangeBegin&) const {
-    return 32 + 8 * kv::kGroups;
+    return 8 * kv::kGroups;
   }
   size_t operator()(const core::KvExchangeDigests& f) const {
-    return 16 + f.groups.size() * (4 + 8 * kv::kBucketsPerGroup);
+    return f.groups.size() * (4 + 8 * kv::kBucketsPerGroup);
   }
   size_t operator()(const core::KvExchangeWant& f) const {
-    return 16 + 2 * f.buckets.size();
+    return 2 * f.buckets.size();
   }
-  size_t operator()(const core::KvExchangePart& f) const {
-    return 32 + 24 * f.context.size() + BytesOf(f.bytes);
+  size_t operator()(const Part& f) const {
+    return 24 * f.context.size() + BytesOf(f.bytes);
   }
   template <typename T>
   size_t operator()(const T&) const {
-    return 32;
+    return 0;
   }
 };
 
 }  // namespace
 
-std::string KvText(const core::KvBody& body) {
-  return std::visit(Text{}, body);
+std::string TermText(const core::Term& term) {
+  return absl::StrCat(term.number, "@", Life(term.leader));
 }
 
-std::string KvText(const core::KvAnswer& answer) {
+std::string KeyspaceText(const core::KvBody& body) {
+  return absl::StrCat("kv ", std::visit(BodyText{}, body));
+}
+
+void MixKeyspace(const core::KvBody& body, Trace& trace) {
+  std::visit(BodyMix(trace), body);
+}
+
+std::string KvAnswerText(const core::KvAnswer& answer) {
   return absl::StrCat(
-      "kv answer ", answer.call, ": ",
-      answer.status.ok() ? Said(answer.replies) : answer.status.ToString(),
-      " at ", ToText(answer.position.term), ":", answer.position.seq.value);
+      "kv answer #", answer.call, " ",
+      answer.status.ok() ? ReplyText(answer.replies) : answer.status.ToString(),
+      " at ", TermText(answer.position.term), " ", answer.position.seq.value);
 }
 
-void MixKv(const core::KvBody& body, Trace& trace) {
-  trace.Mix(KvText(body));
-  std::visit(Mix{trace}, body);
-}
-
-size_t KvBytes(const core::KvBody& body) { return std::visit(Bytes{}, body); }
-
-std::string CommandsText(const commands::CommandList& list) {
-  std::string text;
-  commands::CommandReader reader(list);
-  std::vector<absl::string_view> argv;
-  while (reader.Next(argv)) {
-    if (!text.empty()) text += ";";
-    for (size_t i = 0; i < argv.size(); ++i) {
-      absl::StrAppend(&text, i == 0 && text.empty() ? "" : " ",
-                      absl::CHexEscape(argv[i]));
-    }
-  }
-  return text;
+size_t KeyspaceBytes(const core::KvBody& body) {
+  return 32 + std::visit(BodyBytes(), body);
 }
 
 }  // namespace muster::sim

@@ -1,5 +1,4 @@
-// What nodes say to each other of the keyspace, and what clients are answered,
-// as lines of a trace.
+// Frames of the keyspace as trace: as lines to read, and mixed into the hash.
 #ifndef MUSTER_TESTS_SIM_KEYSPACE_TEXT_H_
 #define MUSTER_TESTS_SIM_KEYSPACE_TEXT_H_
 
@@ -11,14 +10,15 @@
 
 namespace muster::sim {
 
-std::string KvText(const core::KvBody& body);
-std::string KvText(const core::KvAnswer& answer);
-// All of it, bytes and contexts too.
-void MixKv(const core::KvBody& body, Trace& trace);
-// About how many bytes it takes on the wire.
-size_t KvBytes(const core::KvBody& body);
-// The commands of a list, one after the other.
-std::string CommandsText(const commands::CommandList& list);
+// "8@0102": the number, and the leader's life.
+std::string TermText(const core::Term& term);
+std::string KeyspaceText(const core::KvBody& body);
+// What the text leaves out.
+void MixKeyspace(const core::KvBody& body, Trace& trace);
+// What a client is answered.
+std::string KvAnswerText(const core::KvAnswer& answer);
+// About how many bytes a frame takes on the wire.
+size_t KeyspaceBytes(const core::KvBody& body);
 
 }  // namespace muster::sim
 

@@ -31,7 +31,7 @@ struct BodyBytes {
   }
   size_t operator()(const core::RoutedFrame& f) const {
     const auto* kv = std::get_if<core::KvBody>(&f.body);
-    if (kv != nullptr) return 64 + KvBytes(*kv);
+    if (kv != nullptr) return 64 + KeyspaceBytes(*kv);
     const auto* mail = std::get_if<core::MailFrame>(&f.body);
     return 64 + (mail == nullptr ? 0 : mail->messages->size());
   }

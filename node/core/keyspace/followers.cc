@@ -17,6 +17,9 @@ constexpr size_t kExchangeFrames = 16;
 constexpr size_t kAnswerBytes = 256 << 10;
 // Served pops that the next leader may have to know of.
 constexpr size_t kServedKept = 10'000;
+// Where members are more than that, those that do not follow are asked less
+// often.
+constexpr size_t kMany = 64;
 // Numbers whose times of sending are kept: a beat each.
 constexpr size_t kNumbersKept = 64;
 
@@ -107,6 +110,10 @@ bool Followers::AnyCanFollow() const {
 
 // --------------------------------------------------------------------- time
 
+absl::Duration Followers::AskEvery() const {
+  return followers_.size() > kMany ? 4 * kAskAgain : kAskAgain;
+}
+
 void Followers::Tick() {
   for (auto at = followers_.begin(); at != followers_.end();) {
     at = shared_.peers.IsUp(at->first) ? std::next(at) : followers_.erase(at);
@@ -120,7 +127,7 @@ void Followers::Tick() {
       if (follower.state != State::kAsked) Enter(follower, State::kAsked);
     }
     if (follower.state == State::kAsked &&
-        shared_.now - follower.invited >= kAskAgain) {
+        shared_.now - follower.invited >= AskEvery()) {
       follower.invited = shared_.now;
       shared_.Send(life, KvInvitation{term_});
     }
@@ -348,7 +355,7 @@ bool Followers::FlushOne(crdt::LifeId life, Follower& follower,
                          size_t& budget) {
   if (follower.state != State::kFollowing) SendAnswers(life, follower);
   if (follower.state == State::kExchanging && follower.source != nullptr) {
-    if (shared_.now - follower.beat >= kKvBeat) {
+    if (shared_.now - follower.beat >= shared_.Beat()) {
       shared_.Send(life, Beat(life, follower));
     }
     const bool more = follower.source->Pump(budget);
@@ -363,7 +370,8 @@ bool Followers::FlushOne(crdt::LifeId life, Follower& follower,
   if (follower.state != State::kFollowing) return false;
   SendAnswers(life, follower);
   const bool sent = follower.beat == shared_.now && beat != shared_.now;
-  if (!sent && (sign_wanted_ || shared_.now - follower.beat >= kKvBeat)) {
+  if (!sent &&
+      (sign_wanted_ || shared_.now - follower.beat >= shared_.Beat())) {
     shared_.Send(life, Beat(life, follower));
   }
   return false;
@@ -376,9 +384,9 @@ bool Followers::Flush() {
   // One sign is asked for at a time; who wants one meanwhile waits for the
   // next.
   const bool waits = confirmed_ < number_ && number_ > 1 && sign_wanted_ &&
-                     shared_.now - sent_.back().second < kKvBeat;
+                     shared_.now - sent_.back().second < shared_.Beat();
   const bool wanted = sign_wanted_ && !waits;
-  if (wanted || shared_.now - sent_.back().second >= kKvBeat) {
+  if (wanted || shared_.now - sent_.back().second >= shared_.Beat()) {
     ++number_;
     sent_.emplace_back(number_, shared_.now);
     if (sent_.size() > kNumbersKept) sent_.pop_front();

@@ -8,9 +8,9 @@
 //
 // Who is up and does not follow is invited every kAskAgain. A follower is sent
 // mutations from the log, window_bytes ahead of what it has applied; what is
-// lost on the way is sent again. A beat goes every kKvBeat, with or without
-// mutations, and each carries a number that the follower echoes: so the leader
-// knows that its term still is one.
+// lost on the way is sent again. A beat goes every KvShared::Beat(), with or
+// without mutations, and each carries a number that the follower echoes: so the
+// leader knows that its term still is one.
 //
 // Invariants
 //   1. Mutations in flight to a follower <= window_bytes + one frame.
@@ -116,6 +116,7 @@ class Followers {
   };
 
   Follower& Find(crdt::LifeId life);
+  absl::Duration AskEvery() const;
   void Enter(Follower& follower, State state);
   void FollowByLog(crdt::LifeId life, Follower& follower, crdt::Seq seq);
   bool StandsInLog(const kv::Context& context) const;

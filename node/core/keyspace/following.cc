@@ -123,6 +123,8 @@ void Following::OnBeat(const KvMutations& frame) {
 
 void Following::OnMutations(const KvMutations& frame) {
   OnBeat(frame);
+  // The term is open: what said so was lost.
+  if (state_ == State::kPromised) OnInvited();
   if (state_ != State::kFollowing) {
     if (state_ == State::kExchanging && frame.count > 0 &&
         waiting_.size() < kMaxWaiting) {
@@ -165,7 +167,7 @@ void Following::Tick() {
     CheckSink();
   }
   if (shared_.now >= next_question_) {
-    next_question_ = shared_.now + kKvBeat;
+    next_question_ = shared_.now + shared_.Beat();
     questions_.emplace_back(++question_, shared_.now);
     tell_ = true;
   }

@@ -7,6 +7,15 @@
 
 namespace muster::core {
 
+namespace {
+
+// How often all calls are looked at for those that have waited too long.
+constexpr absl::Duration kTickEvery = absl::Milliseconds(250);
+// Of pops that wait, told with a promise; the others ask again.
+constexpr size_t kMaxBlockedBytes = 256 << 10;
+
+}  // namespace
+
 using Outcome = KvAnswers::Outcome;
 
 // ---------------------------------------------------------------- coming in
@@ -34,6 +43,16 @@ KvCallId KvCalls::Add(KvCall call) {
     Answer(id, added,
            absl::ResourceExhaustedError(
                absl::StrCat("this node has reached its limit: ", limit, flag)),
+           {});
+    return id;
+  }
+  const size_t bytes = added.call.commands.bytes().size();
+  if (added.at_leader && bytes > shared_.options.limits.max_mutation_bytes) {
+    Answer(id, added,
+           absl::InvalidArgumentError(
+               absl::StrCat("call of ", bytes, " bytes exceeds the limit of ",
+                            shared_.options.limits.max_mutation_bytes,
+                            " for calls that write (--kv-max-mutation-bytes)")),
            {});
     return id;
   }
@@ -330,6 +349,8 @@ void KvCalls::Run(const KvStanding& standing) {
 }
 
 void KvCalls::Tick(const KvStanding& standing) {
+  if (shared_.now < next_tick_) return;
+  next_tick_ = shared_.now + kTickEvery;
   std::vector<KvCallId> late;
   for (const auto& [id, call] : calls_) {
     // A pop that was sent waits as long as it was asked to.
@@ -371,9 +392,12 @@ void KvCalls::Tick(const KvStanding& standing) {
 
 std::vector<KvForward> KvCalls::Blocked() const {
   std::vector<KvForward> blocked;
+  size_t bytes = 0;
   for (const auto& [id, call] : calls_) {
     if (!call.blocking) continue;
     if (call.state != State::kSent && call.state != State::kBlocked) continue;
+    bytes += call.call.commands.bytes().size() + 64;
+    if (bytes > kMaxBlockedBytes) break;
     blocked.push_back(ForwardOf(id, call, call.term));
     blocked.back().again = true;
   }

@@ -112,6 +112,7 @@ class KvCalls {
   std::set<KvCallId> done_;  // Replied, not acknowledged.
   std::map<KvConnection, std::deque<KvCallId>> connections_;
   size_t blocked_ = 0;
+  Instant next_tick_{0};
   Term term_;  // As it was when calls were looked at last.
   bool whole_ = false;
 };

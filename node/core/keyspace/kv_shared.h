@@ -23,9 +23,7 @@
 
 namespace muster::core {
 
-// How often a leader and its followers ask each other for a sign of life, and
-// for how long each believes the last one.
-inline constexpr absl::Duration kKvBeat = absl::Milliseconds(250);
+// For how long a leader and its followers believe the last sign of life.
 inline constexpr absl::Duration kKvLives = absl::Seconds(2);
 
 struct KvShared {
@@ -52,6 +50,11 @@ struct KvShared {
   std::vector<KvAnswer> answers;
   std::vector<std::string> log;
 
+  // How often a leader and its followers ask each other for a sign of life.
+  // Where there are many it is less often: a leader hears of them all.
+  absl::Duration Beat() const {
+    return absl::Milliseconds(peers.all().size() > 64 ? 500 : 250);
+  }
   void Send(crdt::LifeId to, KvBody body) {
     mail.push_back({to, std::move(body)});
   }

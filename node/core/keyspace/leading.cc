@@ -1,7 +1,9 @@
 #include "node/core/keyspace/leading.h"
 
 #include <algorithm>
+#include <tuple>
 
+#include "absl/strings/str_cat.h"
 #include "crdt/check.h"
 
 namespace muster::core {
@@ -14,6 +16,26 @@ constexpr size_t kDueKeys = 64;
 constexpr size_t kSettledKeys = 16;
 // Woken pops run in one step.
 constexpr size_t kWoken = 256;
+
+// Of a call of another node: what is larger does not fit a frame.
+constexpr size_t kMaxAnswerBytes = 512 << 10;
+
+void RefuseAnswer(size_t bytes, commands::Reply& reply) {
+  reply.Clear();
+  reply.Error(absl::StrCat("ERR answer of ", bytes,
+                           " bytes exceeds the limit of ", kMaxAnswerBytes,
+                           " for calls that another node forwards: nothing was "
+                           "done; ask for less, or ask the leader"));
+}
+
+// Whether the call may wait.
+bool IsPop(const KvForward& call) {
+  if (call.atomic || call.commands.count() != 1) return false;
+  std::vector<absl::string_view> argv;
+  commands::CommandReader(call.commands).Next(argv);
+  const commands::Command* command = commands::FindCommand(argv[0]);
+  return command != nullptr && command->Has(commands::kBlocking);
+}
 
 }  // namespace
 
@@ -59,7 +81,14 @@ void Leading::WakeOn(const commands::Command& command, commands::Argv argv,
                       [&](size_t i) { waiters_.Wake(db, argv[i]); });
 }
 
-Leading::Done Leading::RunAtomic(const KvForward& call) {
+bool Leading::Fits(const KvRequest& request, const commands::Reply& before,
+                   const commands::Reply& reply) const {
+  return request.origin == shared_.self ||
+         before.bytes() + reply.bytes() <= kMaxAnswerBytes;
+}
+
+Leading::Done Leading::RunAtomic(const KvRequest& request,
+                                 const KvForward& call) {
   Done done;
   std::vector<std::vector<absl::string_view>> held;
   commands::CommandReader reader(call.commands);
@@ -72,7 +101,13 @@ Leading::Done Leading::RunAtomic(const KvForward& call) {
   kv::Transaction tx(shared_.state, seen, shared_.clock.NextStamp(), env.now);
   const commands::Outcome outcome = commands::ExecuteTransaction(
       list, call.watched, session, env, tx, done.replies);
-  if (outcome.abandoned || tx.empty()) return done;
+  if (outcome.abandoned) return done;
+  if (!Fits(request, {}, done.replies)) {
+    tx.Abandon();
+    RefuseAnswer(done.replies.bytes(), done.replies);
+    return done;
+  }
+  if (tx.empty()) return done;
   Append(tx);
   done.seq = seen.seq;
   for (const commands::Argv& one : list) {
@@ -108,7 +143,10 @@ Leading::Done Leading::Run(const KvRequest& request, const KvForward& call,
                          env.now);
       outcome = commands::Execute(*command, argv, session, env, shared_.state,
                                   &tx, reply);
-      if (!outcome.abandoned && !tx.empty()) {
+      if (!outcome.abandoned && !Fits(request, done.replies, reply)) {
+        tx.Abandon();
+        RefuseAnswer(reply.bytes(), reply);
+      } else if (!outcome.abandoned && !tx.empty()) {
         Append(tx);
         done.seq = seen.seq;
         WakeOn(*command, argv, db);
@@ -116,6 +154,9 @@ Leading::Done Leading::Run(const KvRequest& request, const KvForward& call,
     } else {
       outcome = commands::Execute(*command, argv, session, env, shared_.state,
                                   nullptr, reply);
+      if (!Fits(request, done.replies, reply)) {
+        RefuseAnswer(reply.bytes(), reply);
+      }
     }
     if (outcome.wait.has_value()) {
       Register(request, call, *std::move(outcome.wait));
@@ -141,7 +182,7 @@ void Leading::Register(const KvRequest& request, const KvForward& call,
 Leading::Done Leading::Execute(const KvForward& call) {
   MUSTER_CHECK(CanExecute());
   const KvRequest request{shared_.self, call.call};
-  Done done = call.atomic ? RunAtomic(call)
+  Done done = call.atomic ? RunAtomic(request, call)
                           : Run(request, call, commands::Blocking::kMayWait);
   if (done.outcome == Outcome::kDone && done.seq == crdt::Seq()) {
     done.sign = followers_.AskForSign();
@@ -168,11 +209,21 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
                         {call.call, Outcome::kDone, seq, served->replies});
     }
     if (waiters_.Has(request)) return;
+  } else if (!seen_[from].Add(call.call)) {
+    return;
   }
-  Finish(request, call.atomic
-                      ? RunAtomic(call)
-                      : Run(request, call, commands::Blocking::kMayWait));
+  Done done = call.atomic ? RunAtomic(request, call)
+                          : Run(request, call, commands::Blocking::kMayWait);
+  if (IsPop(call)) TellServed(request, done);
+  Finish(request, std::move(done));
   ServeWoken();
+}
+
+void Leading::TellServed(const KvRequest& request, const Done& done) {
+  if (done.seq == crdt::Seq() || request.origin == shared_.self) return;
+  KvServed served{request, shared_.self, done.seq, done.replies};
+  followers_.Tell(served);
+  served_.Add(std::move(served));
 }
 
 void Leading::Finish(const KvRequest& request, Done done) {
@@ -211,11 +262,7 @@ void Leading::Serve(const KvRequest& request) {
   waiters_.Remove(request);
   Done done = Run(request, call, commands::Blocking::kWoken);
   if (done.outcome == Outcome::kWaits) return;
-  if (done.seq > crdt::Seq() && request.origin != shared_.self) {
-    KvServed served{request, shared_.self, done.seq, done.replies};
-    followers_.Tell(served);
-    served_.Add(std::move(served));
-  }
+  TellServed(request, done);
   Finish(request, std::move(done));
 }
 

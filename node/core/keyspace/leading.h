@@ -39,6 +39,7 @@
 #include "node/commands/execute.h"
 #include "node/core/keyspace/followers.h"
 #include "node/core/keyspace/gather.h"
+#include "node/core/keyspace/kv_seen_calls.h"
 #include "node/core/keyspace/kv_served_pops.h"
 #include "node/core/keyspace/kv_shared.h"
 #include "node/core/keyspace/kv_waiters.h"
@@ -109,7 +110,9 @@ class Leading {
   void Append(kv::Transaction& tx);
   Done Run(const KvRequest& request, const KvForward& call,
            commands::Blocking blocking);
-  Done RunAtomic(const KvForward& call);
+  Done RunAtomic(const KvRequest& request, const KvForward& call);
+  bool Fits(const KvRequest& request, const commands::Reply& before,
+            const commands::Reply& reply) const;
   void WakeOn(const commands::Command& command, commands::Argv argv,
               uint8_t db);
   void ServeWoken();
@@ -117,6 +120,8 @@ class Leading {
   void AnswerDue();
   void Finish(const KvRequest& request, Done done);
   void SendAnswer(crdt::LifeId to, KvAnswers::Answer answer);
+  // A pop of another node's client was served.
+  void TellServed(const KvRequest& request, const Done& done);
   void Register(const KvRequest& request, const KvForward& call,
                 commands::Wait wait);
   bool RemoveDue();
@@ -135,6 +140,8 @@ class Leading {
   std::deque<Held> held_;
   std::vector<KvAnswers::Answer> own_served_;
   KvServedPops served_;
+  // Forwards executed in this term: frames may come twice.
+  std::map<crdt::LifeId, KvSeenCalls> seen_;
   uint64_t settled_keys_ = 0;
 };
 

@@ -51,6 +51,14 @@ KvPosition ReplicatedKeyspace::position() const {
   return {term, shared_.state.context().Of(term.leader)};
 }
 
+bool ReplicatedKeyspace::Has(const KvPosition& position) const {
+  if (shared_.state.context().Of(position.term.leader) >= position.seq) {
+    return true;
+  }
+  return following_.has_value() &&
+         following_->state() == Following::State::kExchanging;
+}
+
 bool ReplicatedKeyspace::IsReadable() const {
   if (leading_.has_value()) return true;
   if (!was_whole_) return false;
@@ -251,7 +259,9 @@ void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
     following_->Flush();
     more_ |= following_->joining();
   }
-  calls_.Run(Standing());
+  const KvStanding standing = Standing();
+  if (standing.whole) seen_ = standing.position;
+  calls_.Run(standing);
   if (leading_.has_value()) {
     calls_.OnServed(*leading_);
     more_ |= leading_->Flush();

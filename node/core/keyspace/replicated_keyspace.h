@@ -93,6 +93,8 @@ class ReplicatedKeyspace {
   void Drain();
   // Nobody loses anything if the node goes now, or it has tried for kDrain.
   bool IsDrained() const;
+  // The node goes: what still waits is answered.
+  void RefuseAll() { calls_.RefuseAll(); }
 
   // ---- what is shown ----
   KvStatusView Status() const;
@@ -101,6 +103,11 @@ class ReplicatedKeyspace {
       const std::vector<kv::OwnedKey>& keys) const;
   const kv::Keyspace& state() const { return shared_.state; }
   KvPosition position() const;
+  // The last one at which the state was whole: what clients have seen.
+  const KvPosition& seen_position() const { return seen_; }
+  // Whether what the position names is applied here; in an exchange nobody is
+  // to wait for that.
+  bool Has(const KvPosition& position) const;
   Term promised() const { return promised_; }
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
 
@@ -151,6 +158,7 @@ class ReplicatedKeyspace {
   bool ready_ = false;
   bool was_whole_ = false;
   Instant whole_until_{0};  // The last time it was.
+  KvPosition seen_;
   bool draining_ = false;
   Instant drain_since_{0};
   // Since when a stronger leader, or a candidate, is let go first.

@@ -17,9 +17,11 @@ constexpr size_t kChanges = 128;
 
 }  // namespace
 
-PubSub::PubSub(const PubSubOptions& options, InterestState& interest)
+PubSub::PubSub(const PubSubOptions& options, InterestState& interest,
+               Keyspace keyspace)
     : options_(options),
       interest_(interest),
+      keyspace_(std::move(keyspace)),
       fan_out_(subscriptions_, options.max_undelivered_bytes) {}
 
 // ----------------------------------------------------------------- clients
@@ -171,13 +173,14 @@ void PubSub::OnMail(crdt::LifeId from, const MailFrame& frame) {
                                batch->arena.Copy(message.payload)});
   }
   peer.waiting.push_back(
-      {std::move(batch), peer.in.last(), frame.interest, now_});
+      {std::move(batch), peer.in.last(), frame.interest, frame.kv, now_});
 }
 
 bool PubSub::IsInOrder(crdt::LifeId life, const Waiting& waiting) const {
   if (crdt::Mutated(crdt::Mutant::kMailOvertakes)) return true;
   const Stream* stream = interest_.StreamOf(life);
-  return stream != nullptr && stream->vv >= waiting.interest;
+  return stream != nullptr && stream->vv >= waiting.interest &&
+         keyspace_.has(waiting.kv);
 }
 
 void PubSub::Admit(crdt::LifeId life, Peer& peer) {
@@ -279,6 +282,7 @@ bool PubSub::FlushPeer(crdt::LifeId life, Peer& peer,
   }
   while (auto frame = peer.out.Next(own_->vv, now_)) {
     counters_.bytes_out += frame->messages->size();
+    frame->kv = keyspace_.position();
     mail.push_back({life, *std::move(frame)});
   }
   return !peer.out.idle() || !peer.waiting.empty();

@@ -10,7 +10,9 @@
 // A message reaches a node once or not at all, in the order of its publisher's
 // node. A message carries how far its publisher's node had written its own
 // interest, and waits for that (kOrderPatience at most): so whoever asks and
-// subscribes to the answers' channel before is found by the answer.
+// subscribes to the answers' channel before is found by the answer. It carries
+// as well how far that node had applied the keyspace, and waits for that, too:
+// a message never overtakes a write that its publisher saw acknowledged.
 //
 // Invariants
 //   1. After a subscribe is answered, a message published at any node that was
@@ -26,6 +28,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -55,7 +58,15 @@ class PubSub {
   // How often those who have not confirmed a subscription are asked.
   static constexpr absl::Duration kAskAgain = absl::Milliseconds(300);
 
-  PubSub(const PubSubOptions& options, InterestState& interest);
+  // The keyspace of this node: how far it has come, and whether it has come as
+  // far as a publisher's node (or can not tell, so that nobody is to wait).
+  struct Keyspace {
+    std::function<KvPosition()> position;
+    std::function<bool(const KvPosition&)> has;
+  };
+
+  PubSub(const PubSubOptions& options, InterestState& interest,
+         Keyspace keyspace);
 
   // This node's name is admitted: its interest stream.
   void Begin(Stream& own) { own_ = &own; }
@@ -104,6 +115,7 @@ class PubSub {
     std::shared_ptr<const MessageBatch> batch;
     uint64_t last = 0;  // The number of its last message.
     crdt::Seq interest;
+    KvPosition kv;
     Instant since{0};
   };
   struct Peer {
@@ -136,6 +148,7 @@ class PubSub {
 
   const PubSubOptions options_;
   InterestState& interest_;
+  const Keyspace keyspace_;
   Stream* own_ = nullptr;
   Subscriptions subscriptions_;
   FanOut fan_out_;

@@ -35,7 +35,9 @@ Replica::Impl::Impl(Options o, crdt::LifeId life, uint64_t seed, Now now)
       hub(roll.store(), options.watch, life),
       router(streams, membership, replication),
       interest(streams, crdt::StreamKind::kInterest),
-      pubsub(options.pubsub, interest),
+      pubsub(options.pubsub, interest,
+             {[this] { return keyspace.seen_position(); },
+              [this](const KvPosition& p) { return keyspace.Has(p); }}),
       keyspace(options.keyspace, life, seed ^ 0xc2b2ae3d27d4eb4fu,
                [this](crdt::LifeId to) { return router.Reaches(to); }),
       gate(streams, membership, replication),
@@ -376,6 +378,7 @@ void Replica::Impl::Drain() {
 void Replica::Impl::CheckLeave() {
   if (!draining || leaving_ || !keyspace.IsDrained()) return;
   leaving_ = true;
+  keyspace.RefuseAll();
   exit_at_ = streams.now().mono + kFarewell;
   membership.Leave(streams.now(), out);
 }

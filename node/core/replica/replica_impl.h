@@ -48,6 +48,7 @@ class Replica::Impl {
   void OnEvict(LinkId link, const EvictFrame& frame);
 
   absl::Status Serving() const;
+  bool leaving() const { return leaving_; }
   // REQUIRES: Serving. One writer a tick may go on while they are held back.
   bool MayWrite(Now now);
   std::string Where(crdt::LifeId life) const;

@@ -10,6 +10,7 @@ namespace muster::core {
 KvCallId Replica::Execute(KvCall call, Now now) {
   impl_->Begin(now);
   const KvCallId id = impl_->keyspace.Execute(std::move(call));
+  if (impl_->leaving()) impl_->keyspace.RefuseAll();
   impl_->End();
   return id;
 }

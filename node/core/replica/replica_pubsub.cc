@@ -79,9 +79,8 @@ void Replica::Impl::FlushPubSub() {
   std::vector<PubSubMail> mail;
   pubsub.Flush(mail, out.subscribed);
   for (PubSubMail& item : mail) {
-    std::visit(
-        [&](auto& body) { router.Send(item.to, std::move(body), out); },
-        item.body);
+    std::visit([&](auto& body) { router.Send(item.to, std::move(body), out); },
+               item.body);
   }
 }
 

@@ -25,11 +25,16 @@ using testing::ElementsAre;
 crdt::LifeId Life(int node) { return {0, static_cast<uint64_t>(node) + 1}; }
 
 struct Node {
-  explicit Node(const PubSubOptions& options) : pubsub(options, interest) {
+  explicit Node(const PubSubOptions& options)
+      : pubsub(
+            options, interest,
+            {[this] { return kv; },
+             [this](const KvPosition& position) { return kv >= position; }}) {
     streams.AddKind(kToyKind, crdt::InterestGrammar(), interest, 1 << 20);
   }
   StreamTable streams;
   InterestState interest{streams, kToyKind};
+  KvPosition kv;
   PubSub pubsub;
   std::map<int, Stream*> of;  // By node.
   std::set<std::pair<SubscriberId, uint64_t>> held;
@@ -333,6 +338,34 @@ TEST(PubSubTest, AMessageWaitsForItsPublishersInterest) {
 }
 
 // What has come and finds no room waits for it: it is not lost.
+TEST(PubSubTest, AMessageWaitsForTheWritesOfItsPublishersNode) {
+  World world(2);
+  const SubscriberId id = *world.node(1).pubsub.Open(false);
+  world.Subscribe(1, id, To("news"));
+  world.Run(10);
+  world.node(0).kv = {{1, Life(0)}, crdt::Seq(7)};
+  world.Publish(0, "news", "x");
+  world.Run(100);
+  EXPECT_TRUE(world.node(1).heard[id].empty());
+  world.node(1).kv = {{1, Life(0)}, crdt::Seq(7)};
+  world.Run(10);
+  EXPECT_THAT(world.node(1).heard[id], ElementsAre("news x"));
+}
+
+TEST(PubSubTest, AMessageWaitsForWritesNoLongerThanTwoSeconds) {
+  World world(2);
+  const SubscriberId id = *world.node(1).pubsub.Open(false);
+  world.Subscribe(1, id, To("news"));
+  world.Run(10);
+  world.node(0).kv = {{1, Life(0)}, crdt::Seq(7)};
+  world.Publish(0, "news", "x");
+  world.Run(1900);
+  EXPECT_TRUE(world.node(1).heard[id].empty());
+  world.Run(200);
+  EXPECT_THAT(world.node(1).heard[id], ElementsAre("news x"));
+  EXPECT_EQ(world.Counter(1, "messages_out_of_order"), 1u);
+}
+
 TEST(PubSubTest, MailThatFindsNoRoomWaits) {
   PubSubOptions options;
   options.max_undelivered_bytes = 100;
