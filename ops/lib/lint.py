@@ -64,6 +64,8 @@ FORBIDDEN = {
     "tests/sim/model.": ("crdt/", "node/", "transport/"),
     "tests/sim/linearizability.": ("crdt/", "node/", "transport/"),
     "tests/sim/key_spec.": ("crdt/", "node/", "transport/"),
+    "tests/sim/key_deadlines.": ("crdt/", "node/", "transport/"),
+    "tests/sim/keyspace_model.": ("crdt/", "node/", "transport/"),
     "tests/crdt/keyspace/model.": ("crdt/", "node/", "transport/"),
 }
 
