@@ -148,7 +148,12 @@ void KeyChecks::OnStepped(Process& process) {
   std::vector<std::pair<std::string, KeyspaceModel::Version>> made;
   Scan(process, seen, state, sums, made);
   const auto own = state.context.find(process.number);
-  const bool wrote = own != state.context.end() && own->second > had;
+  KeyspaceModel::Context before =
+      had > 0 ? model_.state(process.number).context : KeyspaceModel::Context();
+  if (own != state.context.end()) before[process.number] = own->second;
+  // And took nothing in.
+  const bool wrote = own != state.context.end() && own->second > had &&
+                     before == state.context;
   Check(model_.Holds(process.number, std::move(state)));
   for (const auto& [value, version] : made) {
     Check(model_.Executed(value, version));

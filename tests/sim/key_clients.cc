@@ -273,7 +273,7 @@ void KeyClients::CheckOrder(const KeyCall& call, const core::KvAnswer& answer) {
                              " is answered before an earlier call of its "
                              "connection"));
   }
-  if (!answer.status.ok()) return;
+  if (!answer.status.ok() || answer.position.term.IsNone()) return;
   core::KvPosition& last = positions_[call.at->number];
   if (answer.position < last) {
     world_.Fail(absl::StrCat("K5: ", ToString(call), " tells of a position (",

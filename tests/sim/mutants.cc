@@ -32,7 +32,8 @@ struct Row {
   const char* name;
   const char* what;
 };
-constexpr std::array<Row, static_cast<size_t>(Mutant::kCount)> kRows = {{
+constexpr auto kMutants = static_cast<size_t>(Mutant::kCount);
+constexpr std::array<Row, kMutants> kRows = {{
     {Mutant::kNone, "none", "no mutant: nothing may be found"},
     {Mutant::kSweepsEarly, "sweeps-early",
      "a rebase sweeps before the deltas made meanwhile"},
