@@ -1,5 +1,6 @@
-// What waits to be written to one link, in four classes: control frames go
-// before deltas, deltas before messages of pub/sub, these before rebase frames;
+// What waits to be written to one link, in five classes: control frames go
+// before calls of the keyspace and their answers, these before deltas, deltas
+// before messages of pub/sub, these before rebase frames and parts of exchanges;
 // within a class first in, first out. A checkpoint is a delta: it must not
 // overtake the deltas it is about. A control frame waits for the one frame that
 // is being written, and for no queue (no head-of-line blocking).
@@ -20,7 +21,28 @@
 
 namespace muster::peer {
 
-enum class FrameClass { kControl = 0, kDelta = 1, kMessage = 2, kRebase = 3 };
+enum class FrameClass {
+  kControl = 0,
+  kCall = 1,
+  kDelta = 2,
+  kMessage = 3,
+  kRebase = 4,
+};
+
+// The base of a term and its mutations stay in their order.
+inline FrameClass ClassOf(const core::KvBody& body) {
+  if (std::holds_alternative<core::KvForward>(body) ||
+      std::holds_alternative<core::KvAnswers>(body)) {
+    return FrameClass::kCall;
+  }
+  if (std::holds_alternative<core::KvMutations>(body) ||
+      std::holds_alternative<core::KvTermBase>(body)) {
+    return FrameClass::kDelta;
+  }
+  return std::holds_alternative<core::KvExchangePart>(body)
+             ? FrameClass::kRebase
+             : FrameClass::kControl;
+}
 
 inline FrameClass ClassOf(const core::Frame& frame) {
   if (std::holds_alternative<core::DeltaFrame>(frame.body) ||
@@ -31,11 +53,12 @@ inline FrameClass ClassOf(const core::Frame& frame) {
     return FrameClass::kRebase;
   }
   const auto* routed = std::get_if<core::RoutedFrame>(&frame.body);
-  if (routed != nullptr &&
-      std::holds_alternative<core::MailFrame>(routed->body)) {
+  if (routed == nullptr) return FrameClass::kControl;
+  if (std::holds_alternative<core::MailFrame>(routed->body)) {
     return FrameClass::kMessage;
   }
-  return FrameClass::kControl;
+  const auto* keys = std::get_if<core::KvBody>(&routed->body);
+  return keys != nullptr ? ClassOf(*keys) : FrameClass::kControl;
 }
 
 class SendQueue {
@@ -64,7 +87,7 @@ class SendQueue {
   // Drops all but control frames.
   void DropBulk() {
     for (FrameClass bulk :
-         {FrameClass::kDelta, FrameClass::kMessage, FrameClass::kRebase}) {
+         {FrameClass::kCall, FrameClass::kDelta, FrameClass::kMessage, FrameClass::kRebase}) {
       std::deque<codec::EncodedFrame>& frames =
           classes_[static_cast<size_t>(bulk)];
       for (const codec::EncodedFrame& frame : frames) bytes_ -= frame.size();
@@ -79,7 +102,7 @@ class SendQueue {
   size_t bytes() const { return bytes_; }
 
  private:
-  std::array<std::deque<codec::EncodedFrame>, 4> classes_;
+  std::array<std::deque<codec::EncodedFrame>, 5> classes_;
   size_t bytes_ = 0;
 };
 

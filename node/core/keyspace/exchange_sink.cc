@@ -3,6 +3,7 @@
 #include "absl/strings/string_view.h"
 #include "crdt/check.h"
 #include "crdt/keyspace/op.h"
+#include "crdt/mutant.h"
 
 namespace muster::core {
 namespace {
@@ -74,6 +75,9 @@ void ExchangeSink::OnPart(const KvExchangePart& frame) {
   }
   if (frame.kind == Kind::kBegin) {
     context_ = frame.context;
+    if (crdt::Mutated(crdt::Mutant::kKvContextEarly)) {
+      shared_.state.Cover(context_);
+    }
     collector_.emplace(shared_.state, differing_, context_);
     return;
   }

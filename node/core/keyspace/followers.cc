@@ -179,7 +179,8 @@ void Followers::OnApplied(crdt::LifeId life, const KvApplied& applied) {
 
 void Followers::CountAcked() {
   const crdt::Seq mine = shared_.state.context().Of(shared_.self);
-  if (shared_.options.ack == KvAckPolicy::kLocal) {
+  if (shared_.options.ack == KvAckPolicy::kLocal ||
+      crdt::Mutated(crdt::Mutant::kKvAcksAlone)) {
     acked_ = mine;
     return;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "crdt/keyspace/op.h"
+#include "crdt/mutant.h"
 
 namespace muster::core {
 namespace {
@@ -32,8 +33,9 @@ void Following::Ask() {
 }
 
 bool Following::Lives() const {
-  return !left_ && shared_.peers.IsUp(term_.leader) &&
-         shared_.now - echoed_ <= kKvLives;
+  if (left_ || !shared_.peers.IsUp(term_.leader)) return false;
+  return shared_.now - echoed_ <= kKvLives ||
+         crdt::Mutated(crdt::Mutant::kKvBeatsAreLeader);
 }
 
 void Following::OnInvited() {

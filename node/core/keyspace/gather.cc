@@ -1,5 +1,7 @@
 #include "node/core/keyspace/gather.h"
 
+#include "crdt/mutant.h"
+
 namespace muster::core {
 
 Gather::Gather(KvShared& shared, const Term& term, uint64_t& next_exchange)
@@ -51,6 +53,7 @@ void Gather::CheckPromises() {
 void Gather::TakeNext() {
   for (const auto& [life, promise] : promises_) {
     if (shared_.state.context().Contains(promise.context)) continue;
+    if (crdt::Mutated(crdt::Mutant::kKvOpensUnanswered)) continue;
     if (!shared_.peers.IsUp(life) || !tried_.insert(life).second) continue;
     sink_.emplace(shared_, life, term_, promise.context, ++next_exchange_);
     return;

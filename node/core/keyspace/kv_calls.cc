@@ -11,6 +11,8 @@ namespace {
 
 // How often all calls are looked at for those that have waited too long.
 constexpr absl::Duration kTickEvery = absl::Milliseconds(250);
+// What a call counts for beside its commands.
+constexpr size_t kCallBytes = 128;
 // Of pops that wait, told with a promise; the others ask again.
 constexpr size_t kMaxBlockedBytes = 256 << 10;
 
@@ -125,6 +127,9 @@ bool KvCalls::Start(KvCallId id, Call& call, const KvStanding& standing) {
     return true;
   }
   if (standing.term.IsNone() || !standing.whole) return false;
+  if (sent_bytes_ >= shared_.options.window_bytes && !call.blocking) {
+    return false;
+  }
   Forward(id, call, standing);
   return true;
 }
@@ -182,6 +187,10 @@ void KvCalls::Forward(KvCallId id, Call& call, const KvStanding& standing) {
 }
 
 void KvCalls::Enter(KvCallId id, Call& call, State state) {
+  const size_t bytes =
+      call.blocking ? 0 : call.call.commands.bytes().size() + kCallBytes;
+  if (call.state == State::kSent) sent_bytes_ -= bytes;
+  if (state == State::kSent) sent_bytes_ += bytes;
   if (state == State::kQueued) {
     queued_.insert(id);
   } else {
@@ -246,6 +255,7 @@ void KvCalls::OnServed(Leading& leading) {
 bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
   if (standing.term.IsNone() || !standing.whole) return false;
   if (standing.leading == nullptr) {
+    if (crdt::Mutated(crdt::Mutant::kKvAcksAlone)) return true;
     return shared_.state.context().Of(call.leader) >= call.seq;
   }
   const Followers& followers = standing.leading->followers();
@@ -254,7 +264,8 @@ bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
            (followers.count() > 0 || followers.alone());
   }
   if (call.seq > crdt::Seq()) return followers.acked() >= call.seq;
-  return followers.IsConfirmed(call.sign) || followers.alone();
+  return followers.IsConfirmed(call.sign) || followers.alone() ||
+         crdt::Mutated(crdt::Mutant::kKvAnswersUnconfirmed);
 }
 
 void KvCalls::ResolveDone(const KvStanding& standing) {
@@ -282,9 +293,9 @@ void KvCalls::Answer(KvCallId id, Call& call, absl::Status status,
   call.answer.status = std::move(status);
   if (!call.answer.status.ok()) call.answer.replies.Clear();
   call.answer.position = standing.position;
+  Enter(id, call, State::kAnswered);
   if (call.blocking) --blocked_;
   call.blocking = false;
-  Enter(id, call, State::kAnswered);
   Deliver(id);
 }
 
@@ -319,8 +330,13 @@ void KvCalls::OnTermChanged(const KvStanding& standing) {
     const bool sent =
         call.state == State::kSent || call.state == State::kBlocked;
     if (sent && call.blocking) {
+      if (crdt::Mutated(crdt::Mutant::kKvLosesWaiters)) continue;
       if (call.term != standing.term) Enter(id, call, State::kQueued);
     } else if (sent && call.leader != standing.term.leader) {
+      if (crdt::Mutated(crdt::Mutant::kKvResendsForward)) {
+        Enter(id, call, State::kQueued);
+        continue;
+      }
       Answer(id, call,
              absl::AbortedError("outcome unknown: the leader that had the call "
                                 "leads no more, and did not answer"),

@@ -17,7 +17,9 @@
 // goes where that went, and none follows a pop that waits. They are answered in
 // order, too.
 //
-// Invariant: a call is answered once, or withdrawn.
+// Invariants
+//   1. A call is answered once, or withdrawn.
+//   2. Forwarded and not answered: window_bytes + one call, beside pops.
 // Cost: O(log calls) a call; each change of who leads looks at all.
 // Threads: the core's.
 #ifndef MUSTER_NODE_CORE_KEYSPACE_KV_CALLS_H_
@@ -112,6 +114,7 @@ class KvCalls {
   std::set<KvCallId> done_;  // Replied, not acknowledged.
   std::map<KvConnection, std::deque<KvCallId>> connections_;
   size_t blocked_ = 0;
+  size_t sent_bytes_ = 0;  // Forwarded and not answered.
   Instant next_tick_{0};
   Term term_;  // As it was when calls were looked at last.
   bool whole_ = false;

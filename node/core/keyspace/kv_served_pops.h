@@ -2,7 +2,8 @@
 // whose leader died is neither lost nor served twice.
 //
 // The leader tells its followers with the mutation; who promises another leader
-// hands on what it knows. The latest kKept are kept. Threads: the core's.
+// hands on what it knows. The latest kKept are kept, of kKeptBytes at most.
+// Threads: the core's.
 #ifndef MUSTER_NODE_CORE_KEYSPACE_KV_SERVED_POPS_H_
 #define MUSTER_NODE_CORE_KEYSPACE_KV_SERVED_POPS_H_
 
@@ -19,14 +20,20 @@ namespace muster::core {
 class KvServedPops {
  public:
   static constexpr size_t kKept = 1000;
+  static constexpr size_t kKeptBytes = 256 << 10;
 
   void Add(KvServed served) {
     const KvRequest request = served.request;
-    if (!pops_.insert_or_assign(request, std::move(served)).second) return;
+    if (pops_.contains(request)) return;
+    bytes_ += served.replies.bytes();
+    pops_.emplace(request, std::move(served));
     order_.push_back(request);
-    if (order_.size() <= kKept) return;
-    pops_.erase(order_.front());
-    order_.pop_front();
+    while (order_.size() > 1 &&
+           (order_.size() > kKept || bytes_ > kKeptBytes)) {
+      bytes_ -= pops_.at(order_.front()).replies.bytes();
+      pops_.erase(order_.front());
+      order_.pop_front();
+    }
   }
   const KvServed* Find(const KvRequest& request) const {
     const auto at = pops_.find(request);
@@ -41,6 +48,7 @@ class KvServedPops {
  private:
   std::map<KvRequest, KvServed> pops_;
   std::deque<KvRequest> order_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace muster::core

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "crdt/check.h"
+#include "crdt/mutant.h"
 
 namespace muster::core {
 namespace {
@@ -56,6 +57,7 @@ Leading::Leading(KvShared& shared, const Gather& gather, KvServedPops served,
       waiting.emplace_back(life, &call);
     }
   }
+  if (crdt::Mutated(crdt::Mutant::kKvLosesWaiters)) waiting.clear();
   std::sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) {
     return std::tie(a.second->ticket, a.first, a.second->call) <
            std::tie(b.second->ticket, b.first, b.second->call);
@@ -304,7 +306,8 @@ bool Leading::Tick() {
 
 bool Leading::RemoveDue() {
   if (!shared_.state.FirstDue(shared_.clock.now()).has_value()) return false;
-  const bool all = followers_.AllAnsweredWithin(kDueAnswer);
+  const bool all = followers_.AllAnsweredWithin(kDueAnswer) ||
+                   crdt::Mutated(crdt::Mutant::kKvRemovesDueWhileSilent);
   if (!all) return false;
   const kv::Seen seen = NextSeen();
   const kv::Time now = shared_.clock.now();

@@ -375,7 +375,9 @@ void ReplicatedKeyspace::OnInvitation(crdt::LifeId from,
   const Term& term = frame.term;
   if (term.leader != from || term.number > KnownNumber() + kMaxLeap) return;
   known_ = std::max(known_, term.number);
-  if (term < promised_ || leading_.has_value()) return Refuse(from, term);
+  const bool lower =
+      term < promised_ && !crdt::Mutated(crdt::Mutant::kKvFollowsLower);
+  if (lower || leading_.has_value()) return Refuse(from, term);
   if (following_.has_value() && following_->term() == term) {
     return following_->OnInvited();
   }
@@ -393,15 +395,19 @@ void ReplicatedKeyspace::OnFollowRequest(crdt::LifeId from,
 
 void ReplicatedKeyspace::OnTermBase(crdt::LifeId from,
                                     const KvTermBase& frame) {
-  if (frame.term < promised_) return Refuse(from, frame.term);
-  if (!following_.has_value() || following_->term() != frame.term) return;
+  if (!following_.has_value() || following_->term() != frame.term) {
+    if (frame.term < promised_) Refuse(from, frame.term);
+    return;
+  }
   following_->OnTermBase(frame);
 }
 
 void ReplicatedKeyspace::OnMutations(crdt::LifeId from,
                                      const KvMutations& frame) {
-  if (frame.term < promised_) return Refuse(from, frame.term);
-  if (!following_.has_value() || following_->term() != frame.term) return;
+  if (!following_.has_value() || following_->term() != frame.term) {
+    if (frame.term < promised_) Refuse(from, frame.term);
+    return;
+  }
   following_->OnMutations(frame);
 }
 

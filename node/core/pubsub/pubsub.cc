@@ -180,7 +180,8 @@ bool PubSub::IsInOrder(crdt::LifeId life, const Waiting& waiting) const {
   if (crdt::Mutated(crdt::Mutant::kMailOvertakes)) return true;
   const Stream* stream = interest_.StreamOf(life);
   return stream != nullptr && stream->vv >= waiting.interest &&
-         keyspace_.has(waiting.kv);
+         (keyspace_.has(waiting.kv) ||
+          crdt::Mutated(crdt::Mutant::kKvMessageBeforeWrite));
 }
 
 void PubSub::Admit(crdt::LifeId life, Peer& peer) {
