@@ -7,11 +7,14 @@
 #include "crdt/keyspace/key_edit.h"
 #include "crdt/keyspace/place.h"
 #include "crdt/keyspace/transfer.h"
+#include "crdt/mutant.h"
 
 namespace muster::kv {
 namespace {
 
 using Kind = Op::Kind;
+using crdt::Mutant;
+using crdt::Mutated;
 
 constexpr ElementName kKeyElement = {ElementKind::kKey, {}, {}};
 constexpr ElementName kStringElement = {ElementKind::kString, {}, {}};
@@ -44,7 +47,9 @@ class Applier {
                                   [this](const Version& v) { return Seen(v); }),
                    versions.end());
   }
-  bool Seen(const Version& version) const { return seen_.Covers(version.dot); }
+  bool Seen(const Version& version) const {
+    return seen_.Covers(version.dot) || Mutated(Mutant::kKvRemovesUnseen);
+  }
   void Open(KeyEdit& edit) const;
   // One version replaces those of the element that the leader had seen.
   void Put(const Version& version);
@@ -163,10 +168,19 @@ void Applier::SetItem() {
 
 void Applier::Remove() {
   KeyEdit edit(store_, op_.key);
-  Versions versions = edit.Get(op_.name);
+  ElementName name = op_.name;
+  if (Mutated(Mutant::kKvRemovesByPlace)) {
+    bool found = false;
+    edit.ForEach([&](const ElementName& item, const Versions&) {
+      if (item.kind != ElementKind::kItem || found) return;
+      found = true;
+      name = item;
+    });
+  }
+  Versions versions = edit.Get(name);
   if (versions.empty()) return;
   DropSeen(versions);
-  edit.Set(op_.name, versions);
+  edit.Set(name, versions);
 }
 
 void Applier::SetDeadline() {

@@ -5,10 +5,13 @@
 #include "crdt/keyspace/exchange.h"
 #include "crdt/keyspace/key_edit.h"
 #include "crdt/keyspace/key_store.h"
+#include "crdt/mutant.h"
 
 namespace muster::kv {
 namespace {
 
+using crdt::Mutant;
+using crdt::Mutated;
 using Kind = Op::Kind;
 
 OwnedKey Owned(const KeyName& key) { return {key.db, std::string(key.key)}; }
@@ -55,6 +58,7 @@ void Collector::Add(absl::string_view part) {
       edit.emplace(*state_.store_, key);
     }
     begun_ = true;
+    if (Mutated(Mutant::kKvAppliesAhead) && !edit->Get(name).empty()) return;
     if (!again_.contains(key_) && !had_again_.contains(key_)) {
       edit->Set(name, versions);
     }
@@ -119,7 +123,7 @@ void Collector::Transfer(const Op& op, const Seen& seen, Stamp stamp) {
 void Collector::ApplyHere(const Op& op, const Seen& seen, Stamp stamp) {
   if (IsTransfer(op)) return Transfer(op, seen, stamp);
   const Place place = PlaceOf(op.key);
-  if (place == Place::kAhead) return;
+  if (place == Place::kAhead && !Mutated(Mutant::kKvAppliesAhead)) return;
   if (place == Place::kAtCursor && NeedsWholeKey(op)) return AskAgain(op.key);
   ApplyOp(*state_.store_, op, seen, stamp);
 }

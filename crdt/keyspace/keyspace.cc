@@ -7,10 +7,13 @@
 #include "crdt/keyspace/element_codec.h"
 #include "crdt/keyspace/key_edit.h"
 #include "crdt/keyspace/key_store.h"
+#include "crdt/mutant.h"
 
 namespace muster::kv {
 namespace {
 
+using crdt::Mutant;
+using crdt::Mutated;
 // SCAN goes through buckets, and in them through the rest of the hash.
 uint32_t ScanPosition(uint32_t hash) {
   return BucketOf(hash) << 18 | hash >> 14;
@@ -29,7 +32,9 @@ bool Has(const Versions& versions, const Version& version) {
 // Drops what the other side saw and does not have.
 bool DropGone(Versions& mine, const Versions& theirs, const Context& context) {
   const auto gone = [&](const Version& v) {
-    return context.Covers(v.dot) && !Has(theirs, v);
+    const bool seen =
+        context.Covers(v.dot) || Mutated(Mutant::kKvRemovesUnseen);
+    return seen && !Has(theirs, v);
   };
   const size_t before = mine.size();
   mine.erase(std::remove_if(mine.begin(), mine.end(), gone), mine.end());

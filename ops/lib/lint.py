@@ -62,6 +62,10 @@ FORBIDDEN = {
     "node/service/": ("transport/", "node/cli/"),
     # What checks the product knows nothing of it.
     "tests/sim/model.": ("crdt/", "node/", "transport/"),
+    "tests/sim/linearizability.": ("crdt/", "node/", "transport/"),
+    "tests/sim/key_spec.": ("crdt/", "node/", "transport/"),
+    "tests/sim/key_deadlines.": ("crdt/", "node/", "transport/"),
+    "tests/sim/keyspace_model.": ("crdt/", "node/", "transport/"),
     "tests/crdt/keyspace/model.": ("crdt/", "node/", "transport/"),
 }
 

@@ -45,8 +45,21 @@ class AuditListener : public Mirror::Listener {
 }  // namespace
 
 Checks::Checks(World& world, Model& model, Clients& clients)
-    : world_(world), model_(model), clients_(clients), subscribers_(world) {
+    : world_(world),
+      model_(model),
+      clients_(clients),
+      subscribers_(world),
+      keys_(world) {
   world.set_observer(this);
+  subscribers_.on_published = [this](const Process& at,
+                                     const PubSubModel::Message& message) {
+    keys_.OnPublished(at, message);
+  };
+  subscribers_.on_given = [this](Process& at,
+                                 const PubSubModel::Message& message) {
+    keys_.OnGiven(at, message);
+  };
+  keys_.set_calm([this] { return subscribers_.AllUndisturbed(); });
 }
 
 Process& Checks::Start(Host& host, core::Options options) {
@@ -201,6 +214,7 @@ void Checks::OnExit(Process& process, const absl::Status& status) {
   Changed();
   ended_at_[process.number] = world_.now();
   for (Process* other : world_.Alive()) NoteHalves(*other);
+  keys_.OnGone(process);
   clients_.OnGone(process, heard);
   subscribers_.OnGone(process);
   ExpectDown(process, world_.now());

@@ -61,6 +61,7 @@
 #include <vector>
 
 #include "tests/sim/clients.h"
+#include "tests/sim/key_checks.h"
 #include "tests/sim/model.h"
 #include "tests/sim/subscribers.h"
 #include "tests/sim/world.h"
@@ -107,6 +108,8 @@ class Checks : public Observer {
   bool Draining(const Process& process) { return NoteOf(process).draining; }
   // Whoever subscribes and publishes; rules P1 to P10.
   Subscribers& subscribers() { return subscribers_; }
+  // Whoever uses the keyspace; rules K1 to K11.
+  KeyChecks& keys() { return keys_; }
   // Beats may be late or lost beyond what the detector allows for.
   void set_lossy(bool lossy) { lossy_ = lossy; }
   // Links lose frames and do not break: nobody can be sure who was asked.
@@ -140,6 +143,10 @@ class Checks : public Observer {
   void OnMessages(Process& from,
                   const core::MessageDelivery& delivery) override {
     subscribers_.OnMessages(from, delivery);
+  }
+  void OnStepped(Process& process) override { keys_.OnStepped(process); }
+  void OnKvAnswer(Process& from, const core::KvAnswer& answer) override {
+    keys_.OnAnswer(from, answer);
   }
   void OnLog(Process& from, const core::LogLine& line) override;
   void OnMembersChanged(Process& from) override;
@@ -260,6 +267,7 @@ class Checks : public Observer {
   Model& model_;
   Clients& clients_;
   Subscribers subscribers_;
+  KeyChecks keys_;
   std::map<int, Note> notes_;
   std::map<int, SimTime> ended_at_;
   std::set<int> tainted_;

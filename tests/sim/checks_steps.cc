@@ -39,6 +39,7 @@ void Checks::CheckNumber(const Process& from, core::LinkId link,
 // C14
 void Checks::OnFrame(Process& from, const core::SendFrame& send) {
   subscribers_.OnFrame(from, send.frame);
+  keys_.OnFrame(from, send.frame);
   const auto* delta = std::get_if<core::DeltaFrame>(&send.frame.body);
   const auto* rebase = std::get_if<core::RebaseFrame>(&send.frame.body);
   if (delta == nullptr && rebase == nullptr) return;

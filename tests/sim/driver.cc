@@ -43,6 +43,10 @@ Driver::Driver(const Plan& plan, int max_ops, Trace& trace)
                                       const core::RebaseFrame& frame) {
     OnRebase(from, to, frame);
   };
+  world_.network().on_exchange = [this](Process& from, Process& to,
+                                        const core::KvExchangePart& part) {
+    OnExchange(from, to, part);
+  };
 }
 
 RunResult Driver::Run() {
@@ -53,11 +57,15 @@ RunResult Driver::Run() {
     Phase();
     working_ = false;
     Heal();
+    checks_.keys().AwaitLeader(checks_.keys().Members(), LedWithin());
     if (!checks_.BecomeQuiet(QuietWithin(plan_))) break;
+    checks_.keys().Settled();
+    if (HasKeyspace()) JudgeWhole(checks_.keys().Members());
     if (HasPubSub()) checks_.subscribers().Round();
     checks_.ClearTaint();
     if (done_ >= max_ops_) break;
   }
+  checks_.keys().CheckNothingKept();
   if (plan_.long_silence && !world_.failed()) LongSilence();
   RunResult result;
   result.failure = world_.failure();
@@ -70,6 +78,10 @@ RunResult Driver::Run() {
   result.rebases = world_.network().rebases_begun;
   result.messages = checks_.subscribers().model().given();
   result.lost = checks_.subscribers().model().known_lost();
+  result.calls = checks_.keys().clients().done;
+  result.unknown = checks_.keys().clients().unknown;
+  result.judged = checks_.keys().clients().judged;
+  result.slowest_led = checks_.keys().slowest_led;
   return result;
 }
 
@@ -87,6 +99,9 @@ void Driver::StartAll() {
   subscribers.set_narrow(plan_.bytes_per_second > 0);
   if (HasPubSub()) subscribers.Watch();
   network.options.echo_ppm = plan_.echo_ppm;
+  checks_.keys().set_lossy(plan_.tail_ppm > 0 || plan_.hostile_ppm > 0);
+  checks_.keys().set_slowest(5 * plan_.latency + plan_.jitter);
+  checks_.keys().set_on(HasKeyspace());
   // Hosts beyond the nodes are for twins.
   for (int i = 0; i <= plan_.nodes; ++i) {
     Host& host = world_.AddHost();
@@ -157,6 +172,7 @@ void Driver::Heal() {
   const int hosts = static_cast<int>(world_.hosts().size());
   Network& network = world_.network();
   trap_set_ = false;
+  exchange_trap_set_ = false;
   writes_set_ = 0;
   for (int a = 0; a < hosts; ++a) {
     for (int b = 0; b < hosts; ++b) {
@@ -287,6 +303,8 @@ void Driver::Do(Op op) {
   ++done_of_[static_cast<size_t>(op)];
   if (static_cast<size_t>(op) < kFirstFault) {
     DoWork(op);
+  } else if (op >= Op::kCall) {
+    DoKeyspace(op);
   } else if (op >= Op::kSubscriber) {
     DoPubSub(op);
   } else {

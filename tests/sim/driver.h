@@ -28,6 +28,10 @@ struct RunResult {
   uint64_t rebases = 0;
   uint64_t messages = 0;  // That subscribers were given,
   uint64_t lost = 0;      // and those that some were told to have missed.
+  uint64_t calls = 0;     // Of the keyspace that were OK,
+  uint64_t unknown = 0;   // and whose outcome was unknown.
+  uint64_t judged = 0;    // Operations in histories.
+  SimTime slowest_led = 0;
 };
 
 // At most `max_ops` operations.
@@ -89,7 +93,27 @@ class Driver {
   void PublishMany();
   void Rest();
   void ForgetMember();
-  bool HasPubSub() const { return plan_.version == kPubSubPlan; }
+  bool HasPubSub() const { return plan_.version >= kPubSubPlan; }
+  // ---- driver_keys.cc ----
+  bool HasKeyspace() const { return plan_.version == kKeyspacePlan; }
+  void DoKeyspace(Op op);
+  Process* SomeMember();
+  KeyClients::Words SomeCommand();
+  KeyClients::Words SomeExpiring(std::string key);
+  void MakeCall(Process& at);
+  void MakeCalls(const std::vector<Process*>& at, int64_t count, SimTime every);
+  void BlockingPop(Process& at);
+  void WithdrawSome();
+  void UseConnection(Process& at);
+  void WriteAndPublish(Process& at);
+  // Some stay whole, whatever is done to others: what is done there is judged.
+  void StayWhole();
+  void CutOff(const std::vector<Process*>& part);
+  void JudgeWhole(const std::vector<Process*>& part);
+  // One member is killed, and nothing else was wrong.
+  void LoneKill();
+  void OnExchange(Process& from, Process& to, const core::KvExchangePart& part);
+  SimTime LedWithin() const;
   // On its own host, as the version that the node is of by now.
   void StartNode(Host& host, int node);
   void WriteLatest(Process& origin);
@@ -109,6 +133,8 @@ class Driver {
   bool trap_set_ = false;
   int writes_set_ = 0;
   uint64_t trap_frame_ = 0;
+  bool exchange_trap_set_ = false;
+  core::KvConnection next_connection_ = 1;
 };
 
 }  // namespace muster::sim

@@ -26,8 +26,12 @@ const char* const kPatterns[] = {"*",     "c*",     "c?",   "c[0-2]",
 void Driver::StartNode(Host& host, int node) {
   Process& process = checks_.Start(host, plan_.NodeOptions(node, plan_.nodes));
   const bool first_life = process.number < plan_.nodes;
-  const bool old = !HasPubSub() || (first_life && node < plan_.old_nodes);
-  if (old) process.feature_level = core::kRoutedLevel - 1;
+  const bool old = first_life && node < plan_.old_nodes;
+  uint32_t level = core::kRoutedLevel - 1;
+  if (HasPubSub()) level = core::kRoutedLevel;
+  if (HasKeyspace()) level = core::kKeyspaceLevel;
+  if (HasPubSub() && old) --level;
+  process.feature_level = level;
 }
 
 void Driver::DoPubSub(Op op) {

@@ -226,6 +226,9 @@ void MixAnswers(const core::Output& output, Trace& trace) {
   for (const core::MessageDelivery& delivery : output.messages) {
     trace.Mix(DeliveryText(delivery));
   }
+  for (const core::KvAnswer& answer : output.kv_answers) {
+    trace.Mix(KvAnswerText(answer));
+  }
   trace.Mix((output.members_changed ? 1 : 0) + (output.ready_changed ? 2 : 0));
   if (output.exit.has_value()) trace.Mix(output.exit->message());
 }
@@ -318,6 +321,9 @@ std::vector<std::string> OutputText(const core::Output& output) {
   }
   for (const core::MessageDelivery& delivery : output.messages) {
     lines.push_back(DeliveryText(delivery));
+  }
+  for (const core::KvAnswer& answer : output.kv_answers) {
+    lines.push_back(KvAnswerText(answer));
   }
   if (output.members_changed) lines.push_back("members changed");
   if (output.ready_changed) lines.push_back("ready changed");

@@ -1,6 +1,12 @@
 #include "tests/sim/keyspace_text.h"
 
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace muster::sim {
 namespace {
@@ -12,24 +18,46 @@ std::string Life(const crdt::LifeId& life) {
 }
 
 std::string ContextText(const kv::Context& context) {
-  return absl::StrCat("context ", context.size(), "/",
-                      absl::Hex(context.digest()));
+  std::string text = "{";
+  for (const auto& [life, seq] : context.seqs()) {
+    absl::StrAppend(&text, text.size() > 1 ? " " : "", Life(life), ":",
+                    seq.value);
+  }
+  return text + "}";
+}
+
+// In one line.
+std::string ReplyText(const commands::Reply& reply) {
+  std::string text = reply.empty() ? "-" : commands::ToText(reply);
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+std::string CommandsText(const commands::CommandList& list) {
+  std::string text;
+  commands::CommandReader reader(list);
+  std::vector<absl::string_view> argv;
+  while (reader.Next(argv)) {
+    absl::StrAppend(&text, text.empty() ? "" : "; ",
+                    absl::CHexEscape(absl::StrJoin(argv, " ")));
+  }
+  return text;
 }
 
 std::string ServedText(const std::vector<core::KvServed>& served) {
   std::string text;
   for (const core::KvServed& pop : served) {
     absl::StrAppend(&text, " served ", Life(pop.request.origin), "#",
-                    pop.request.call, "@", pop.seq.value);
+                    pop.request.call, "@", pop.seq.value, " ",
+                    ReplyText(pop.replies));
   }
   return text;
 }
 
 std::string ForwardText(const core::KvForward& f) {
   return absl::StrCat("#", f.call, " ticket ", f.ticket, " db ", f.db, " ",
-                      f.commands.count(), " commands",
-                      f.atomic ? " atomic" : "", f.again ? " again" : "",
-                      " watched ", f.watched.size());
+                      CommandsText(f.commands), f.atomic ? " atomic" : "",
+                      f.again ? " again" : "", " watched ", f.watched.size());
 }
 
 const char* KindText(Part::Kind kind) {
@@ -111,7 +139,7 @@ struct BodyText {
                       answer.outcome == Outcome::kRefused ? " refused"
                       : answer.outcome == Outcome::kWaits ? " waits"
                                                           : " done",
-                      "@", answer.seq.value);
+                      "@", answer.seq.value, " ", ReplyText(answer.replies));
     }
     return text;
   }
@@ -126,8 +154,8 @@ struct BodyText {
                         f.groups.size(), " groups");
   }
   std::string operator()(const core::KvExchangeWant& f) const {
-    return absl::StrCat("exchange ", f.exchange, " want ", f.buckets.size(),
-                        " buckets");
+    return absl::StrCat("exchange ", f.exchange, " want ",
+                        absl::StrJoin(f.buckets, " "));
   }
   std::string operator()(const Part& f) const {
     return absl::StrCat(
@@ -201,6 +229,54 @@ class BodyMix {
   Trace& trace_;
 };
 
+size_t BytesOf(const std::shared_ptr<const std::string>& bytes) {
+  return bytes == nullptr ? 0 : bytes->size();
+}
+
+// On the wire, about, beside the head of a frame.
+struct BodyBytes {
+  size_t operator()(const core::KvPromise& f) const {
+    size_t bytes = 24 * f.context.size();
+    for (const core::KvForward& call : f.waiting) bytes += (*this)(call);
+    for (const core::KvServed& pop : f.served)
+      bytes += 48 + pop.replies.bytes();
+    return bytes;
+  }
+  size_t operator()(const core::KvFollowRequest& f) const {
+    return 24 * f.context.size();
+  }
+  size_t operator()(const core::KvTermBase& f) const {
+    return 24 * f.base.size();
+  }
+  size_t operator()(const core::KvMutations& f) const {
+    return 24 + BytesOf(f.mutations) + 48 * f.served.size();
+  }
+  size_t operator()(const core::KvForward& f) const {
+    return 24 + f.commands.bytes().size();
+  }
+  size_t operator()(const core::KvAnswers& f) const {
+    size_t bytes = 0;
+    for (const auto& answer : f.answers) bytes += 16 + answer.replies.bytes();
+    return bytes;
+  }
+  size_t operator()(const core::KvExchangeBegin&) const {
+    return 8 * kv::kGroups;
+  }
+  size_t operator()(const core::KvExchangeDigests& f) const {
+    return f.groups.size() * (4 + 8 * kv::kBucketsPerGroup);
+  }
+  size_t operator()(const core::KvExchangeWant& f) const {
+    return 2 * f.buckets.size();
+  }
+  size_t operator()(const Part& f) const {
+    return 24 * f.context.size() + BytesOf(f.bytes);
+  }
+  template <typename T>
+  size_t operator()(const T&) const {
+    return 0;
+  }
+};
+
 }  // namespace
 
 std::string TermText(const core::Term& term) {
@@ -213,6 +289,17 @@ std::string KeyspaceText(const core::KvBody& body) {
 
 void MixKeyspace(const core::KvBody& body, Trace& trace) {
   std::visit(BodyMix(trace), body);
+}
+
+std::string KvAnswerText(const core::KvAnswer& answer) {
+  return absl::StrCat(
+      "kv answer #", answer.call, " ",
+      answer.status.ok() ? ReplyText(answer.replies) : answer.status.ToString(),
+      " at ", TermText(answer.position.term), " ", answer.position.seq.value);
+}
+
+size_t KeyspaceBytes(const core::KvBody& body) {
+  return 32 + std::visit(BodyBytes(), body);
 }
 
 }  // namespace muster::sim

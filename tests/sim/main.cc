@@ -38,7 +38,8 @@ them at every step.
   --ops K        only the first K operations of a seed, then heal and compare
   --trace        what happens, line by line
   --plan P       how a seed is read (2); 1: as before that; 3: seven nodes,
-                 1,000 operations; 4: as 2, with evictions; 5: with pub/sub
+                 1,000 operations; 4: as 2, with evictions; 5: with pub/sub;
+                 6: with pub/sub and the keyspace
   --seconds S    begin no seed after this
   --keep-going   after a failure, too
   --hashes       each seed's trace as a hash
@@ -69,6 +70,10 @@ struct Sum {
   uint64_t rebases = 0;
   uint64_t messages = 0;
   uint64_t lost = 0;
+  uint64_t calls = 0;
+  uint64_t unknown = 0;
+  uint64_t judged = 0;
+  SimTime slowest_led = 0;
   std::array<uint64_t, kOps> done = {};
   SimTime simulated = 0;
   SimTime slowest = 0;
@@ -81,6 +86,10 @@ struct Sum {
     rebases += result.rebases;
     messages += result.messages;
     lost += result.lost;
+    calls += result.calls;
+    unknown += result.unknown;
+    judged += result.judged;
+    slowest_led = std::max(slowest_led, result.slowest_led);
     for (size_t i = 0; i < kOps; ++i) done[i] += result.done[i];
     simulated += result.simulated;
     slowest = std::max(slowest, result.slowest_quiet);
@@ -190,6 +199,15 @@ void Print(const Sum& sum, std::chrono::duration<double> took) {
                 static_cast<unsigned long long>(sum.messages),
                 static_cast<unsigned long long>(sum.lost));
   }
+  if (sum.calls > 0) {
+    std::printf(
+        "keys: %llu calls done, %llu of unknown outcome, %llu operations "
+        "judged; slowest to be led %.1f s\n",
+        static_cast<unsigned long long>(sum.calls),
+        static_cast<unsigned long long>(sum.unknown),
+        static_cast<unsigned long long>(sum.judged),
+        static_cast<double>(sum.slowest_led) / kSecond);
+  }
   std::fflush(stdout);
 }
 
@@ -244,7 +262,7 @@ bool ParseValue(absl::string_view name, const std::string& value,
     return absl::SimpleAtoi(value, &flags.ops) && flags.ops >= 0;
   }
   return name == "--plan" && absl::SimpleAtoi(value, &flags.plan) &&
-         flags.plan >= kFirstPlan && flags.plan <= kPubSubPlan;
+         flags.plan >= kFirstPlan && flags.plan <= kKeyspacePlan;
 }
 
 // What cannot be understood is named; empty: all is well.

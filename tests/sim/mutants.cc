@@ -32,7 +32,8 @@ struct Row {
   const char* name;
   const char* what;
 };
-constexpr std::array<Row, static_cast<size_t>(Mutant::kCount)> kRows = {{
+constexpr auto kMutants = static_cast<size_t>(Mutant::kCount);
+constexpr std::array<Row, kMutants> kRows = {{
     {Mutant::kNone, "none", "no mutant: nothing may be found"},
     {Mutant::kSweepsEarly, "sweeps-early",
      "a rebase sweeps before the deltas made meanwhile"},
@@ -81,6 +82,32 @@ constexpr std::array<Row, static_cast<size_t>(Mutant::kCount)> kRows = {{
     {Mutant::kGapUntold, "gap-untold", "nobody is told of lost messages"},
     {Mutant::kMailOvertakes, "mail-overtakes",
      "a message does not wait for its publisher's subscriptions"},
+    {Mutant::kKvAcksAlone, "kv-acks-alone",
+     "a write is acknowledged before another node has it"},
+    {Mutant::kKvResendsForward, "kv-resends-forward",
+     "a forward that was sent, and not refused, is sent again"},
+    {Mutant::kKvOpensUnanswered, "kv-opens-unanswered",
+     "a term is opened without a member that would have answered"},
+    {Mutant::kKvFollowsLower, "kv-follows-lower",
+     "a lower term is followed after a promise"},
+    {Mutant::kKvContextEarly, "kv-context-early",
+     "the context moves before the last bucket of an exchange"},
+    {Mutant::kKvAppliesAhead, "kv-applies-ahead",
+     "an op ahead of the cursor is applied, and what comes there is not"},
+    {Mutant::kKvRemovesByPlace, "kv-removes-by-place",
+     "a pop removes what is first, whatever it names"},
+    {Mutant::kKvRemovesDueWhileSilent, "kv-removes-due",
+     "a due key is removed while a member is silent"},
+    {Mutant::kKvRemovesUnseen, "kv-removes-unseen",
+     "what was never seen is removed, by an op and by a join"},
+    {Mutant::kKvBeatsAreLeader, "kv-beats-are-leader",
+     "beats are a sign that a leader lives"},
+    {Mutant::kKvAnswersUnconfirmed, "kv-answers-unconfirmed",
+     "an answer without ops waits for nobody"},
+    {Mutant::kKvMessageBeforeWrite, "kv-message-first",
+     "a message does not wait for what its publisher saw acknowledged"},
+    {Mutant::kKvLosesWaiters, "kv-loses-waiters",
+     "pops that wait are not registered with the next leader"},
 }};
 
 constexpr uint64_t kMostSeeds = 1000;
@@ -99,6 +126,11 @@ struct Child {
   Clock::time_point begun = Clock::now();
 };
 
+int PlanOf(Mutant mutant) {
+  if (mutant >= Mutant::kKvAcksAlone) return kKeyspacePlan;
+  return mutant >= Mutant::kMailTwice ? kPubSubPlan : kLatestPlan;
+}
+
 [[noreturn]] void RunSeeds(const Row& row, std::FILE* to) {
   crdt::active_mutant = row.mutant;
   const rlimit limit = {kMostSeconds, kMostSeconds + 1};
@@ -108,8 +140,7 @@ struct Child {
   for (uint64_t seed = 1; seed <= last; ++seed) {
     std::fprintf(to, "%llu\n", static_cast<unsigned long long>(seed));
     std::fflush(to);
-    const bool pubsub = row.mutant >= Mutant::kMailTwice;
-    const Plan plan(seed, pubsub ? kPubSubPlan : kLatestPlan);
+    const Plan plan(seed, PlanOf(row.mutant));
     // Big ones take long and show little more.
     if (plan.nodes > kMostNodes || plan.crowd > 0) continue;
     Trace trace;

@@ -92,6 +92,9 @@ class Network {
   // Told of every frame of a rebase as it is sent.
   std::function<void(Process& from, Process& to, const core::RebaseFrame&)>
       on_rebase;
+  // And of every part of an exchange of the keyspace.
+  std::function<void(Process& from, Process& to, const core::KvExchangePart&)>
+      on_exchange;
 
   // ---- what a process's output asks for ----
   void Send(Process& from, core::LinkId link, core::Frame frame);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "tests/sim/keyspace_text.h"
 #include "tests/sim/network.h"
 
 namespace muster::sim {
@@ -29,6 +30,8 @@ struct BodyBytes {
     return 16 + 64 * f.members.size();
   }
   size_t operator()(const core::RoutedFrame& f) const {
+    const auto* kv = std::get_if<core::KvBody>(&f.body);
+    if (kv != nullptr) return 64 + KeyspaceBytes(*kv);
     const auto* mail = std::get_if<core::MailFrame>(&f.body);
     return 64 + (mail == nullptr ? 0 : mail->messages->size());
   }
@@ -42,6 +45,18 @@ bool IsMail(const core::Frame& frame) {
   const auto* routed = std::get_if<core::RoutedFrame>(&frame.body);
   return routed != nullptr &&
          std::holds_alternative<core::MailFrame>(routed->body);
+}
+
+// Null: it is of something else.
+const core::KvBody* KeyspaceOf(const core::Frame& frame) {
+  const auto* routed = std::get_if<core::RoutedFrame>(&frame.body);
+  return routed == nullptr ? nullptr : std::get_if<core::KvBody>(&routed->body);
+}
+
+// The state that is exchanged, which waits for all else.
+bool IsExchanged(const core::Frame& frame) {
+  const core::KvBody* kv = KeyspaceOf(frame);
+  return kv != nullptr && std::holds_alternative<core::KvExchangePart>(*kv);
 }
 
 bool IsOld(const crdt::StreamId& id) {
@@ -84,6 +99,7 @@ size_t WireBytes(const core::Frame& frame) {
 
 size_t Network::Class(const core::Frame& frame) {
   if (std::holds_alternative<core::RebaseFrame>(frame.body)) return 3;
+  if (IsExchanged(frame)) return 3;
   if (std::holds_alternative<core::DeltaFrame>(frame.body)) return 1;
   if (std::holds_alternative<core::CheckpointFrame>(frame.body)) return 1;
   return IsMail(frame) ? 2 : 0;
@@ -96,7 +112,8 @@ void Network::Send(Process& from, core::LinkId link, core::Frame frame) {
   if (it == links_.end()) return;
   auto [conn, side] = it->second;
   Lane& lane = conn->lanes[side];
-  if (Class(frame) == 0) CountControl(from);
+  const core::KvBody* kv = KeyspaceOf(frame);
+  if (Class(frame) == 0 && kv == nullptr) CountControl(from);
   const bool may_drop =
       std::holds_alternative<core::DeltaFrame>(frame.body) || IsMail(frame);
   if (may_drop && lane.waiting_bytes > options.bulk_queue_bytes) {
@@ -107,6 +124,10 @@ void Network::Send(Process& from, core::LinkId link, core::Frame frame) {
   if (rebase != nullptr && rebase->number == 1) ++rebases_begun;
   if (rebase != nullptr && on_rebase != nullptr) {
     on_rebase(from, *conn->ends[1 - side].process, *rebase);
+  }
+  if (IsExchanged(frame) && on_exchange != nullptr) {
+    on_exchange(from, *conn->ends[1 - side].process,
+                std::get<core::KvExchangePart>(*kv));
   }
   Item item;
   item.bytes = WireBytes(frame);
@@ -287,8 +308,11 @@ void Network::DeliverToProcess(const ConnRef& conn, int to_side,
                                const Item& item) {
   Process& process = *conn->ends[to_side].process;
   // P9
-  if (process.feature_level < core::kRoutedLevel &&
-      !std::visit(ReadByOld{}, item.frame.body)) {
+  const bool read = process.feature_level < core::kRoutedLevel
+                        ? std::visit(ReadByOld{}, item.frame.body)
+                        : process.feature_level >= core::kKeyspaceLevel ||
+                              KeyspaceOf(item.frame) == nullptr;
+  if (!read) {
     world_.Fail(absl::StrCat("P9: ", process.name(), "#", process.number,
                              " is sent what its version cannot read"));
   }

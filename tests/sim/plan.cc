@@ -30,7 +30,12 @@ constexpr std::array<const char*, kOps> kNames = {
     "evict",         "subscriber",
     "change_names",  "close_subscriber",
     "publish",       "publish_many",
-    "rest",          "forget_member"};
+    "rest",          "forget_member",
+    "call",          "call_many",
+    "blocking_pop",  "withdraw",
+    "connection",    "write_and_publish",
+    "whole",         "lone_kill",
+    "in_exchange"};
 
 constexpr size_t kFirstOfSecondPlan = static_cast<size_t>(Op::kBurst);
 constexpr size_t kDirected = static_cast<size_t>(Op::kWriteInRebase);
@@ -203,6 +208,45 @@ void DrawPubSub(Plan& plan, Rng& rng) {
   plan.nodes = std::min(plan.nodes, 12);
 }
 
+// Clients of the keyspace, beside few of everything else; small logs, frames
+// and windows make exchanges, and long ones.
+void DrawKeyspace(Plan& plan, Rng& rng) {
+  const auto set = [&](Op op, int64_t low, int64_t high) {
+    plan.weights[static_cast<size_t>(op)] =
+        static_cast<uint32_t>(rng.Range(low, high));
+  };
+  for (size_t i = 0; i < kFirstFault; ++i) plan.weights[i] /= 4;
+  for (Op op : {Op::kChangeNames, Op::kPublish, Op::kPublishMany}) {
+    plan.weights[static_cast<size_t>(op)] /= 4;
+  }
+  set(Op::kCall, 20, 80);
+  set(Op::kCallMany, 2, 12);
+  set(Op::kBlockingPop, 0, 12);
+  set(Op::kWithdraw, 0, 3);
+  set(Op::kConnection, 0, 8);
+  set(Op::kWriteAndPublish, 2, 12);
+  const auto faults = plan.weights.begin() + kFirstFault;
+  const bool calm = std::all_of(faults, faults + (kDirected - kFirstFault),
+                                [](uint32_t weight) { return weight == 0; });
+  if (calm && rng.OneIn(2)) {
+    set(Op::kLoneKill, 4, 10);
+    set(Op::kRestart, 6, 10);
+  } else if (!calm && rng.OneIn(3)) {
+    set(Op::kWhole, 1, 3);
+  }
+  if (!calm && rng.OneIn(2)) set(Op::kInExchange, 2, 8);
+  core::KeyspaceOptions& keyspace = plan.keyspace;
+  keyspace.log_bytes = rng.Pick<size_t>({1 << 20, 1 << 20, 2000, 400});
+  keyspace.window_bytes = rng.Pick<size_t>({1 << 20, 1 << 20, 400, 64});
+  keyspace.frame_bytes = rng.Pick<size_t>({64 << 10, 64 << 10, 200, 64});
+  keyspace.leader_reads = rng.OneIn(10);
+  if (rng.OneIn(8)) keyspace.ack = core::KvAckPolicy::kMajority;
+  if (rng.OneIn(12)) keyspace.ack = core::KvAckPolicy::kLocal;
+  plan.batch = std::min(plan.batch, 10);
+  plan.nodes = std::min(plan.nodes, 7);
+  plan.phases = std::min(plan.phases, 2);
+}
+
 }  // namespace
 
 const char* Name(Op op) { return kNames[static_cast<size_t>(op)]; }
@@ -231,7 +275,8 @@ Plan::Plan(uint64_t seed, int version) : seed(seed), version(version) {
     weights[static_cast<size_t>(Op::kEvict)] =
         static_cast<uint32_t>(rng.Range(2, 12));
   }
-  if (version == kPubSubPlan) DrawPubSub(*this, rng);
+  if (version >= kPubSubPlan) DrawPubSub(*this, rng);
+  if (version == kKeyspacePlan) DrawKeyspace(*this, rng);
 }
 
 std::string Plan::Text() const {
@@ -245,7 +290,14 @@ std::string Plan::Text() const {
       long_silence ? " long" : "",
       crowd > 0 ? absl::StrCat(" crowd=", crowd) : "",
       old_nodes > 0 ? absl::StrCat(" old=", old_nodes) : "",
-      echo_ppm > 0 ? " echo" : "", tight ? " tight" : "", " faults:");
+      echo_ppm > 0 ? " echo" : "", tight ? " tight" : "",
+      version == kKeyspacePlan
+          ? absl::StrCat(" kv log=", keyspace.log_bytes,
+                         "B window=", keyspace.window_bytes,
+                         "B frame=", keyspace.frame_bytes,
+                         "B ack=", static_cast<int>(keyspace.ack))
+          : "",
+      " faults:");
   for (size_t i = kFirstFault; i < kOps; ++i) {
     if (weights[i] == 0) continue;
     absl::StrAppend(&text, " ", kNames[i], "*", weights[i]);
@@ -262,7 +314,8 @@ core::Options Plan::NodeOptions(int node, int hosts) const {
   options.watch.history = history;
   options.watch.max_queued = max_queued;
   options.pubsub.mail = mail;
-  if (version == kPubSubPlan) options.pubsub.log_bytes = log_bytes;
+  if (version >= kPubSubPlan) options.pubsub.log_bytes = log_bytes;
+  options.keyspace = keyspace;
   const int named = join_all ? hosts : std::min(hosts, 2);
   for (int i = 0; i < named; ++i) {
     options.join.push_back(AddressOf(i));

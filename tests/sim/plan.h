@@ -68,6 +68,16 @@ enum class Op : uint8_t {
   kPublishMany,
   kRest,
   kForgetMember,
+  // Of the plan with the keyspace.
+  kCall,
+  kCallMany,
+  kBlockingPop,
+  kWithdraw,
+  kConnection,
+  kWriteAndPublish,
+  kWhole,
+  kLoneKill,
+  kInExchange,
   kCount,
 };
 inline constexpr size_t kOps = static_cast<size_t>(Op::kCount);
@@ -83,10 +93,12 @@ inline constexpr int kLatestPlan = 2;
 inline constexpr int kPropertyPlan = 3;
 // The second plan, and administrators who evict.
 inline constexpr int kEvictionPlan = 4;
-// The second plan, and clients of pub/sub; its nodes are of the present feature
-// level, or become so one by one. Those of the other plans are of the one
-// before: their seeds keep their traces.
+// The second plan, and clients of pub/sub; its nodes are of the feature level
+// that brought it, or become so one by one. Those of the other plans are of the
+// one before: their seeds keep their traces.
 inline constexpr int kPubSubPlan = 5;
+// The plan with pub/sub, and clients of the keyspace.
+inline constexpr int kKeyspacePlan = 6;
 
 struct Plan {
   explicit Plan(uint64_t seed, int version = kLatestPlan);
@@ -129,6 +141,8 @@ struct Plan {
   uint32_t echo_ppm = 0;
   bool tight = false;  // Mail is dropped where a little of it waits.
   core::MailOptions mail;
+  // ---- of kKeyspacePlan ----
+  core::KeyspaceOptions keyspace;
 };
 
 }  // namespace muster::sim

@@ -363,6 +363,8 @@ std::string Checks::NotQuiet() {
   }
   const std::string subscribers = subscribers_.NotQuiet();
   if (!subscribers.empty()) return subscribers;
+  const std::string keys = keys_.NotQuiet();
+  if (!keys.empty()) return keys;
   const std::string watchers = WatchersDiffer(lists);
   if (!watchers.empty()) return watchers;
   for (Process* process : alive) {

@@ -126,6 +126,7 @@ void Subscribers::PublishNow(Process& at, core::Replica& replica, core::Now now,
     written_[messages.back()] = {InterestAt(at, at), world_.now()};
     batch->messages.push_back({batch->arena.Copy(channel),
                                batch->arena.Copy(PayloadOf(messages.back()))});
+    if (on_published != nullptr) on_published(at, messages.back());
     Expect(at, channel, messages.back());
   }
   const auto met = replica.Publish(std::move(batch), now);
@@ -381,6 +382,7 @@ void Subscribers::OnMessages(Process& from,
                          run.pattern != nullptr ? *run.pattern : channel};
       ++subscriber.messages;
       CheckOrder(from, MessageOf(message.payload));
+      if (on_given != nullptr) on_given(from, MessageOf(message.payload));
       Check(model_.Given(subscriber.number, name, channel,
                          MessageOf(message.payload)));
     }

@@ -20,6 +20,7 @@
 #ifndef MUSTER_TESTS_SIM_SUBSCRIBERS_H_
 #define MUSTER_TESTS_SIM_SUBSCRIBERS_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -97,6 +98,13 @@ class Subscribers {
 
   const PubSubModel& model() const { return model_; }
 
+  // ---- for others ----
+  std::function<void(const Process& at, const PubSubModel::Message&)>
+      on_published;
+  std::function<void(Process& at, const PubSubModel::Message&)> on_given;
+  // Nothing was wrong for long enough that whatever is connected is settled.
+  bool AllUndisturbed();
+
  private:
   void OpenNow(Subscriber& subscriber, Process& at, core::Replica& replica,
                core::Now now, const Names& names);
@@ -111,7 +119,6 @@ class Subscribers {
   static bool Shows(Process& at, const Process& of, crdt::Seq interest);
   bool Steady(const Process& process, SimTime since) const;
   bool Undisturbed(const Process& a, const Process& b);
-  bool AllUndisturbed();
   bool Connected(const Process& a, const Process& b);
   bool Open(int a, int b);
   SimTime Settled();

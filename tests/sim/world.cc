@@ -145,6 +145,7 @@ void Process::Carry(core::Output& output) {
   Network& network = world_.network();
   Observer* observer = world_.observer();
   if (observer != nullptr) {
+    observer->OnStepped(*this);
     for (const core::LogLine& line : output.log) observer->OnLog(*this, line);
   }
   for (core::SendFrame& send : output.frames) {
@@ -185,6 +186,9 @@ void Process::Carry(core::Output& output) {
     }
     for (const core::MessageDelivery& delivery : output.messages) {
       observer->OnMessages(*this, delivery);
+    }
+    for (const core::KvAnswer& answer : output.kv_answers) {
+      observer->OnKvAnswer(*this, answer);
     }
     if (output.members_changed) observer->OnMembersChanged(*this);
   }

@@ -67,6 +67,8 @@ struct Host {
 class Observer {
  public:
   virtual ~Observer() = default;
+  // Before its output is carried out.
+  virtual void OnStepped(Process&) = 0;
   virtual void OnWatch(Process&, const core::WatchEvent&) = 0;
   virtual void OnSessionEnded(Process&, const core::SessionEnded&) = 0;
   virtual void OnReply(Process&, core::AsyncReply&) = 0;
@@ -74,6 +76,7 @@ class Observer {
   virtual void OnOrder(Process&, const core::OrderDone&) = 0;
   virtual void OnHeld(Process&, const core::SubscribeHeld&) = 0;
   virtual void OnMessages(Process&, const core::MessageDelivery&) = 0;
+  virtual void OnKvAnswer(Process&, const core::KvAnswer&) = 0;
   virtual void OnLog(Process&, const core::LogLine&) = 0;
   virtual void OnMembersChanged(Process&) = 0;
   // Before it is sent.
