@@ -149,8 +149,8 @@ std::vector<Row> Rows() {
   return {
       {"set", "SET", FillStrings,
        [](size_t n, uint64_t r, Calls& calls) {
-         calls.push_back({"SET", Name("k", r % n),
-                          "another of thirty-two bytes too."});
+         calls.push_back(
+             {"SET", Name("k", r % n), "another of thirty-two bytes too."});
        }},
       {"get", "GET", FillStrings,
        [](size_t n, uint64_t r, Calls& calls) {
