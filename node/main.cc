@@ -8,6 +8,7 @@
 #include "node/cli/client_command.h"
 #include "node/cli/command_line.h"
 #include "node/cli/sim_command.h"
+#include "node/commands/command_page.h"
 #include "node/config/config.h"
 #include "node/metrics/metric_table.h"
 #include "node/serve.h"
@@ -56,6 +57,10 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
       return RunSubscribe(command);
     case Command::kChannels:
       return RunChannels(command);
+    case Command::kKv:
+      return RunKv(command);
+    case Command::kKvExplain:
+      return RunKvExplain(command);
     case Command::kWatch:
       return RunWatch(command);
     case Command::kTrack:
@@ -73,6 +78,7 @@ ExitCode RunClient(const muster::cli::CommandLine& line) {
     case Command::kServe:
     case Command::kConfigDoc:
     case Command::kMetricsDoc:
+    case Command::kCommandDoc:
     case Command::kSim:
       break;
   }
@@ -94,6 +100,9 @@ int main(int argc, char** argv) {
       return exit;
     case Command::kMetricsDoc:
       std::cout << muster::metrics::MetricsPage();
+      return exit;
+    case Command::kCommandDoc:
+      std::cout << muster::commands::CommandPage();
       return exit;
     case Command::kSim:
       return muster::cli::RunSim(line->rest, std::cerr);

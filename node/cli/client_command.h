@@ -58,6 +58,10 @@ ExitCode RunForget(const ClientCommand& command);
 ExitCode RunPublish(const ClientCommand& command);
 ExitCode RunChannels(const ClientCommand& command);
 
+// node/cli/kv_commands.cc
+ExitCode RunKv(const ClientCommand& command);
+ExitCode RunKvExplain(const ClientCommand& command);
+
 // These run until interrupted.
 ExitCode RunSubscribe(const ClientCommand& command);
 ExitCode RunWatch(const ClientCommand& command);

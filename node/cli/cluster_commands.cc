@@ -12,6 +12,7 @@
 #include "muster/v1/cluster.grpc.pb.h"
 #include "node/cli/client_command.h"
 #include "node/cli/json.h"
+#include "node/cli/keyspace_text.h"
 #include "node/cli/member_text.h"
 #include "node/cli/text.h"
 
@@ -46,14 +47,16 @@ int TakeShown(bool all, v1::MembersResponse* response) {
 
 void PrintMembers(const v1::MembersResponse& response, std::ostream& out) {
   TextTable table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kLeft,
-                   Align::kRight, Align::kRight, Align::kRight});
-  table.AddRow({"NODE", "ADDRESS", "STATE", "LINK", "LAST BEAT", "ENTRIES",
-                "INCARNATION"});
+                   Align::kLeft, Align::kRight, Align::kRight, Align::kRight});
+  table.AddRow({"NODE", "ADDRESS", "STATE", "LINK", "KEYS", "LAST BEAT",
+                "ENTRIES", "INCARNATION"});
   for (const v1::Member& member : response.members()) {
-    table.AddRow({member.node(), member.address(), StateText(member.state()),
-                  LinkText(member), BeatText(member),
-                  absl::StrCat(member.entries()),
-                  absl::StrCat(member.incarnation())});
+    table.AddRow(
+        {member.node(), member.address(), StateText(member.state()),
+         LinkText(member),
+         RoleText(member.keyspace_role(), member.keyspace_exchanging()),
+         BeatText(member), absl::StrCat(member.entries()),
+         absl::StrCat(member.incarnation())});
   }
   table.Print(out);
 }
@@ -218,6 +221,7 @@ ExitCode RunStatus(const ClientCommand& command) {
     return kDone;
   }
   PrintSummary(response, command.out);
+  PrintKeyspace(response.keyspace(), command.out);
   PrintStreams(response, command.out);
   PrintCounters(response, command.out);
   return kDone;

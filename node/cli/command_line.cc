@@ -43,6 +43,7 @@ class Parser {
     AddReadCommands();
     AddWatch();
     AddPubSub();
+    AddKv();
     AddTrack();
     AddSim();
     // Last: commands would take it over.
@@ -207,6 +208,8 @@ class Parser {
         "Print docs/configuration.md, which is made from the flags of serve");
     Add(Command::kMetricsDoc, "metrics-doc",
         "Print docs/metrics.md, which is made from the table of metrics");
+    Add(Command::kCommandDoc, "command-doc",
+        "Print docs/commands.md, which is made from the table of commands");
   }
 
   void AddClusterCommands() {
@@ -332,6 +335,32 @@ class Parser {
                       "Channels with subscribers, and how many, of the whole "
                       "cluster");
     Name(sub->add_option("pattern", line_.pattern, "Only those that match it"));
+  }
+
+  // The words of the command are taken out before: TakeKvCommand.
+  void AddKv() {
+    CLI::App* sub = AddPrinting(
+        Command::kKv, "kv",
+        "Run a command on keys, such as SET k v, and print its answer as\n"
+        "redis-cli does: muster kv LRANGE jobs 0 -1. Without a command, a "
+        "line of\nstandard input is one. Exit code 1: a command answered an "
+        "error.\nWhat follows -- are no flags of muster");
+    Database(sub);
+    sub->add_flag("--leader", line_.at_leader,
+                  "Ask the leader, also for what only reads");
+    sub->add_flag("--atomic", line_.atomic,
+                  "All lines of standard input are one transaction");
+    sub = AddPrinting(Command::kKvExplain, "kv-explain",
+                      "All that a node knows of a key on which commands act: "
+                      "versions, who\nwrote them, and which are shown");
+    sub->add_option("key", line_.key, "Key")->required();
+    Database(sub);
+  }
+
+  void Database(CLI::App* sub) {
+    sub->add_option("--db", line_.db, "The database")
+        ->check(CLI::Range(0, 15))
+        ->capture_default_str();
   }
 
   void AddTrack() {
@@ -524,6 +553,7 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv,
                                             std::ostream& err, ExitCode* exit) {
   Parser parser;
   std::vector<std::string> words = WordsOf(argc, argv);
+  std::vector<std::string> command = TakeKvCommand(words);
   for (std::string& word : words) word = Guarded(std::move(word));
   std::reverse(words.begin(), words.end());  // As CLI11 wants them.
   try {
@@ -533,7 +563,10 @@ std::optional<CommandLine> ParseCommandLine(int argc, const char* const* argv,
     return std::nullopt;
   }
   absl::StatusOr<CommandLine> line = parser.Take();
-  if (line.ok()) return *std::move(line);
+  if (line.ok()) {
+    if (line->command == Command::kKv) line->rest = std::move(command);
+    return *std::move(line);
+  }
   err << "muster: " << line.status().message() << '\n';
   *exit = kBadUsage;
   return std::nullopt;

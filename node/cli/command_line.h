@@ -20,6 +20,7 @@ enum class Command {
   kServe,
   kConfigDoc,
   kMetricsDoc,
+  kCommandDoc,
   kMembers,
   kList,
   kGet,
@@ -37,6 +38,8 @@ enum class Command {
   kPublish,
   kSubscribe,
   kChannels,
+  kKv,
+  kKvExplain,
   kSim,
 };
 
@@ -72,7 +75,10 @@ struct CommandLine {
   bool once = false;                // top
   uint32_t give_up_ms = 0;          // track, watch, members, top,
                                     // subscribe; 0: never
-  std::vector<std::string> rest;    // sim
+  uint32_t db = 0;                  // kv, kv-explain
+  bool at_leader = false;           // kv
+  bool atomic = false;              // kv
+  std::vector<std::string> rest;    // sim, kv: the command
 };
 
 // `muster help COMMAND` is `muster COMMAND --help`. Names are taken literally,

@@ -35,6 +35,22 @@ inline std::string StatesText(const v1::StatusResponse& status) {
   return text;
 }
 
+// A node's part in the keyspace; "-" if that is not known.
+inline const char* RoleText(v1::KeyspaceRole role, bool exchanging) {
+  switch (role) {
+    case v1::KEYSPACE_ROLE_WAITING:
+      return "waits";
+    case v1::KEYSPACE_ROLE_GATHERING:
+      return "gathers";
+    case v1::KEYSPACE_ROLE_LEADING:
+      return "leads";
+    case v1::KEYSPACE_ROLE_FOLLOWING:
+      return exchanging ? "catches up" : "follows";
+    default:
+      return "-";
+  }
+}
+
 // Whether the member takes part in the cluster, as far as the reporting node
 // can tell.
 inline bool IsLiving(const v1::Member& member) {

@@ -84,12 +84,16 @@ std::vector<std::string> MemberRow(const v1::Member& member,
   const v1::StatusResponse* status = StatusOf(now, member.address());
   if (status == nullptr) {
     row.insert(row.end(), 5, kOpen);
+    row.push_back(
+        RoleText(member.keyspace_role(), member.keyspace_exchanging()));
   } else {
     row.push_back(absl::StrCat(Behind(*status, ends)));
     row.push_back(absl::StrCat(status->sessions()));
     row.push_back(absl::StrCat(status->watchers()));
     row.push_back(absl::StrFormat("%.1f ms", status->loop_lag_us() / 1000.0));
     row.push_back(ShortBytes(status->rss_bytes()));
+    row.push_back(
+        RoleText(status->keyspace().role(), status->keyspace().exchanging()));
   }
   row.push_back(member.address());
   return row;
@@ -98,9 +102,9 @@ std::vector<std::string> MemberRow(const v1::Member& member,
 TextTable MemberTable(const TopSample& now, const TopSample* before) {
   TextTable table({Align::kLeft, Align::kLeft, Align::kRight, Align::kRight,
                    Align::kRight, Align::kRight, Align::kRight, Align::kRight,
-                   Align::kRight, Align::kRight, Align::kLeft});
+                   Align::kRight, Align::kRight, Align::kLeft, Align::kLeft});
   table.AddRow({"NODE", "STATE", "ENTRIES", "CHANGES/S", "BEAT", "BEHIND",
-                "SESSIONS", "WATCHERS", "LOOP", "MEMORY", "ADDRESS"});
+                "SESSIONS", "WATCHERS", "LOOP", "MEMORY", "KEYS", "ADDRESS"});
   const Positions ends = Ends(now);
   for (const v1::Member& member : now.members) {
     table.AddRow(MemberRow(member, now, before, ends));

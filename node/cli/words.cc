@@ -14,6 +14,26 @@ std::vector<std::string> WordsOf(int argc, const char* const* argv) {
   return words;
 }
 
+std::vector<std::string> TakeKvCommand(std::vector<std::string>& words) {
+  std::vector<std::string> command;
+  if (words.empty() || words[0] != "kv") return command;
+  std::vector<std::string> own = {words[0]};
+  size_t i = 1;
+  for (; i < words.size() && words[i] != "--"; ++i) {
+    const std::string& word = words[i];
+    const bool has_value = word == "--at" || word == "--db";
+    const bool is_flag = has_value || word == "--leader" || word == "--json" ||
+                         word == "--atomic" || word.starts_with("--at=") ||
+                         word.starts_with("--db=");
+    const bool may_be_flag = command.empty() && word.starts_with("-");
+    (is_flag || may_be_flag ? own : command).push_back(word);
+    if (has_value && i + 1 < words.size()) own.push_back(words[++i]);
+  }
+  for (++i; i < words.size(); ++i) command.push_back(words[i]);
+  words = std::move(own);
+  return command;
+}
+
 std::string Guarded(std::string word) {
   const bool is_list =
       word.size() > 1 && word.front() == '[' && word.back() == ']';

@@ -15,6 +15,13 @@ namespace muster::cli {
 // Without the name of the program. "help COMMAND" becomes "COMMAND --help".
 std::vector<std::string> WordsOf(int argc, const char* const* argv);
 
+// Takes the words of the command of `muster kv` out of `words`, so that any
+// word may be an argument of it: those that are no flag of `muster kv`, and
+// whatever follows "--". A flag may stand behind them, too; an unknown one only
+// before.
+//   kv --db 1 LRANGE l 0 -1 --at h:1   LRANGE l 0 -1
+std::vector<std::string> TakeKvCommand(std::vector<std::string>& words);
+
 std::string Guarded(std::string word);
 // Takes every zero byte out of the text, which may be of several words.
 std::string Unguarded(std::string text);

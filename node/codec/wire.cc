@@ -6,6 +6,7 @@ namespace muster::codec {
 namespace {
 
 constexpr int kMaxVarintBytes = 10;
+constexpr int kFixed64Bytes = 8;
 constexpr uint64_t kMaxField = (uint64_t{1} << 29) - 1;
 
 size_t EncodeVarint(uint64_t value, char* to) {
@@ -39,6 +40,16 @@ bool WireReader::SkipFixed(size_t size) {
   return true;
 }
 
+// Its bytes come lowest first, on every machine.
+bool WireReader::ReadFixed64() {
+  if (static_cast<size_t>(end_ - at_) < kFixed64Bytes) return Fail();
+  varint_ = 0;
+  for (int i = 0; i < kFixed64Bytes; ++i) {
+    varint_ |= static_cast<uint64_t>(static_cast<uint8_t>(*at_++)) << (8 * i);
+  }
+  return true;
+}
+
 bool WireReader::Next() {
   if (!ok_ || at_ == end_) return false;
   uint64_t tag;
@@ -51,7 +62,7 @@ bool WireReader::Next() {
     case WireType::kVarint:
       return ReadVarint(&varint_);
     case WireType::kFixed64:
-      return SkipFixed(8);
+      return ReadFixed64();
     case WireType::kFixed32:
       return SkipFixed(4);
     case WireType::kBytes: {
@@ -78,6 +89,13 @@ void WireWriter::AppendVarint(uint64_t value) {
 void WireWriter::Varint(int field, uint64_t value) {
   AppendTag(field, WireType::kVarint);
   AppendVarint(value);
+}
+
+void WireWriter::Fixed64(int field, uint64_t value) {
+  AppendTag(field, WireType::kFixed64);
+  for (int i = 0; i < kFixed64Bytes; ++i) {
+    out_->push_back(static_cast<char>(value >> (8 * i)));
+  }
 }
 
 void WireWriter::Bytes(int field, absl::string_view bytes) {

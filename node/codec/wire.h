@@ -42,6 +42,7 @@ class WireReader {
     return field_ == field && type_ == type;
   }
   uint64_t varint() const { return varint_; }
+  uint64_t fixed64() const { return varint_; }
   absl::string_view bytes() const { return bytes_; }
 
  private:
@@ -51,6 +52,7 @@ class WireReader {
   }
   bool ReadVarint(uint64_t* value);
   bool SkipFixed(size_t size);
+  bool ReadFixed64();
 
   const char* at_;
   const char* end_;
@@ -66,6 +68,7 @@ class WireWriter {
   explicit WireWriter(std::string* out) : out_(out) {}
 
   void Varint(int field, uint64_t value);
+  void Fixed64(int field, uint64_t value);
   void Bytes(int field, absl::string_view bytes);
   // As proto3 does: a default value is not written.
   void VarintIfSet(int field, uint64_t value) {

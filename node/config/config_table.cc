@@ -8,110 +8,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "muster/client/address.h"
+#include "node/config/option_makers.h"
 
 namespace muster {
 namespace {
-
-// A pointer to a field of Config, through any number of members.
-#define MUSTER_FIELD(path) \
-  [](Config & config) -> auto& { return config.path; }
-
-template <typename Field>
-using Access = Field& (*)(Config&);
-
-template <typename Field>
-const Field& Read(Access<Field> access, const Config& config) {
-  return access(const_cast<Config&>(config));
-}
-
-ConfigOption Named(std::string name, ConfigType type, std::string meaning) {
-  ConfigOption option;
-  option.name = std::move(name);
-  option.type = type;
-  option.meaning = std::move(meaning);
-  return option;
-}
-
-// Ties the option to a field that holds its value as it is.
-template <typename Value, typename Field>
-ConfigOption Bound(ConfigOption option, Access<Field> access) {
-  option.put = [access](Config& config, const ConfigValue& value) {
-    access(config) = static_cast<Field>(std::get<Value>(value));
-  };
-  option.get = [access](const Config& config) -> ConfigValue {
-    return static_cast<Value>(Read(access, config));
-  };
-  return option;
-}
-
-ConfigOption Millis(std::string name, double min, double max,
-                    std::string meaning, Access<absl::Duration> access) {
-  ConfigOption option =
-      Named(std::move(name), ConfigType::kInteger, std::move(meaning));
-  option.unit = "ms";
-  option.min = min;
-  option.max = max;
-  option.put = [access](Config& config, const ConfigValue& value) {
-    access(config) = absl::Milliseconds(std::get<int64_t>(value));
-  };
-  option.get = [access](const Config& config) -> ConfigValue {
-    return absl::ToInt64Milliseconds(Read(access, config));
-  };
-  return option;
-}
-
-ConfigOption Size(std::string name, std::string unit, double min, double max,
-                  std::string meaning, Access<size_t> access) {
-  ConfigOption option =
-      Named(std::move(name), ConfigType::kInteger, std::move(meaning));
-  option.unit = std::move(unit);
-  option.min = min;
-  option.max = max;
-  return Bound<int64_t>(std::move(option), access);
-}
-
-ConfigOption Number(std::string name, double min, double max,
-                    std::string meaning, Access<double> access) {
-  ConfigOption option =
-      Named(std::move(name), ConfigType::kNumber, std::move(meaning));
-  option.min = min;
-  option.max = max;
-  return Bound<double>(std::move(option), access);
-}
-
-ConfigOption Switch(std::string name, std::string meaning,
-                    Access<bool> access) {
-  return Bound<bool>(
-      Named(std::move(name), ConfigType::kBool, std::move(meaning)), access);
-}
-
-struct TextRule {
-  std::string words;
-  bool (*allowed)(absl::string_view);
-  std::string (*fault)(absl::string_view) = nullptr;
-};
-
-ConfigOption Text(std::string name, TextRule rule, std::string meaning,
-                  Access<std::string> access) {
-  ConfigOption option =
-      Named(std::move(name), ConfigType::kText, std::move(meaning));
-  option.rule = std::move(rule.words);
-  option.allowed = rule.allowed;
-  option.fault = rule.fault;
-  return Bound<std::string>(std::move(option), access);
-}
-
-ConfigOption List(std::string name, TextRule rule, std::string meaning,
-                  Access<std::vector<std::string>> access) {
-  ConfigOption option =
-      Named(std::move(name), ConfigType::kList, std::move(meaning));
-  option.rule = std::move(rule.words);
-  option.allowed = rule.allowed;
-  option.fault = rule.fault;
-  return Bound<std::vector<std::string>>(std::move(option), access);
-}
 
 // -------------------------------------------------------------- rules of text
 
@@ -162,8 +63,6 @@ TextRule NameRule() {
 }
 
 // ------------------------------------------------------------------ the table
-
-using Options = std::vector<ConfigOption>;
 
 ConfigOption WithDefaultText(ConfigOption option, std::string text) {
   option.default_text = std::move(text);
@@ -478,8 +377,6 @@ Options ReplicationOptions() {
   };
 }
 
-#undef MUSTER_FIELD
-
 Options BuildTable() {
   Options table;
   const auto add = [&table](const char* group, Options options) {
@@ -493,6 +390,7 @@ Options BuildTable() {
   add("Limits of the node", LimitOptions());
   add("Limits of a request", RequestOptions());
   add("Pub/sub", PubSubOptions());
+  add("Keys", KeyspaceConfigOptions());
   add("Failure detection", DetectorOptions());
   add("Replication and sessions", ReplicationOptions());
   return table;
@@ -553,6 +451,9 @@ absl::Status CheckTogether(const Config& config) {
       {"default-ttl-ms", "max-ttl-ms"},
       {"min-interval-ms", "default-interval-ms"},
       {"default-interval-ms", "max-interval-ms"},
+      {"kv-max-value-bytes", "kv-max-mutation-bytes"},
+      {"kv-max-mutation-bytes", "max-frame-bytes"},
+      {"kv-max-call-bytes", "max-frame-bytes"},
   };
   for (const Order& order : kOrders) {
     const absl::Status status = CheckOrder(order.low, order.high, config);

@@ -50,6 +50,9 @@ std::vector<Metric> TransferRows();
 std::vector<Metric> EndingRows();
 std::vector<Metric> WatchRows();
 std::vector<Metric> PubSubRows();
+std::vector<Metric> KeyspaceRows();
+std::vector<Metric> KeyLoadRows();
+std::vector<Metric> KeyCallRows();
 
 }  // namespace muster::metrics
 

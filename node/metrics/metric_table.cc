@@ -46,6 +46,9 @@ std::vector<Metric> BuildTable() {
   add("Sessions", EndingRows());
   add("Watches", WatchRows());
   add("Pub/sub", PubSubRows());
+  add("Keys", KeyspaceRows());
+  add("Keys", KeyLoadRows());
+  add("Keys", KeyCallRows());
   add("Others",
       {Gauge("muster_unlisted",
              "A counter of `muster status` that has no metric of its own.",

@@ -76,6 +76,7 @@ class ServiceSink {
   virtual void OnWatchEvents(std::vector<core::WatchEvent> events) = 0;
   virtual void OnSubscribed(std::vector<core::SubscribeHeld> held) = 0;
   virtual void OnMessages(std::vector<core::MessageDelivery> deliveries) = 0;
+  virtual void OnKvAnswers(std::vector<core::KvAnswer> answers) = 0;
   // Whom Replica::MayWrite has held back may ask again.
   virtual void OnMayWrite() {}
   // Replica::Members() has news.

@@ -122,6 +122,7 @@ class Runtime final : public CorePort {
   // quick as a read. From any thread.
   struct LoopMeasures {
     core::Measures core;
+    core::KvStatusView keyspace;
     core::StepTimes steps{core::kStepBounds};
     core::StepTimes lag{core::kStepBounds};
   };

@@ -196,6 +196,7 @@ void Runtime::Impl::CarryOutToServices(core::Output& out, core::Now now) {
   if (!out.watch.empty()) sink_->OnWatchEvents(std::move(out.watch));
   if (!out.subscribed.empty()) sink_->OnSubscribed(std::move(out.subscribed));
   if (!out.messages.empty()) sink_->OnMessages(std::move(out.messages));
+  if (!out.kv_answers.empty()) sink_->OnKvAnswers(std::move(out.kv_answers));
   if (out.may_write) sink_->OnMayWrite();
   if (out.members_changed) sink_->OnMembersChanged(*replica_, now);
   if (out.ready_changed) sink_->OnReadyChanged(replica_->ready());
@@ -230,7 +231,8 @@ RuntimeStats Runtime::Impl::Stats() const {
 
 void Runtime::Impl::Measure(absl::AnyInvocable<void(LoopMeasures)> done) {
   loop_->PostRead([this, done = std::move(done)]() mutable {
-    done({replica_->Measure(), loop_->step_times(), lag_});
+    done(
+        {replica_->Measure(), replica_->KvStatus(), loop_->step_times(), lag_});
   });
 }
 

@@ -8,6 +8,7 @@
 #include "node/service/cluster_service.h"
 #include "node/service/context.h"
 #include "node/service/health.h"
+#include "node/service/kv_service.h"
 #include "node/service/member_watch.h"
 #include "node/service/presence_service.h"
 #include "node/service/pubsub_service.h"
@@ -29,6 +30,7 @@ struct ClientServices::Parts {
         presence(&context),
         cluster(&context, &members),
         pubsub(&context),
+        kv(&context),
         status(&cluster),
         health_service(&health, &offload, &context.limits),
         offload(threads) {}
@@ -40,6 +42,7 @@ struct ClientServices::Parts {
   PresenceService presence;
   ClusterService cluster;
   PubSubService pubsub;
+  KvService kv;
   StatusService status;
   HealthService health_service;
   // Last: its tasks use the others.
@@ -56,7 +59,7 @@ ClientServices::ClientServices(ServiceOptions options, CorePort* core)
 ClientServices::~ClientServices() = default;
 
 std::vector<grpc::Service*> ClientServices::all() {
-  return {&parts_->presence, &parts_->cluster, &parts_->pubsub,
+  return {&parts_->presence, &parts_->cluster, &parts_->pubsub, &parts_->kv,
           &parts_->health_service};
 }
 

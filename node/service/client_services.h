@@ -1,5 +1,5 @@
-// All services of a node for clients: muster.v1.Presence, PubSub and Cluster,
-// grpc.health.v1 and reflection.
+// All services of a node for clients: muster.v1.Presence, PubSub, Kv and
+// Cluster, grpc.health.v1 and reflection.
 //
 //   Runtime runtime(options);
 //   service::ClientServices services({.node = "a", ...}, &runtime);

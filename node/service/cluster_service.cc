@@ -11,8 +11,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "node/codec/client_codec.h"
+#include "node/codec/kv_codec.h"
 #include "node/service/admin.h"
 #include "node/service/grpc_status.h"
+#include "node/service/sink.h"
 #include "node/service/unary.h"
 
 namespace muster::service {
@@ -27,17 +29,25 @@ uint64_t ResidentBytes() {
   return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-std::string EncodeMembers(const std::vector<core::MemberView>& members) {
+struct MembersAnswer {
+  std::vector<core::MemberView> members;
+  core::KvStatusView keyspace;
+};
+
+std::string EncodeMembers(const MembersAnswer& answer) {
   v1::MembersResponse response;
-  for (const core::MemberView& member : members) {
-    codec::ToProto(member, response.add_members());
+  for (const core::MemberView& member : answer.members) {
+    v1::Member* to = response.add_members();
+    codec::ToProto(member, to);
+    codec::ToProto(answer.keyspace, member, to);
   }
   return response.SerializeAsString();
 }
 
 struct StatusAnswer {
   core::StatusView status;
-  std::string address;
+  std::vector<core::MemberView> members;
+  core::KvStatusView keyspace;
 };
 
 std::string EncodeStatus(const Context& context, const StatusAnswer& answer) {
@@ -47,7 +57,10 @@ std::string EncodeStatus(const Context& context, const StatusAnswer& answer) {
   response.set_node(context.node);
   response.set_cluster(context.cluster);
   response.set_version(context.version);
-  response.set_address(answer.address);
+  for (const core::MemberView& member : answer.members) {
+    if (member.self) response.set_address(member.address);
+  }
+  codec::ToProto(answer.keyspace, answer.members, response.mutable_keyspace());
   response.set_rss_bytes(ResidentBytes());
   response.set_uptime_ms(absl::ToInt64Milliseconds(stats.uptime));
   response.set_loop_lag_us(absl::ToInt64Microseconds(stats.loop_lag));
@@ -78,6 +91,9 @@ std::vector<std::pair<std::string, uint64_t>> ServiceCounters(
     const Context& context) {
   auto counters = FailedCalls();
   counters.emplace_back("admin_calls_refused", context.admin.refused());
+  for (auto& counter : context.sink.kv().Counters()) {
+    counters.push_back(std::move(counter));
+  }
   return counters;
 }
 
@@ -87,8 +103,8 @@ grpc::ServerUnaryReactor* ClusterService::Members(Call*, const Buffer*,
   AskAlways(
       context_, std::move(call.reply),
       [](core::Replica& replica, core::Now now) {
-        return absl::StatusOr<std::vector<core::MemberView>>(
-            replica.Members(now));
+        return absl::StatusOr<MembersAnswer>(
+            MembersAnswer{replica.Members(now), replica.KvStatus()});
       },
       EncodeMembers);
   return call.reactor;
@@ -105,11 +121,8 @@ grpc::ServerUnaryReactor* ClusterService::Status(Call*, const Buffer*,
   AskAlways(
       context_, std::move(call.reply),
       [](core::Replica& replica, core::Now now) {
-        StatusAnswer answer{replica.Status(now), ""};
-        for (const core::MemberView& member : replica.Members(now)) {
-          if (member.self) answer.address = member.address;
-        }
-        return absl::StatusOr<StatusAnswer>(std::move(answer));
+        return absl::StatusOr<StatusAnswer>(StatusAnswer{
+            replica.Status(now), replica.Members(now), replica.KvStatus()});
       },
       [this](const StatusAnswer& answer) {
         return EncodeStatus(context_, answer);

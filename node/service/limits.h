@@ -38,6 +38,15 @@ struct Limits {
   // --max-subscriber-bytes. Bytes that one subscriber has yet to read; past it
   // the subscriber is cut off.
   size_t max_subscriber_bytes = 8 << 20;
+  // --kv-max-commands. Commands of one call, and keys that it watches.
+  size_t kv_max_commands = 10'000;
+  // --kv-max-args. Arguments of one command, its name included.
+  size_t kv_max_args = 100'000;
+  // --kv-max-call-bytes. Commands of one call, as a node forwards them: below
+  // every member's --max-frame-bytes.
+  size_t kv_max_call_bytes = 960 << 10;
+  // --kv-max-answer-bytes. The answers of one call.
+  size_t kv_max_answer_bytes = 64 << 20;
   // --max-slot. Highest slot of a Sessions stream.
   size_t max_slot = (1 << 20) - 1;
 

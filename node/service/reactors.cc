@@ -85,16 +85,21 @@ class WriteReactor final : public StreamReactor<RawWriteReactor> {
 
 class UnaryReactor final : public grpc::ServerUnaryReactor, public ByteReply {
  public:
-  explicit UnaryReactor(grpc::ByteBuffer* response) : response_(response) {}
+  UnaryReactor(grpc::ByteBuffer* response, std::function<void()> on_cancel)
+      : response_(response), on_cancel_(std::move(on_cancel)) {}
   void Send(std::string bytes) override {
     *response_ = ToByteBuffer(std::move(bytes));
     Finish(grpc::Status::OK);
   }
   void Fail(const absl::Status& status) override { Finish(ToGrpc(status)); }
+  void OnCancel() override {
+    if (on_cancel_) on_cancel_();
+  }
   void OnDone() override { delete this; }
 
  private:
   grpc::ByteBuffer* const response_;
+  const std::function<void()> on_cancel_;
 };
 
 }  // namespace
@@ -135,7 +140,12 @@ RawWriteReactor* ServeWrites(std::shared_ptr<StreamHandler> handler) {
 }
 
 UnaryCall ServeUnary(grpc::ByteBuffer* response) {
-  auto* reactor = new UnaryReactor(response);
+  return ServeUnary(response, nullptr);
+}
+
+UnaryCall ServeUnary(grpc::ByteBuffer* response,
+                     std::function<void()> on_cancel) {
+  auto* reactor = new UnaryReactor(response, std::move(on_cancel));
   return {reactor, UnaryReply(reactor)};
 }
 

@@ -9,6 +9,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -40,6 +41,10 @@ struct UnaryCall {
   UnaryReply reply;
 };
 UnaryCall ServeUnary(grpc::ByteBuffer* response);
+// The same; `on_cancel` is run at most once, when the client is gone or its
+// deadline is over, maybe after the answer. The call is still to be answered.
+UnaryCall ServeUnary(grpc::ByteBuffer* response,
+                     std::function<void()> on_cancel);
 // Answer and give up the right.
 void Send(UnaryReply reply, std::string bytes);
 void Fail(UnaryReply reply, const absl::Status& status);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "node/service/health.h"
+#include "node/service/kv_stream.h"
 #include "node/service/member_watch.h"
 #include "node/service/session_stream.h"
 #include "node/service/subscribe_stream.h"
@@ -139,6 +140,17 @@ void Sink::OnMessages(std::vector<core::MessageDelivery> deliveries) {
   PumpInChunks(std::move(to_pump));
 }
 
+void Sink::AddKvStream(core::KvConnection id,
+                       std::shared_ptr<KvStream> stream) {
+  kv_streams_.emplace(id, std::move(stream));
+}
+
+void Sink::RemoveKvStream(core::KvConnection id) { kv_streams_.erase(id); }
+
+void Sink::OnKvAnswers(std::vector<core::KvAnswer> answers) {
+  kv_.Take(std::move(answers));
+}
+
 void Sink::WatchSent(core::WatchId id, size_t batches) {
   {
     MutexLock lock(mutex_);
@@ -189,6 +201,7 @@ void Sink::OnDraining() {
   }
   for (const auto& [id, stream] : watches_) stream->OnDraining();
   for (const auto& [id, stream] : subscribers_) stream->OnDraining();
+  for (const auto& [id, stream] : kv_streams_) stream->OnDraining();
   members_->OnDraining();
   // No session is taken over any more; no resume waits for ever.
   for (auto& [id, on_reply] : std::exchange(replies_, {})) {
@@ -203,6 +216,7 @@ void Sink::OnStopping() {
   stopping_ = true;
   OnMayWrite();
   FailOrders(kStopping);
+  kv_.Stop();
 }
 
 void Sink::FailOrders(const char* why) {

@@ -1,6 +1,6 @@
 // The sink passes the loop's news on to the calls that wait for it: answers to
-// resumes, evictions and the like, sessions that ended, entries that were
-// evicted, watch events, messages, changes of members and health.
+// resumes, evictions and the like, calls on keys, sessions that ended, entries
+// that were evicted, watch events, messages, changes of members and health.
 //
 // Threads: the loop thread only, except WatchSent.
 #ifndef MUSTER_NODE_SERVICE_SINK_H_
@@ -16,6 +16,7 @@
 #include "absl/functional/any_invocable.h"
 #include "node/mutex.h"
 #include "node/runtime/core_port.h"
+#include "node/service/kv_calls.h"
 #include "node/service/offload.h"
 #include "node/service/session_registry.h"
 #include "node/service/stream_writer.h"
@@ -23,6 +24,7 @@
 namespace muster::service {
 
 class Health;
+class KvStream;
 class MemberWatches;
 class SharedBatch;
 class SubscribeStream;
@@ -51,6 +53,10 @@ class Sink final : public ServiceSink {
                      std::shared_ptr<SubscribeStream> stream);
   void RemoveSubscriber(core::SubscriberId id);
 
+  KvCalls& kv() { return kv_; }
+  void AddKvStream(core::KvConnection id, std::shared_ptr<KvStream> stream);
+  void RemoveKvStream(core::KvConnection id);
+
   // ---- for the services, on any thread ----
   // `batches` more of a watch have been written, or dropped.
   void WatchSent(core::WatchId id, size_t batches);
@@ -64,6 +70,7 @@ class Sink final : public ServiceSink {
   void OnWatchEvents(std::vector<core::WatchEvent> events) override;
   void OnSubscribed(std::vector<core::SubscribeHeld> held) override;
   void OnMessages(std::vector<core::MessageDelivery> deliveries) override;
+  void OnKvAnswers(std::vector<core::KvAnswer> answers) override;
   void OnMayWrite() override;
   void OnMembersChanged(const core::Replica& replica, core::Now now) override;
   void OnReadyChanged(bool ready) override;
@@ -91,6 +98,9 @@ class Sink final : public ServiceSink {
   absl::flat_hash_map<core::WatchId, std::shared_ptr<WatchStream>> watches_;
   absl::flat_hash_map<core::SubscriberId, std::shared_ptr<SubscribeStream>>
       subscribers_;
+  KvCalls kv_;
+  absl::flat_hash_map<core::KvConnection, std::shared_ptr<KvStream>>
+      kv_streams_;
 
   // Reports of many watches reach the core as one step.
   Mutex mutex_;

@@ -56,6 +56,57 @@ TEST_F(CommandLineTest, SimHandsOnWhateverFollows) {
               ElementsAre("--seed", "7", "--trace", "--help"));
 }
 
+TEST_F(CommandLineTest, KvTakesTheWordsOfItsCommandAsTheyAre) {
+  Parsed parsed = Parse(
+      {"kv", "LRANGE", "l", "0", "-1", "--at", "h:1", "--json", "--db=3"});
+  ASSERT_TRUE(parsed.line.has_value()) << parsed.err;
+  EXPECT_EQ(parsed.line->command, Command::kKv);
+  EXPECT_THAT(parsed.line->rest, ElementsAre("LRANGE", "l", "0", "-1"));
+  EXPECT_THAT(parsed.line->at, ElementsAre("h:1"));
+  EXPECT_TRUE(parsed.line->json);
+  EXPECT_EQ(parsed.line->db, 3u);
+  EXPECT_FALSE(parsed.line->at_leader);
+  parsed = Parse({"kv", "--leader", "SET", "[a,b]", "++", "", "--x", "-h"});
+  ASSERT_TRUE(parsed.line.has_value()) << parsed.err;
+  EXPECT_TRUE(parsed.line->at_leader);
+  EXPECT_THAT(parsed.line->rest,
+              ElementsAre("SET", "[a,b]", "++", "", "--x", "-h"));
+}
+
+TEST_F(CommandLineTest, WordsOfKvBehindTwoDashesAreNoFlags) {
+  const Parsed parsed =
+      Parse({"kv", "--db", "1", "--", "SET", "--at", "--json", "--"});
+  ASSERT_TRUE(parsed.line.has_value()) << parsed.err;
+  EXPECT_THAT(parsed.line->rest, ElementsAre("SET", "--at", "--json", "--"));
+  EXPECT_FALSE(parsed.line->json);
+  EXPECT_EQ(parsed.line->db, 1u);
+}
+
+TEST_F(CommandLineTest, KvWithoutACommandReadsLines) {
+  const Parsed parsed = Parse({"kv", "--atomic"});
+  ASSERT_TRUE(parsed.line.has_value()) << parsed.err;
+  EXPECT_TRUE(parsed.line->atomic);
+  EXPECT_TRUE(parsed.line->rest.empty());
+}
+
+TEST_F(CommandLineTest, KvRefusesUnknownFlagsBeforeItsCommandAndDatabases) {
+  Parsed parsed = Parse({"kv", "--ledaer", "GET", "k"});
+  EXPECT_EQ(parsed.exit, kBadUsage);
+  EXPECT_THAT(parsed.err, HasSubstr("--ledaer: unknown flag of kv"));
+  parsed = Parse({"kv", "GET", "k", "--db", "16"});
+  EXPECT_EQ(parsed.exit, kBadUsage);
+  parsed = Parse({"kv", "--help"});
+  EXPECT_EQ(parsed.exit, kDone);
+  EXPECT_THAT(parsed.out, HasSubstr("redis-cli"));
+}
+
+TEST_F(CommandLineTest, KvExplainTakesAKeyOfAnyName) {
+  const Parsed parsed = Parse({"kv-explain", "[a,b]", "--db", "2"});
+  ASSERT_TRUE(parsed.line.has_value()) << parsed.err;
+  EXPECT_EQ(parsed.line->key, "[a,b]");
+  EXPECT_EQ(parsed.line->db, 2u);
+}
+
 TEST_F(CommandLineTest, ServeHandsItsFlagsOnAsTextInTheOrderOfTheTable) {
   const Parsed parsed =
       Parse({"serve", "--join", "h1:7400,h2:7400", "--node", "a", "--join", "",

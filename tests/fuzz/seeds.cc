@@ -153,6 +153,7 @@ int main(int argc, char** argv) {
   muster::fuzz::AddPeerSeeds(seeds);
   muster::fuzz::AddClientSeeds(seeds);
   muster::fuzz::AddKeyspaceSeeds(seeds);
+  muster::fuzz::AddKvSeeds(seeds);
   muster::fuzz::AddReplicaSeeds(seeds);
   for (const auto& [target, inputs] : seeds) {
     const fs::path folder = fs::path(argv[1]) / target;

@@ -17,6 +17,7 @@ using Seeds = std::map<std::string, std::vector<std::string>>;
 void AddPeerSeeds(Seeds& seeds);
 void AddClientSeeds(Seeds& seeds);
 void AddKeyspaceSeeds(Seeds& seeds);
+void AddKvSeeds(Seeds& seeds);
 void AddReplicaSeeds(Seeds& seeds);
 
 // As ByteSource::Text reads it.

@@ -34,6 +34,7 @@ class QuietSink : public ServiceSink {
   void OnWatchEvents(std::vector<core::WatchEvent>) override {}
   void OnSubscribed(std::vector<core::SubscribeHeld>) override {}
   void OnMessages(std::vector<core::MessageDelivery>) override {}
+  void OnKvAnswers(std::vector<core::KvAnswer>) override {}
   void OnMembersChanged(const core::Replica&, core::Now) override {
     ++members_changed;
   }

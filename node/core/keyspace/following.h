@@ -59,6 +59,8 @@ class Following {
   const Term& term() const { return term_; }
   State state() const { return state_; }
   bool whole() const { return state_ == State::kFollowing; }
+  // The leader has said that it leads no more.
+  bool left() const { return left_; }
   bool joining() const { return sink_.has_value() && sink_->joining(); }
   bool Lives() const;
   const KvServedPops& served() const { return served_; }

@@ -9,12 +9,18 @@ namespace muster::core {
 
 namespace {
 
+// A call that was refused is sent again after this.
+constexpr absl::Duration kSendAgain = absl::Milliseconds(10);
 // How often all calls are looked at for those that have waited too long.
 constexpr absl::Duration kTickEvery = absl::Milliseconds(250);
 // What a call counts for beside its commands.
 constexpr size_t kCallBytes = 128;
 // Of pops that wait, told with a promise; the others ask again.
 constexpr size_t kMaxBlockedBytes = 256 << 10;
+
+absl::Status NoLeader() {
+  return absl::UnavailableError("the keyspace has no leader here yet");
+}
 
 }  // namespace
 
@@ -111,6 +117,7 @@ bool KvCalls::MayStart(KvCallId id, const Call& call,
 }
 
 bool KvCalls::Start(KvCallId id, Call& call, const KvStanding& standing) {
+  if (shared_.now < call.not_before) return false;
   bool follows = false;
   if (!MayStart(id, call, standing, follows)) return false;
   if (!call.at_leader && !follows) {
@@ -218,7 +225,12 @@ void KvCalls::OnAnswers(crdt::LifeId from, const KvAnswers& frame,
     if (!expected || call.leader != from) continue;
     switch (answer.outcome) {
       case Outcome::kRefused:
-        Enter(answer.call, call, State::kQueued);
+        if (shared_.now - call.came > shared_.options.wait && !call.blocking) {
+          Answer(answer.call, call, NoLeader(), standing);
+        } else {
+          call.not_before = shared_.now + kSendAgain;
+          Enter(answer.call, call, State::kQueued);
+        }
         break;
       case Outcome::kWaits:
         if (call.state == State::kSent)
@@ -399,9 +411,7 @@ void KvCalls::Tick(const KvStanding& standing) {
                                     "(min_position) in time"),
              standing);
     } else {
-      Answer(id, call,
-             absl::UnavailableError("the keyspace has no leader here yet"),
-             standing);
+      Answer(id, call, NoLeader(), standing);
     }
   }
 }

@@ -82,9 +82,10 @@ class KvCalls {
     bool again = false;  // A pop that was sent before.
     uint64_t ticket = 0;
     Instant came{0};
-    Instant since{0};     // In its state.
-    crdt::LifeId leader;  // Where it was sent, or executed,
-    Term term;            // in which term.
+    Instant since{0};       // In its state.
+    Instant not_before{0};  // It was refused: when it may be sent again.
+    crdt::LifeId leader;    // Where it was sent, or executed,
+    Term term;              // in which term.
     crdt::Seq seq;
     uint64_t sign = 0;
     KvAnswer answer;

@@ -15,6 +15,8 @@ namespace {
 constexpr crdt::MutationLog::StreamIdx kOwn = 0;
 // Frames of exchanges in one step.
 constexpr size_t kExchangeFrames = 16;
+// Elements and keys freed in one slice.
+constexpr size_t kFreed = 1000;
 
 // Whether somebody was let go first for long enough. A wait of long ago does
 // not count: another one begins.
@@ -76,7 +78,8 @@ KvStanding ReplicatedKeyspace::Standing() {
     standing.term = leading_->term();
     standing.whole = true;
     standing.leading = &*leading_;
-  } else if (following_.has_value() && following_->whole()) {
+  } else if (following_.has_value() && following_->whole() &&
+             !following_->left()) {
     standing.term = following_->term();
     standing.whole = true;
   }
@@ -237,7 +240,7 @@ void ReplicatedKeyspace::Tick() {
 }
 
 bool ReplicatedKeyspace::RunJob() {
-  bool more = false;
+  bool more = shared_.state.RunJob(kFreed);
   if (leading_.has_value()) more |= leading_->RunJob();
   if (gather_.has_value()) {
     more |= gather_->RunJob();
@@ -250,7 +253,7 @@ bool ReplicatedKeyspace::RunJob() {
 void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
                                std::vector<KvAnswer>& answers,
                                std::vector<std::string>& log) {
-  more_ = false;
+  more_ = shared_.state.HasJob();
   if (!following_.has_value() || following_->whole()) {
     whole_until_ = shared_.now;
   }

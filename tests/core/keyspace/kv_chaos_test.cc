@@ -35,7 +35,9 @@ class Chaos {
       : random_(seed),
         nodes_(static_cast<int>(2 + random_.Below(3))),
         kills_(kills),
-        cluster_(nodes_, {}, seed) {}
+        cluster_(nodes_, {}, seed) {
+    if (random_.Below(2) == 0) cluster_.doubled = 7;
+  }
 
   void Run() {
     cluster_.RunUntil([&] { return cluster_.IsSettled(); });

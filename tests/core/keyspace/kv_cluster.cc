@@ -79,7 +79,7 @@ void KvCluster::Step(int n,
                      const std::function<void(ReplicatedKeyspace&)>& body,
                      absl::Duration stalled) {
   Node& node = At(n);
-  node.keyspace->SetTime(now(), stalled);
+  node.keyspace->SetTime(now(n), stalled);
   body(*node.keyspace);
   std::vector<KvMail> mail;
   std::vector<KvAnswer> answers;
@@ -96,8 +96,12 @@ void KvCluster::Step(int n,
     int64_t at = now_us_ + 1000;
     int64_t& fifo = fifo_[{n, to}];
     at = fifo = std::max(at, fifo);
-    network_.push({at, ++order_, n, to, LifeOf(n, node.life), item.to,
-                   std::make_shared<KvBody>(std::move(item.body))});
+    const bool twice = doubled > 0 && frames_ % doubled == 0;
+    const auto body = std::make_shared<KvBody>(std::move(item.body));
+    network_.push({at, ++order_, n, to, LifeOf(n, node.life), item.to, body});
+    if (!twice) continue;
+    network_.push({at + 3000, ++order_, n, to, LifeOf(n, node.life), item.to,
+                   std::make_shared<KvBody>(*body)});
   }
 }
 

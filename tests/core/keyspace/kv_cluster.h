@@ -35,6 +35,10 @@ class KvCluster {
     Cut(b, a);
   }
   void Heal() { cut_.clear(); }
+  // Every so many-th frame comes twice.
+  int doubled = 0;
+  // The wall clock of a node is off by so much, from its start on.
+  std::map<int, absl::Duration> wall_off;
   void RunFor(absl::Duration time);
   // Until it holds, or `patience` has passed: false.
   bool RunUntil(const std::function<bool()>& holds,
@@ -93,8 +97,11 @@ class KvCluster {
   };
 
   Node& At(int node) { return nodes_.at(node); }
-  Now now() const {
-    return {{now_us_ + 1'000'000}, 1'700'000'000'000'000 + now_us_};
+  Now now(int node) const {
+    const auto off = wall_off.find(node);
+    const int64_t us =
+        off == wall_off.end() ? 0 : absl::ToInt64Microseconds(off->second);
+    return {{now_us_ + 1'000'000}, 1'700'000'000'000'000 + now_us_ + us};
   }
   void SetPeers(int node);
   void Step(int node, const std::function<void(ReplicatedKeyspace&)>& body,

@@ -39,6 +39,15 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address) {
       grpc::InsecureChannelCredentials(), args);
 }
 
+// Whether a node may have executed the call. A node that says UNAVAILABLE has
+// not, and says when to try again; gRPC itself says so of a connection that
+// broke.
+bool MayHaveRun(const grpc::Status& status) {
+  return status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+         (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+          status.error_details().empty());
+}
+
 bool MayTryNext(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status) ||
          IsNodeFull(status);
@@ -97,7 +106,8 @@ absl::Status Connection::WaitConnected(size_t i) const {
   return absl::OkStatus();
 }
 
-absl::Status Connection::CallAny(const AnyCall& call) {
+absl::Status Connection::CallAny(const AnyCall& call,
+                                 const CallPolicy& policy) {
   const absl::Time give_up = absl::Now() + options_.patience;
   while (true) {
     std::vector<std::string> failures;
@@ -113,9 +123,15 @@ absl::Status Connection::CallAny(const AnyCall& call) {
       }
       grpc::ClientContext context;
       Prepare(&context);
-      context.set_deadline(
-          absl::ToChronoTime(absl::Now() + options_.call_timeout));
-      const absl::Status status = FromGrpc(call(channels_[i], &context));
+      if (policy.timeout != absl::InfiniteDuration()) {
+        context.set_deadline(absl::ToChronoTime(absl::Now() + policy.timeout));
+      }
+      const grpc::Status answer = call(channels_[i], &context);
+      const absl::Status status = FromGrpc(answer);
+      if (!policy.repeat && MayHaveRun(answer)) {
+        return absl::AbortedError(absl::StrCat(
+            "the outcome is unknown: ", address(i), ": ", status.message()));
+      }
       if (!MayTryNext(status)) {
         preferred_ = i;
         return status;

@@ -46,6 +46,15 @@ struct ConnectionOptions {
   std::string bearer_token;
 };
 
+// A call that is more than one read.
+struct CallPolicy {
+  // Limit of the call at one node; infinite for one that waits.
+  absl::Duration timeout = absl::Seconds(10);
+  // To be sent again where it may have been executed: its connection broke, or
+  // it took too long. Without, that is ABORTED "the outcome is unknown".
+  bool repeat = true;
+};
+
 // The same code and text.
 absl::Status FromGrpc(const grpc::Status& status);
 
@@ -65,12 +74,19 @@ class Connection {
   absl::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*,
                                                  const Request&, Response*),
                     const Request& request, Response* response) {
-    return CallAny([&](const std::shared_ptr<grpc::Channel>& channel,
-                       grpc::ClientContext* context) {
-      Stub stub(channel);
-      return (stub.*method)(context, request, response);
-    });
+    return CallAny(
+        [&](const std::shared_ptr<grpc::Channel>& channel,
+            grpc::ClientContext* context) {
+          Stub stub(channel);
+          return (stub.*method)(context, request, response);
+        },
+        {.timeout = options_.call_timeout});
   }
+
+  // The same in general: `call` makes one attempt.
+  using AnyCall = std::function<grpc::Status(
+      const std::shared_ptr<grpc::Channel>&, grpc::ClientContext*)>;
+  absl::Status CallAny(const AnyCall& call, const CallPolicy& policy);
 
   size_t size() const { return channels_.size(); }
   const std::string& address(size_t i) const { return options_.addresses[i]; }
@@ -93,10 +109,6 @@ class Connection {
   absl::Status WaitConnected(size_t i) const;
 
  private:
-  using AnyCall = std::function<grpc::Status(
-      const std::shared_ptr<grpc::Channel>&, grpc::ClientContext*)>;
-  absl::Status CallAny(const AnyCall& call);
-
   const ConnectionOptions options_;
   std::vector<std::shared_ptr<grpc::Channel>> channels_;  // Fixed at start.
   std::atomic<size_t> preferred_ = 0;
