@@ -435,6 +435,11 @@ void ReplicatedKeyspace::OnExchangeBegin(crdt::LifeId from,
                         following_->term() == frame.term &&
                         frame.term.leader == from && !following_->joining();
   if (promised) {
+    const auto begun = sources_.find(from);
+    // A begin that comes late, once more, is of an exchange that is over.
+    if (begun != sources_.end() && begun->second.exchange() >= frame.exchange) {
+      return;
+    }
     sources_.erase(from);
     sources_.emplace(std::piecewise_construct, std::forward_as_tuple(from),
                      std::forward_as_tuple(shared_, from, frame, nullptr));
