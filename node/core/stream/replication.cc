@@ -327,7 +327,7 @@ void Replication::Tick(Output& out) {
   TellPositions(now, out);
   for (auto at = in_flight_.begin(); at != in_flight_.end();) {
     FlowWindow& window = links_.at(*at).window;
-    membership_.OnLinkProgress(*at, window.Progressed(), streams_.now());
+    membership_.OnBulk(*at, window.Progressed(), streams_.now());
     at = window.idle() ? in_flight_.erase(at) : std::next(at);
   }
 }
