@@ -8,7 +8,7 @@ namespace {
 
 using Kind = Op::Kind;
 
-constexpr uint8_t kKindMask = 0x0f;
+constexpr uint8_t kOpKindMask = 0x0f;
 constexpr uint8_t kOpens = 0x10;
 constexpr uint8_t kSameKey = 0x20;
 constexpr uint8_t kFront = 0x40;
@@ -225,7 +225,7 @@ bool MutationReader::Next(Op& op) {
   uint8_t tag = 0;
   if (!ok_ || !TakeByte(rest_, tag)) return false;
   op = Op();
-  op.kind = static_cast<Kind>(tag & kKindMask);
+  op.kind = static_cast<Kind>(tag & kOpKindMask);
   op.opens = (tag & kOpens) != 0;
   op.front = (tag & kFront) != 0;
   const bool same = (tag & kSameKey) != 0;

@@ -19,10 +19,6 @@ constexpr SimTime kRemovedWithin = 20 * kSecond;
 // What an empty keyspace may keep: tables that do not shrink at once.
 constexpr uint64_t kKeptBytes = 192 << 10;
 
-std::string Where(const Process& process) {
-  return absl::StrCat(process.name(), "#", process.number);
-}
-
 const char* NameOf(Role role) {
   constexpr const char* kNames[] = {"waits", "gathers", "leads", "follows"};
   return kNames[static_cast<size_t>(role)];

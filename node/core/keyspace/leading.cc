@@ -73,7 +73,7 @@ Leading::Leading(KvShared& shared, const Gather& gather, KvServedPops served,
 
 void Leading::Append(kv::Transaction& tx) {
   const std::string mutation = tx.Commit();
-  if (!mutation.empty()) log_.Append(0, mutation, 1);
+  if (!mutation.empty()) log_.Append(kOwnStream, mutation, 1);
 }
 
 void Leading::WakeOn(const commands::Command& command, commands::Argv argv,

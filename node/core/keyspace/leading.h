@@ -105,7 +105,7 @@ class Leading {
   };
 
   kv::Seen NextSeen() const {
-    return {base_, shared_.self, log_.last(0).Next()};
+    return {base_, shared_.self, log_.last(kOwnStream).Next()};
   }
   void Append(kv::Transaction& tx);
   Done Run(const KvRequest& request, const KvForward& call,

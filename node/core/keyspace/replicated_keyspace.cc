@@ -12,9 +12,6 @@
 namespace muster::core {
 namespace {
 
-constexpr crdt::MutationLog::StreamIdx kOwn = 0;
-// Frames of exchanges in one step.
-constexpr size_t kExchangeFrames = 16;
 // Elements and keys freed in one slice.
 constexpr size_t kFreed = 1000;
 
@@ -34,7 +31,7 @@ ReplicatedKeyspace::ReplicatedKeyspace(const KeyspaceOptions& options,
       log_(kv::KeyspaceGrammar(), options.log_bytes),
       calls_(shared_),
       candidacy_(shared_) {
-  log_.Reset(kOwn, crdt::Seq());
+  log_.Reset(kOwnStream, crdt::Seq());
 }
 
 // ---------------------------------------------------------------- how it
@@ -149,7 +146,7 @@ void ReplicatedKeyspace::Open() {
   counters_.joins += gather_->joins();
   counters_.joined_buckets += gather_->joined_buckets();
   ++counters_.terms_led;
-  log_.Reset(kOwn, shared_.state.context().Of(shared_.self));
+  log_.Reset(kOwnStream, shared_.state.context().Of(shared_.self));
   leading_.emplace(shared_, *gather_, served_, log_);
   gather_.reset();
   was_whole_ = true;
@@ -270,7 +267,7 @@ void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
     more_ |= leading_->Flush();
     calls_.Run(Standing());
   }
-  size_t budget = kExchangeFrames;
+  size_t budget = ExchangeSource::kFramesAStep;
   for (auto& [life, source] : sources_) more_ |= source.Pump(budget);
   if (gather_.has_value()) more_ |= gather_->joining();
   counters_.answered += shared_.answers.size();
