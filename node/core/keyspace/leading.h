@@ -120,6 +120,7 @@ class Leading {
   void AnswerDue();
   void Finish(const KvRequest& request, Done done);
   void SendAnswer(crdt::LifeId to, KvAnswers::Answer answer);
+  crdt::Seq SeqOf(const KvServed& served) const;
   // A pop of another node's client was served.
   void TellServed(const KvRequest& request, const Done& done);
   void Register(const KvRequest& request, const KvForward& call,
