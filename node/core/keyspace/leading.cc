@@ -322,9 +322,7 @@ bool Leading::Tick() {
 
 bool Leading::RemoveDue() {
   if (!shared_.state.FirstDue(shared_.clock.now()).has_value()) return false;
-  const bool all = followers_.AllAnsweredWithin(kDueAnswer) ||
-                   crdt::Mutated(crdt::Mutant::kKvRemovesDueWhileSilent);
-  if (!all) return false;
+  if (!MayRemoveDue()) return false;
   const kv::Seen seen = NextSeen();
   const kv::Time now = shared_.clock.now();
   kv::Transaction tx(shared_.state, seen, shared_.clock.NextStamp(), now);
@@ -350,6 +348,19 @@ bool Leading::Settle() {
   }
   Append(tx);
   return shared_.state.unsettled() > 0;
+}
+
+// What is due while a member is silent is no job: it has to wait.
+bool Leading::HasJob() const {
+  if (!CanExecute()) return false;
+  return shared_.state.unsettled() > 0 || waiters_.has_woken() ||
+         (shared_.state.FirstDue(shared_.clock.now()).has_value() &&
+          MayRemoveDue());
+}
+
+bool Leading::MayRemoveDue() const {
+  return followers_.AllAnsweredWithin(kDueAnswer) ||
+         crdt::Mutated(crdt::Mutant::kKvRemovesDueWhileSilent);
 }
 
 bool Leading::RunJob() {

@@ -267,6 +267,7 @@ void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
     calls_.OnServed(*leading_);
     more_ |= leading_->Flush();
     calls_.Run(Standing());
+    more_ |= leading_->HasJob();
   }
   size_t budget = ExchangeSource::kFramesAStep;
   for (auto& [life, source] : sources_) more_ |= source.Pump(budget);
