@@ -71,6 +71,7 @@ KvStanding ReplicatedKeyspace::Standing() {
   KvStanding standing;
   standing.readable = IsReadable();
   standing.position = position();
+  standing.served = &Served();
   if (leading_.has_value()) {
     standing.term = leading_->term();
     standing.whole = true;
@@ -103,7 +104,7 @@ uint64_t ReplicatedKeyspace::KnownNumber() const {
 // ------------------------------------------------------------------
 // transitions
 
-KvServedPops ReplicatedKeyspace::Served() const {
+const KvServedPops& ReplicatedKeyspace::Served() const {
   if (leading_.has_value()) return leading_->served();
   return following_.has_value() ? following_->served() : served_;
 }
@@ -266,6 +267,7 @@ void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
     calls_.OnServed(*leading_);
     more_ |= leading_->Flush();
     calls_.Run(Standing());
+    more_ |= leading_->HasJob();
   }
   size_t budget = ExchangeSource::kFramesAStep;
   for (auto& [life, source] : sources_) more_ |= source.Pump(budget);
@@ -400,6 +402,7 @@ void ReplicatedKeyspace::OnTermBase(crdt::LifeId from,
     return;
   }
   following_->OnTermBase(frame);
+  calls_.SendPopsAgain();
 }
 
 void ReplicatedKeyspace::OnMutations(crdt::LifeId from,
@@ -409,6 +412,7 @@ void ReplicatedKeyspace::OnMutations(crdt::LifeId from,
     return;
   }
   following_->OnMutations(frame);
+  calls_.OnServed(frame.served);
 }
 
 void ReplicatedKeyspace::OnForward(crdt::LifeId from, KvForward frame) {
