@@ -17,7 +17,7 @@ constexpr uint16_t kOwnPage = UINT16_MAX;
 
 Slab::Slab() : open_(kFineClasses + 8 * 6 + 1) {}
 
-size_t Slab::SlotBytes(size_t size) {
+size_t Slab::RoundUp(size_t size) {
   if (size <= kFine) return std::max(kMinSlot, (size + 7) & ~size_t{7});
   if (size > kMaxShared) return size;
   size_t step = std::bit_floor(size - 1) / 8;
@@ -34,7 +34,7 @@ uint16_t Slab::ClassOf(size_t slot_bytes) {
 }
 
 Slab::Handle Slab::Alloc(size_t size) {
-  size_t slot_bytes = SlotBytes(size);
+  size_t slot_bytes = RoundUp(size);
   uint16_t size_class = ClassOf(slot_bytes);
   if (size_class == kOwnPage) {
     uint32_t page_number = AddPage(slot_bytes, 1, kOwnPage);

@@ -35,6 +35,12 @@ class Slab {
   char* Data(Handle handle) { return Place(handle); }
   const char* Data(Handle handle) const { return Place(handle); }
 
+  // A size rounded up to what a blob of it takes; and what one takes.
+  static size_t RoundUp(size_t size);
+  size_t SlotBytes(Handle handle) const {
+    return pages_[handle >> kSlotBits].slot_bytes;
+  }
+
   bool full() const {
     return pages_.size() - vacant_.size() > size_t{kMaxPages} / 8 * 7;
   }
@@ -65,7 +71,6 @@ class Slab {
     const Page& page = pages_[handle >> kSlotBits];
     return page.memory.get() + size_t{handle & kSlotMask} * page.slot_bytes;
   }
-  static size_t SlotBytes(size_t size);
   static uint16_t ClassOf(size_t slot_bytes);
   uint32_t AddPage(size_t slot_bytes, uint16_t slots, uint16_t size_class);
   void DropPage(uint32_t page_number);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <list>
+#include <string>
 
 #include "crdt/keyspace/element_codec.h"
 #include "crdt/keyspace/key_edit.h"
@@ -57,7 +59,7 @@ class Applier {
   void Increment();
   void Push();
   void SetItem();
-  void Remove();
+  void Remove(const ElementName& name);
   void SetDeadline();
   void RemoveKey(const KeyName& key);
   void Flush();
@@ -71,79 +73,81 @@ class Applier {
 
 void Applier::Open(KeyEdit& edit) const {
   if (!op_.opens) return;
-  Versions versions = edit.Get(kKeyElement);
-  Insert(versions, Made(VersionKind::kBirth));
-  edit.Set(kKeyElement, versions);
+  edit.Edit(kKeyElement, [this](Versions& versions) {
+    Insert(versions, Made(VersionKind::kBirth));
+  });
 }
 
 void Applier::Put(const Version& version) {
   KeyEdit edit(store_, op_.key);
-  Versions versions = edit.Get(op_.name);
-  DropSeen(versions);
-  Insert(versions, version);
-  edit.Set(op_.name, versions);
+  edit.Edit(op_.name, [&](Versions& versions) {
+    DropSeen(versions);
+    Insert(versions, version);
+  });
   Open(edit);
 }
 
 void Applier::PutString() {
   KeyEdit edit(store_, op_.key);
-  edit.Update([this](const ElementName& name, Versions& versions) {
-    if (name == kStringElement) return false;
-    const size_t before = versions.size();
-    DropSeen(versions);
-    return versions.size() != before;
-  });
-  Versions versions = edit.Get(kStringElement);
-  DropSeen(versions);
+  if (edit.IsString()) {
+    edit.Edit(kKeyElement, [this](Versions& v) { DropSeen(v); });
+  } else if (!edit.DetachIfSeen(seen_)) {
+    edit.Update([this](const ElementName& name, Versions& versions) {
+      if (name == kStringElement) return false;
+      const size_t before = versions.size();
+      DropSeen(versions);
+      return versions.size() != before;
+    });
+  }
   Version version = Made(VersionKind::kValue);
   version.bytes = op_.value;
   version.deadline = op_.deadline;
-  Insert(versions, version);
-  edit.Set(kStringElement, versions);
+  edit.Edit(kStringElement, [&](Versions& versions) {
+    DropSeen(versions);
+    Insert(versions, version);
+  });
 }
 
 void Applier::Increment() {
   KeyEdit edit(store_, op_.key);
-  Versions versions = edit.Get(op_.name);
-  Versions known = versions;
-  known.erase(std::remove_if(known.begin(), known.end(),
-                             [this](const Version& v) { return !Seen(v); }),
-              known.end());
-  const Version* root = Latest(known, VersionKind::kValue);
-  Version count = Made(VersionKind::kCount);
-  count.sum = op_.amount;
-  if (root != nullptr) count.on = root->dot;
-  const auto own = [this](const Version& v) {
-    return v.kind == VersionKind::kCount && v.dot.life == seen_.leader &&
-           Seen(v);
-  };
-  for (const Version& version : known) {
-    if (own(version) && Counts(version, root)) {
-      count.sum = SaturatingAdd(count.sum, version.sum);
+  edit.Edit(op_.name, [this](Versions& versions) {
+    const Version* root = nullptr;
+    for (const Version& v : versions) {
+      if (v.kind != VersionKind::kValue || !Seen(v)) continue;
+      if (root == nullptr || IsLater(v, *root)) root = &v;
     }
-  }
-  versions.erase(std::remove_if(versions.begin(), versions.end(), own),
-                 versions.end());
-  Insert(versions, count);
-  edit.Set(op_.name, versions);
+    Version count = Made(VersionKind::kCount);
+    count.sum = op_.amount;
+    if (root != nullptr) count.on = root->dot;
+    const auto own = [this](const Version& v) {
+      return v.kind == VersionKind::kCount && v.dot.life == seen_.leader &&
+             Seen(v);
+    };
+    for (const Version& v : versions) {
+      if (own(v) && Counts(v, root)) {
+        count.sum = SaturatingAdd(count.sum, v.sum);
+      }
+    }
+    versions.erase(std::remove_if(versions.begin(), versions.end(), own),
+                   versions.end());
+    Insert(versions, count);
+  });
   Open(edit);
 }
 
 void Applier::Push() {
-  std::vector<std::string> places;  // The edit refers to them.
-  places.reserve(op_.width);
+  std::list<std::string> places;  // The edit refers to them.
+  absl::string_view place = op_.place;
   KeyEdit edit(store_, op_.key);
   absl::string_view rest = op_.values;
   absl::string_view value;
   for (uint32_t i = 0; TakeValue(rest, value); ++i) {
-    if (i == 0) {
-      places.emplace_back(op_.place);
-    } else {
-      places.push_back(op_.front ? PlaceBefore(places.back(), seen_.leader)
-                                 : PlaceBehind(places.back(), seen_.leader));
+    if (i > 0) {
+      place = places.emplace_back(op_.front ? PlaceBefore(place, seen_.leader)
+                                            : PlaceBehind(place, seen_.leader));
     }
     Version existence = Made(VersionKind::kPlace, i);
-    existence.bytes = places.back();
+    existence.bytes = place;
     Version content = Made(VersionKind::kValue, i);
     content.bytes = value;
     edit.Set({ElementKind::kItem, {}, existence.dot}, {content, existence});
@@ -153,34 +157,31 @@ void Applier::Push() {
 
 void Applier::SetItem() {
   KeyEdit edit(store_, op_.key);
-  Versions versions = edit.Get(op_.name);
-  versions.erase(std::remove_if(versions.begin(), versions.end(),
-                                [this](const Version& v) {
-                                  return v.kind == VersionKind::kValue &&
-                                         Seen(v);
-                                }),
-                 versions.end());
   Version content = Made(VersionKind::kValue);
   content.bytes = op_.value;
-  Insert(versions, content);
-  edit.Set(op_.name, versions);
+  edit.Edit(op_.name, [&](Versions& versions) {
+    versions.erase(std::remove_if(versions.begin(), versions.end(),
+                                  [this](const Version& v) {
+                                    return v.kind == VersionKind::kValue &&
+                                           Seen(v);
+                                  }),
+                   versions.end());
+    Insert(versions, content);
+  });
 }
 
-void Applier::Remove() {
+void Applier::Remove(const ElementName& name) {
   KeyEdit edit(store_, op_.key);
-  ElementName name = op_.name;
+  ElementName target = name;
   if (Mutated(Mutant::kKvRemovesByPlace)) {
     bool found = false;
     edit.ForEach([&](const ElementName& item, const Versions&) {
       if (item.kind != ElementKind::kItem || found) return;
       found = true;
-      name = item;
+      target = item;
     });
   }
-  Versions versions = edit.Get(name);
-  if (versions.empty()) return;
-  DropSeen(versions);
-  edit.Set(name, versions);
+  edit.Edit(target, [this](Versions& versions) { DropSeen(versions); });
 }
 
 void Applier::SetDeadline() {
@@ -192,24 +193,26 @@ void Applier::SetDeadline() {
         versions.end());
     return versions;
   };
-  Versions key = edit.Get(kKeyElement);
   Version deadline = Made(VersionKind::kDeadline);
   deadline.deadline = op_.deadline;
   deadline.on =
       Anchor(edit.type() == Type::kString ? known(edit.Get(kStringElement))
                                           : Versions(),
-             known(key));
-  key.erase(std::remove_if(key.begin(), key.end(),
-                           [this](const Version& v) {
-                             return v.kind == VersionKind::kDeadline && Seen(v);
-                           }),
-            key.end());
-  Insert(key, deadline);
-  edit.Set(kKeyElement, key);
+             known(edit.Get(kKeyElement)));
+  edit.Edit(kKeyElement, [&](Versions& key) {
+    key.erase(std::remove_if(key.begin(), key.end(),
+                             [this](const Version& v) {
+                               return v.kind == VersionKind::kDeadline &&
+                                      Seen(v);
+                             }),
+              key.end());
+    Insert(key, deadline);
+  });
 }
 
 void Applier::RemoveKey(const KeyName& key) {
   KeyEdit edit(store_, key);
+  if (edit.DetachIfSeen(seen_)) return;
   edit.Update([this](const ElementName&, Versions& versions) {
     const size_t before = versions.size();
     DropSeen(versions);
@@ -218,9 +221,12 @@ void Applier::RemoveKey(const KeyName& key) {
 }
 
 void Applier::Flush() {
-  for (RowIdx row : store_.Database(op_.key.db)) {
+  const uint8_t db = op_.key.db;
+  if (store_.rows(db) == 0) return;
+  if (store_.bounds(db).IsSeen(seen_)) return store_.DetachDatabase(db);
+  for (RowIdx row : store_.AllOf(db)) {
     const std::string key(store_.Read(row).name.key);
-    RemoveKey({op_.key.db, key});
+    RemoveKey({db, key});
   }
 }
 
@@ -282,7 +288,7 @@ void Applier::Apply() {
     case Kind::kSetItem:
       return SetItem();
     case Kind::kRemove:
-      return Remove();
+      return Remove(op_.name);
     case Kind::kSetDeadline:
       return SetDeadline();
     case Kind::kRemoveKey:
@@ -319,12 +325,7 @@ void CheckSettled(KeyStore& store, const KeyName& key) {
                 Settled(name.kind, versions, anchor).size() == versions.size();
     });
   }
-  OwnedKey owned{key.db, std::string(key.key)};
-  if (settled) {
-    store.unsettled().erase(owned);
-  } else {
-    store.unsettled().insert(std::move(owned));
-  }
+  store.SetUnsettled(key, !settled);
 }
 
 }  // namespace muster::kv

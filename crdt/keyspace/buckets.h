@@ -41,6 +41,14 @@ class BucketDigests {
     groups_[bucket / kBucketsPerGroup] += digest;
     all_ += digest;
   }
+  void Add(const BucketDigests& other) {
+    for (uint32_t i = 0; i < kBuckets; ++i) Add(i, other.buckets_[i]);
+  }
+  void Subtract(const BucketDigests& other) {
+    for (uint32_t i = 0; i < kBuckets; ++i) {
+      Add(i, uint64_t{0} - other.buckets_[i]);
+    }
+  }
   uint64_t bucket(uint32_t bucket) const { return buckets_[bucket]; }
   uint64_t group(uint32_t group) const { return groups_[group]; }
   uint64_t all() const { return all_; }

@@ -1,6 +1,8 @@
 #include "crdt/keyspace/element_codec.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "crdt/check.h"
 #include "crdt/keyspace/wire.h"
@@ -17,11 +19,36 @@ constexpr uint8_t kSameMutation = 0x08;
 constexpr uint8_t kHasDeadline = 0x10;
 constexpr uint8_t kOnNil = 0x20;
 
-void AppendTableDot(const Dot& dot, LifeTable& lives, std::string& out) {
-  AppendVarint(lives.NumberOf(dot.life), out);
-  AppendVarint(dot.seq.value, out);
-  AppendVarint(dot.index, out);
-}
+// The numbers of a version, which are appended as one.
+class Numbers {
+ public:
+  void Byte(uint8_t byte) { *at_++ = static_cast<char>(byte); }
+  void Varint(uint64_t value) {
+    for (; value >= 0x80; value >>= 7) Byte(static_cast<uint8_t>(value | 0x80));
+    Byte(static_cast<uint8_t>(value));
+  }
+  void Signed(int64_t value) {
+    Varint(static_cast<uint64_t>(value) << 1 ^
+           static_cast<uint64_t>(value >> 63));
+  }
+  void Fixed(uint64_t value) {
+    std::memcpy(at_, &value, sizeof(value));
+    at_ += sizeof(value);
+  }
+  void TableDot(const Dot& dot, LifeTable& lives) {
+    Varint(lives.NumberOf(dot.life));
+    Varint(dot.seq.value);
+    Varint(dot.index);
+  }
+  void AppendTo(std::string& out) const {
+    out.append(bytes_, static_cast<size_t>(at_ - bytes_));
+  }
+
+ private:
+  // Two tags, ten varints and two fixed numbers are less.
+  char bytes_[128];
+  char* at_ = bytes_;
+};
 
 bool TakeTableLife(absl::string_view& bytes, const LifeTable& lives,
                    LifeId& life) {
@@ -44,24 +71,22 @@ bool TakeTableDot(absl::string_view& bytes, const LifeTable& lives, Dot& dot) {
          TakeIndex(bytes, dot.index);
 }
 
-void AppendContent(const Version& version, LifeTable& lives, std::string& out) {
+void AppendContent(const Version& version, LifeTable& lives, Numbers& out) {
   switch (version.kind) {
     case VersionKind::kValue:
-      if (version.deadline.IsSet()) AppendVarint(version.deadline.at_ms, out);
+      if (version.deadline.IsSet()) out.Varint(version.deadline.at_ms);
       [[fallthrough]];
     case VersionKind::kPlace:
-      AppendVarint(version.bytes.size(), out);
-      out.append(version.bytes.data(), version.bytes.size());
-      return;
+      return out.Varint(version.bytes.size());
     case VersionKind::kCount:
-      AppendSigned(version.sum, out);
-      if (!version.on.IsNil()) AppendTableDot(version.on, lives, out);
+      out.Signed(version.sum);
+      if (!version.on.IsNil()) out.TableDot(version.on, lives);
       return;
     case VersionKind::kScore:
-      return AppendDouble(version.score, out);
+      return out.Fixed(std::bit_cast<uint64_t>(version.score));
     case VersionKind::kDeadline:
-      AppendVarint(version.deadline.at_ms, out);
-      if (!version.on.IsNil()) AppendTableDot(version.on, lives, out);
+      out.Varint(version.deadline.at_ms);
+      if (!version.on.IsNil()) out.TableDot(version.on, lives);
       return;
     case VersionKind::kMember:
     case VersionKind::kBirth:
@@ -120,15 +145,18 @@ void AppendVersion(const Version& version, LifeTable& lives, LastMutation& last,
                              version.kind == VersionKind::kDeadline)) {
     tag |= kOnNil;
   }
-  out.push_back(static_cast<char>(tag));
+  Numbers numbers;
+  numbers.Byte(tag);
   if (!same) {
-    AppendVarint(lives.NumberOf(version.dot.life), out);
-    AppendVarint(version.dot.seq.value, out);
-    AppendFixed(version.stamp.value, out);
+    numbers.Varint(lives.NumberOf(version.dot.life));
+    numbers.Varint(version.dot.seq.value);
+    numbers.Fixed(version.stamp.value);
     last = {true, version.dot.life, version.dot.seq, version.stamp};
   }
-  AppendVarint(version.dot.index, out);
-  AppendContent(version, lives, out);
+  numbers.Varint(version.dot.index);
+  AppendContent(version, lives, numbers);
+  numbers.AppendTo(out);
+  out.append(version.bytes.data(), version.bytes.size());
 }
 
 bool TakeVersion(absl::string_view& bytes, const LifeTable& lives,
@@ -206,14 +234,16 @@ void AppendElement(const ElementName& name, VersionSpan versions,
       name.kind == ElementKind::kItem && versions.front().dot == name.item;
   if (versions.size() > 1) tag |= kMany;
   if (own) tag |= kOwnDot;
-  out.push_back(static_cast<char>(tag));
-  if (versions.size() > 1) AppendVarint(versions.size(), out);
+  Numbers numbers;
+  numbers.Byte(tag);
+  if (versions.size() > 1) numbers.Varint(versions.size());
   if (IsNamed(name.kind)) {
-    AppendVarint(name.name.size(), out);
-    out.append(name.name.data(), name.name.size());
+    numbers.Varint(name.name.size());
   } else if (name.kind == ElementKind::kItem && !own) {
-    AppendTableDot(name.item, lives, out);
+    numbers.TableDot(name.item, lives);
   }
+  numbers.AppendTo(out);
+  out.append(name.name.data(), name.name.size());
   for (const Version& version : versions) {
     AppendVersion(version, lives, last, out);
   }

@@ -77,13 +77,13 @@ bool AddKey(const KeyStore& store, const KeyBlob& blob,
     return true;
   };
   if (blob.large == nullptr) {
-    absl::string_view rest = blob.elements;
-    LastMutation last;
-    while (!rest.empty()) {
-      MUSTER_CHECK(TakeElement(rest, store.lives(), last, name, versions));
-      if ((after == nullptr || *after < name) && !add()) return false;
-    }
-    return true;
+    bool all = true;
+    ForPacked(blob.elements, [&](const PackedElement& element) {
+      name = element.Name(store.lives());
+      ReadVersions(element, store.lives(), versions);
+      return all = (after != nullptr && !(*after < name)) || add();
+    });
+    return all;
   }
   const RankedList& list = blob.large->by_name();
   auto at = after == nullptr ? list.begin() : blob.large->FindName(*after);

@@ -93,16 +93,35 @@ class KeyJoin {
 
 }  // namespace
 
-Keyspace::Keyspace() : store_(std::make_unique<KeyStore>()) {}
+Keyspace::Keyspace(uint64_t hash_seed)
+    : store_(std::make_unique<KeyStore>(hash_seed)) {}
 Keyspace::~Keyspace() = default;
 Keyspace::Keyspace(Keyspace&&) noexcept = default;
 Keyspace& Keyspace::operator=(Keyspace&&) noexcept = default;
 
 KeyView Keyspace::Find(const KeyName& key, Time now) const {
-  return store_->ViewOf(store_->Find(key, HashOf(key)), now);
+  return store_->ViewOf(store_->Find(key), now);
 }
 
-uint64_t Keyspace::Keys(uint8_t db) const { return store_->shown(db); }
+uint64_t Keyspace::Keys(uint8_t db) const {
+  uint64_t keys = 0;
+  for (size_t type = 1; type < kTypes; ++type) {
+    keys += Usage(db, static_cast<Type>(type)).keys;
+  }
+  return keys;
+}
+
+TypeUsage Keyspace::Usage(uint8_t db, Type type) const {
+  return store_->usage(db, type);
+}
+
+bool Keyspace::HasJob() const { return store_->HasJob(); }
+
+bool Keyspace::RunJob(size_t budget) { return store_->RunJob(budget); }
+
+Seq Keyspace::LastRemoval(const KeyName& key, const LifeId& leader) const {
+  return store_->LastRemoval(leader, BucketOf(HashOf(key)));
+}
 
 const BucketDigests& Keyspace::digests() const { return store_->digests(); }
 
@@ -113,12 +132,13 @@ uint32_t Keyspace::ScanKeys(
     absl::FunctionRef<void(absl::string_view)> visit) const {
   std::vector<std::pair<uint32_t, RowIdx>> found;
   const auto add = [&](RowIdx row) {
-    const uint32_t at = ScanPosition(store_->HashAt(row));
+    const auto hash = static_cast<uint32_t>(HashOf(store_->Read(row).name));
+    const uint32_t at = ScanPosition(hash);
     if (at >= cursor) found.emplace_back(at, row);
   };
   bool all = true;
   if (store_->rows(db) <= kFewKeys) {
-    for (RowIdx row : store_->Database(db)) add(row);
+    for (RowIdx row : store_->AllOf(db)) add(row);
   } else {
     uint32_t bucket = cursor >> 18;
     while (bucket < kBuckets && found.size() <= count) {
@@ -154,22 +174,24 @@ void Keyspace::ScanBucket(uint32_t bucket, VisitElement visit) const {
 }
 
 std::optional<OwnedKey> Keyspace::FirstDue(Time now) const {
-  const auto& due = store_->due();
-  if (due.empty() || due.begin()->first > now.value) return std::nullopt;
-  const KeyName name = store_->Read(due.begin()->second).name;
+  const auto due = store_->FirstDue();
+  if (!due.has_value() || due->first > now.value) return std::nullopt;
+  const KeyName name = store_->Read(due->second).name;
   return OwnedKey{name.db, std::string(name.key)};
 }
 
 Deadline Keyspace::NextDeadline() const {
-  const auto& due = store_->due();
-  return due.empty() ? Deadline() : Deadline{due.begin()->first};
+  const auto due = store_->FirstDue();
+  return due.has_value() ? Deadline{due->first} : Deadline();
 }
 
 void Keyspace::Apply(absl::string_view mutation, const Seen& seen) {
   MutationReader reader;
   MUSTER_CHECK(reader.Take(mutation));
+  store_->BeginMutation(seen.leader, seen.seq);
   Op op;
   while (reader.Next(op)) ApplyOp(*store_, op, seen, reader.stamp());
+  store_->EndMutation();
   MUSTER_CHECK(reader.ok());
   context_.Cover(seen.leader, seen.seq);
 }
@@ -199,10 +221,9 @@ void Keyspace::Join(const Keyspace& other) {
 }
 
 std::optional<OwnedKey> Keyspace::FirstUnsettled() const {
-  if (store_->unsettled().empty()) return std::nullopt;
-  return *store_->unsettled().begin();
+  return store_->FirstUnsettled();
 }
 
-size_t Keyspace::unsettled() const { return store_->unsettled().size(); }
+size_t Keyspace::unsettled() const { return store_->unsettled(); }
 
 }  // namespace muster::kv

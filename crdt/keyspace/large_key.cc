@@ -1,10 +1,9 @@
 #include "crdt/keyspace/large_key.h"
 
+#include <algorithm>
 #include <cstring>
-#include <tuple>
 
 #include "crdt/check.h"
-#include "crdt/keyspace/wire.h"
 
 namespace muster::kv {
 namespace {
@@ -13,150 +12,177 @@ bool IsOrdered(ElementKind kind) {
   return kind == ElementKind::kScored || kind == ElementKind::kItem;
 }
 
+}  // namespace
+
 // Where a shown element is among those of its type.
-struct Order {
-  ElementKind kind;
+struct LargeKey::Order {
+  ElementKind kind = ElementKind::kScored;
   double score = 0;
   absl::string_view place;
-  ElementName name;
+  absl::string_view name;
+  Dot item;
   bool operator<(const Order& other) const {
-    return std::tie(kind, score, place, name) <
-           std::tie(other.kind, other.score, other.place, other.name);
+    if (kind != other.kind) return kind < other.kind;
+    if (kind == ElementKind::kScored) {
+      return score != other.score ? score < other.score : name < other.name;
+    }
+    const int order = place.compare(other.place);
+    return order != 0 ? order < 0 : item < other.item;
   }
 };
 
-Order OrderOf(const ElementName& name, VersionSpan versions) {
-  Order order{name.kind};
-  order.name = name;
-  if (name.kind == ElementKind::kScored) {
-    order.score = Latest(versions, VersionKind::kScore)->score;
-  } else {
-    order.place = Latest(versions, VersionKind::kPlace)->bytes;
-  }
-  return order;
-}
-
-}  // namespace
-
-LargeKey::LargeKey(crdt::Slab& slab, LifeTable& lives, size_t& held)
-    : slab_(slab), lives_(lives), held_(held) {
-  held_ += sizeof(LargeKey);
+LargeKey::LargeKey(crdt::Slab& slab, LifeTable& lives, std::string& scratch,
+                   size_t& held)
+    : slab_(slab), lives_(lives), scratch_(scratch), held_(held) {
+  held_ += ListBytes();
 }
 
 LargeKey::~LargeKey() {
-  held_ -= sizeof(LargeKey);
-  held_ -= kHandleBytes * (by_name_.size() + by_order_.size());
-  for (auto at = by_name_.begin(); !by_name_.AtEnd(at);
-       at = by_name_.Next(at)) {
-    slab_.Free(by_name_[at]);
-  }
+  Free(SIZE_MAX);
+  held_ -= ListBytes();
+}
+
+PackedElement LargeKey::Read(Handle handle) const {
+  PackedElement element;
+  ReadPacked(slab_.Data(handle), {}, element);
+  return element;
 }
 
 void LargeKey::Decode(Handle handle, ElementName& name,
                       Versions& versions) const {
-  const char* data = slab_.Data(handle);
-  // The size in front: at most five bytes, and a blob has eight at least.
-  absl::string_view head(data, 8);
-  uint64_t size = 0;
-  MUSTER_CHECK(TakeVarint(head, size));
-  absl::string_view bytes(head.data(), size);
-  LastMutation last;
-  MUSTER_CHECK(TakeElement(bytes, lives_, last, name, versions));
+  const PackedElement element = Read(handle);
+  name = element.Name(lives_);
+  ReadVersions(element, lives_, versions);
+}
+
+LargeKey::Order LargeKey::OrderOf(const PackedElement& element,
+                                  Versions& versions) const {
+  Order order{element.kind, element.score, element.place, element.name, {}};
+  const bool scored = element.kind == ElementKind::kScored;
+  if (!element.simple) {
+    ReadVersions(element, lives_, versions);
+    const Version* latest =
+        Latest(versions, scored ? VersionKind::kScore : VersionKind::kPlace);
+    order.score = latest->score;
+    order.place = latest->bytes;
+  }
+  if (!scored) order.item = element.item.In(lives_);
+  return order;
 }
 
 RankedList::Position LargeKey::FindName(const ElementName& name) const {
-  Versions versions;
-  ElementName other;
+  if (name.kind == ElementKind::kKey) return by_name_.begin();
+  if (name.kind == ElementKind::kItem) {
+    return by_name_.FindNearEnd([&](Handle handle) {
+      return CompareTo(Read(handle), name, lives_) < 0;
+    });
+  }
   return by_name_.Find([&](Handle handle) {
-    Decode(handle, other, versions);
-    return other < name;
+    return CompareName(slab_.Data(handle), name.kind, name.name) < 0;
   });
 }
 
-RankedList::Position LargeKey::FindShown(const ElementName& name,
-                                         VersionSpan versions) const {
-  const Order wanted = OrderOf(name, versions);
-  Versions held;
-  ElementName other;
-  return by_order_.Find([&](Handle handle) {
-    Decode(handle, other, held);
-    return OrderOf(other, held) < wanted;
-  });
+RankedList::Position LargeKey::FindOrder(const Order& order) const {
+  Versions versions;
+  const auto before = [&](Handle handle) {
+    return OrderOf(Read(handle), versions) < order;
+  };
+  return order.kind == ElementKind::kItem ? by_order_.FindNearEnd(before)
+                                          : by_order_.Find(before);
+}
+
+RankedList::Position LargeKey::FindShown(const PackedElement& element) const {
+  Versions versions;
+  return FindOrder(OrderOf(element, versions));
 }
 
 RankedList::Position LargeKey::FindScore(double score,
                                          absl::string_view member) const {
-  Version version;
-  version.kind = VersionKind::kScore;
-  version.score = score;
-  return FindShown({ElementKind::kScored, member, {}}, {version});
+  return FindOrder({ElementKind::kScored, score, {}, member, {}});
+}
+
+RankedList::Position LargeKey::FindPlace(absl::string_view place,
+                                         const Dot& item) const {
+  return FindOrder({ElementKind::kItem, 0, place, {}, item});
+}
+
+LargeKey::Spot LargeKey::Find(const ElementName& name) const {
+  Spot spot;
+  spot.at = FindName(name);
+  if (by_name_.AtEnd(spot.at)) return spot;
+  spot.element = Read(by_name_[spot.at]);
+  spot.found = CompareTo(spot.element, name, lives_) == 0;
+  return spot;
 }
 
 Versions LargeKey::Get(const ElementName& name) const {
-  const RankedList::Position at = FindName(name);
-  if (by_name_.AtEnd(at)) return {};
   Versions versions;
-  ElementName found;
-  Decode(by_name_[at], found, versions);
-  if (found != name) versions.clear();
+  const Spot spot = Find(name);
+  if (spot.found) ReadVersions(spot.element, lives_, versions);
   return versions;
 }
 
-void LargeKey::Count(const ElementName& name, VersionSpan versions,
-                     uint64_t change) {
-  elements_[Index(name.kind)] += change;
-  if (IsShown(name.kind, versions)) shown_[Index(name.kind)] += change;
+void LargeKey::Count(const PackedElement& element, uint64_t change) {
+  elements_[Index(element.kind)] += change;
+  if (element.shown) shown_[Index(element.kind)] += change;
 }
 
-LargeKey::Handle LargeKey::Store(const ElementName& name,
-                                 VersionSpan versions) {
-  std::string element;
-  LastMutation last;
-  AppendElement(name, versions, lives_, last, element);
-  std::string blob;
-  AppendVarint(element.size(), blob);
-  blob += element;
-  const Handle handle = slab_.Alloc(blob.size() < 8 ? 8 : blob.size());
-  std::memcpy(slab_.Data(handle), blob.data(), blob.size());
+void LargeKey::FreeBlob(Handle handle) {
+  blob_bytes_ -= slab_.SlotBytes(handle);
+  slab_.Free(handle);
+}
+
+LargeKey::Handle LargeKey::Store(const std::string& bytes) {
+  const Handle handle = slab_.Alloc(bytes.size());
+  std::memcpy(slab_.Data(handle), bytes.data(), bytes.size());
+  blob_bytes_ += slab_.SlotBytes(handle);
   return handle;
 }
 
-void LargeKey::Set(const ElementName& name, VersionSpan versions) {
-  const RankedList::Position at = FindName(name);
-  ElementName found;
-  Versions old;
-  Handle gone = 0;
-  bool had = false;
-  if (!by_name_.AtEnd(at)) {
-    gone = by_name_[at];
-    Decode(gone, found, old);
-    had = found == name;
+void LargeKey::Put(const Spot& spot, const ElementName& name,
+                   VersionSpan versions) {
+  held_ -= ListBytes();
+  std::string& bytes = scratch_;
+  bytes.clear();
+  if (!versions.empty()) {
+    LastMutation last;
+    AppendElement(name, versions, lives_, last, bytes);
+    for (const Version& version : versions) bounds_.Cover(version.dot);
   }
-  const bool ordered = IsOrdered(name.kind);
-  held_ -= kHandleBytes * (by_name_.size() + by_order_.size());
-  // The new blob first: `versions` and `name` may be views into the old one.
-  const Handle handle = versions.empty() ? 0 : Store(name, versions);
-  if (had) {
-    if (ordered && IsShown(name.kind, old)) {
-      by_order_.Erase(FindShown(found, old));
+  if (spot.found) {
+    const Handle gone = by_name_[spot.at];
+    if (IsOrdered(spot.element.kind) && spot.element.shown) {
+      by_order_.Erase(FindShown(spot.element));
     }
-    Count(found, old, uint64_t{0} - 1);
+    Count(spot.element, uint64_t{0} - 1);
+    if (versions.empty()) by_name_.Erase(spot.at);
+    FreeBlob(gone);
   }
   if (!versions.empty()) {
-    if (ordered && IsShown(name.kind, versions)) {
-      by_order_.Insert(FindShown(name, versions), handle);
+    const Handle handle = Store(bytes);
+    if (spot.found) {
+      by_name_.Set(spot.at, handle);
+    } else {
+      by_name_.Insert(spot.at, handle);
     }
-    Count(name, versions, 1);
+    const PackedElement element = Read(handle);
+    Count(element, 1);
+    if (IsOrdered(element.kind) && element.shown) {
+      by_order_.Insert(FindShown(element), handle);
+    }
   }
-  if (had && versions.empty()) {
-    by_name_.Erase(at);
-  } else if (had) {
-    by_name_.Set(at, handle);
-  } else if (!versions.empty()) {
-    by_name_.Insert(at, handle);
+  held_ += ListBytes();
+}
+
+size_t LargeKey::Free(size_t budget) {
+  size_t freed = 0;
+  held_ -= ListBytes();
+  for (; freed < budget && by_name_.size() > 0; ++freed) {
+    FreeBlob(by_name_.PopBack());
+    if (by_order_.size() > 0) by_order_.PopBack();
   }
-  if (had) slab_.Free(gone);
-  held_ += kHandleBytes * (by_name_.size() + by_order_.size());
+  held_ += ListBytes();
+  return freed;
 }
 
 uint64_t LargeKey::NameRank(ElementKind kind) const {

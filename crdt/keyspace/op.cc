@@ -168,13 +168,22 @@ bool TakeValue(absl::string_view& values, absl::string_view& value) {
 
 // ----------------------------------------------------------------- writing
 
+MutationWriter::MutationWriter(Stamp stamp, std::string buffer)
+    : stamp_(stamp), body_(std::move(buffer)) {
+  body_.clear();
+}
+
+bool MutationWriter::IsLastKey(const KeyName& key) const {
+  return ops_ > 0 && last_db_ == key.db &&
+         absl::string_view(body_).substr(last_key_, last_size_) == key.key;
+}
+
 void MutationWriter::Add(Op& op) {
   op.index = next_index_;
   MUSTER_CHECK(op.width <= UINT32_MAX - next_index_);
   next_index_ += op.width;
+  const bool same = IsLastKey(op.key);
   ++ops_;
-  const bool same =
-      has_key_ && last_db_ == op.key.db && last_key_ == op.key.key;
   auto tag = static_cast<uint8_t>(op.kind);
   if (op.opens) tag |= kOpens;
   if (op.front) tag |= kFront;
@@ -182,15 +191,16 @@ void MutationWriter::Add(Op& op) {
   body_.push_back(static_cast<char>(tag));
   if (!same) {
     AppendKey(op.key, body_);
-    has_key_ = true;
     last_db_ = op.key.db;
-    last_key_.assign(op.key.key.data(), op.key.key.size());
+    last_size_ = op.key.key.size();
+    last_key_ = body_.size() - last_size_;
   }
   AppendBody(op, body_);
 }
 
 void MutationWriter::Finish(std::string& out) const {
   MUSTER_CHECK(ops_ > 0);
+  if (out.empty()) out.reserve(body_.size() + 18);
   AppendVarint(8 + body_.size(), out);
   AppendFixed(stamp_.value, out);
   out.append(body_);

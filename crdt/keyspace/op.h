@@ -26,6 +26,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "crdt/grammar.h"
@@ -77,6 +78,9 @@ bool TakeValue(absl::string_view& values, absl::string_view& value);
 class MutationWriter {
  public:
   explicit MutationWriter(Stamp stamp) : stamp_(stamp) {}
+  // Writes into `buffer`, whose capacity is reused; Release gives it back.
+  MutationWriter(Stamp stamp, std::string buffer);
+  std::string Release() { return std::move(body_); }
   // Gives `op` its index.
   void Add(Op& op);
   bool empty() const { return ops_ == 0; }
@@ -87,12 +91,16 @@ class MutationWriter {
   void Finish(std::string& out) const;
 
  private:
+  // Whether the op before was of this key.
+  bool IsLastKey(const KeyName& key) const;
+
   Stamp stamp_;
   uint32_t ops_ = 0;
   uint32_t next_index_ = 0;
-  bool has_key_ = false;
+  // Where the last key is in body_.
   uint8_t last_db_ = 0;
-  std::string last_key_;
+  size_t last_key_ = 0;
+  size_t last_size_ = 0;
   std::string body_;
 };
 

@@ -16,9 +16,8 @@ using Kind = Op::Kind;
 constexpr ElementName kStringElement = {ElementKind::kString, {}, {}};
 
 // Whether the key has a version that a deadline of this kind can be set on.
-bool IsOpen(KeyStore& store, const KeyName& key, ElementKind element) {
-  const KeyEdit edit(store, key);
-  const Versions births = edit.Get({ElementKind::kKey, {}, {}});
+bool IsOpen(const KeyEdit& edit, ElementKind element) {
+  const Versions births = edit.Get(ElementKind::kKey);
   if (Latest(births, VersionKind::kBirth) != nullptr) return true;
   if (element != ElementKind::kString) return false;
   return Latest(edit.Get(kStringElement), VersionKind::kValue) != nullptr;
@@ -31,28 +30,31 @@ Transaction::Transaction(Keyspace& state, const Seen& seen, Stamp stamp,
     : state_(state),
       seen_(seen),
       now_(now),
-      writer_(stamp),
-      journal_(std::make_unique<Journal>()) {
+      writer_(stamp, std::move(state.store_->mutation_buffer())) {
   MUSTER_CHECK(state_.store_->journal() == nullptr);
-  state_.store_->set_journal(journal_.get());
+  state_.store_->OpenJournal();
+  state_.store_->BeginMutation(seen_.leader, seen_.seq);
 }
 
-Transaction::~Transaction() { Abandon(); }
+Transaction::~Transaction() {
+  Abandon();
+  state_.store_->mutation_buffer() = writer_.Release();
+}
 
 // -------------------------------------------------------------------- parts
 
-void Transaction::Make(Op op) {
+void Transaction::Make(Op& op) {
   MUSTER_CHECK(open_);
   writer_.Add(op);
   ApplyOp(*state_.store_, op, seen_, writer_.stamp());
 }
 
 bool Transaction::Exists(const KeyName& key) const {
-  return state_.store_->Find(key, HashOf(key)) != kNone;
+  return state_.store_->Find(key) != kNone;
 }
 
 void Transaction::Prepare(const KeyName& key) {
-  const RowIdx row = state_.store_->Find(key, HashOf(key));
+  const RowIdx row = state_.store_->Find(key);
   if (row == kNone || !state_.store_->Read(row).deadline.IsDue(now_)) return;
   Op op;
   op.kind = Kind::kRemoveKey;
@@ -66,20 +68,22 @@ Op Transaction::Opening(Kind kind, const KeyName& key, ElementKind element) {
   op.kind = kind;
   op.key = key;
   op.name.kind = element;
-  op.opens = !IsOpen(*state_.store_, key, element);
+  op.opens = !IsOpen(KeyEdit(*state_.store_, key), element);
   return op;
 }
 
 void Transaction::RemoveIfEmpty(const KeyName& key, ElementKind element) {
-  const RowIdx row = state_.store_->Find(key, HashOf(key));
+  const RowIdx row = state_.store_->Find(key);
   if (row == kNone) return;
   const KeyBlob blob = state_.store_->Read(row);
-  bool any = blob.large != nullptr && blob.large->shown(element) > 0;
-  if (blob.large == nullptr) {
-    const KeyEdit edit(*state_.store_, key);
-    edit.ForEach([&](const ElementName& name, const Versions& versions) {
-      any |= name.kind == element && IsShown(element, versions);
-    });
+  bool any = blob.type == TypeOf(element);
+  if (blob.large != nullptr) {
+    any = blob.large->shown(element) > 0;
+  } else if (!any && blob.mixed) {
+    KeyEdit(*state_.store_, key)
+        .ForEach([&](const ElementName& name, const Versions& versions) {
+          any |= name.kind == element && IsShown(element, versions);
+        });
   }
   if (!any) RemoveKey(key);
 }
@@ -291,37 +295,27 @@ void Transaction::Settle(const KeyName& key) {
 // ---------------------------------------------------------------------- end
 
 std::string Transaction::Commit() {
+  std::string mutation;
+  Commit(mutation);
+  return mutation;
+}
+
+bool Transaction::Commit(std::string& out) {
   MUSTER_CHECK(open_);
   open_ = false;
-  state_.store_->set_journal(nullptr);
-  journal_->clear();
-  std::string mutation;
-  if (writer_.empty()) return mutation;
-  writer_.Finish(mutation);
+  state_.store_->CommitJournal();
+  state_.store_->EndMutation();
+  if (writer_.empty()) return false;
+  writer_.Finish(out);
   state_.context_.Cover(seen_.leader, seen_.seq);
-  return mutation;
+  return true;
 }
 
 void Transaction::Abandon() {
   if (!open_) return;
   open_ = false;
-  KeyStore& store = *state_.store_;
-  store.set_journal(nullptr);
-  for (auto entry = journal_->rbegin(); entry != journal_->rend(); ++entry) {
-    KeyEdit edit(store, entry->key.name());
-    ElementName name{entry->kind, entry->name, entry->item};
-    Versions before;
-    if (!entry->element.empty()) {
-      absl::string_view bytes = entry->element;
-      LastMutation last;
-      MUSTER_CHECK(TakeElement(bytes, store.lives(), last, name, before));
-    }
-    edit.Set(name, before);
-  }
-  for (const JournalEntry& entry : *journal_) {
-    CheckSettled(store, entry.key.name());
-  }
-  journal_->clear();
+  state_.store_->UndoJournal();
+  state_.store_->EndMutation();
 }
 
 }  // namespace muster::kv

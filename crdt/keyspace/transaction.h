@@ -15,13 +15,12 @@
 // One transaction at a time of a state, and nothing else changes it meanwhile.
 // A KeyView ends with the next op.
 // Cost: that of the ops; for Abandon, what they replaced is held until the end.
+// No allocation in the common case but of the mutation.
 #ifndef MUSTER_CRDT_KEYSPACE_TRANSACTION_H_
 #define MUSTER_CRDT_KEYSPACE_TRANSACTION_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -32,8 +31,6 @@
 #include "crdt/keyspace/view.h"
 
 namespace muster::kv {
-
-struct JournalEntry;
 
 class Transaction {
  public:
@@ -102,6 +99,8 @@ class Transaction {
   // The mutation; the state covers it. Without ops: empty, and nothing is
   // covered: no seq was used.
   std::string Commit();
+  // The same, appended. False: there was none.
+  bool Commit(std::string& out);
   // The state is as it was.
   void Abandon();
 
@@ -111,7 +110,7 @@ class Transaction {
   // For what adds an element to a key of the type: prepared, and it opens the
   // key if that has no birth.
   Op Opening(Op::Kind kind, const KeyName& key, ElementKind element);
-  void Make(Op op);
+  void Make(Op& op);
   void MakePush(const KeyName& key, absl::string_view place, bool front,
                 absl::Span<const absl::string_view> values);
   void MakeTransfer(Op::Kind kind, const KeyName& from, const KeyName& to);
@@ -125,7 +124,6 @@ class Transaction {
   Seen seen_;
   Time now_;
   MutationWriter writer_;
-  std::unique_ptr<std::vector<JournalEntry>> journal_;
   bool open_ = true;
 };
 

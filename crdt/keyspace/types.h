@@ -82,6 +82,14 @@ enum class Type : uint8_t {
   kList = 5,
   kStream = 6,  // Room for it; no op makes one yet.
 };
+inline constexpr size_t kTypes = 7;
+
+// What the keys of one type hold. kNone: those that show nothing.
+struct TypeUsage {
+  uint64_t keys = 0;  // Due ones included.
+  uint64_t bytes = 0;
+  bool operator==(const TypeUsage&) const = default;
+};
 
 // In the order in which elements are exchanged. The values are on the wire.
 enum class ElementKind : uint8_t {

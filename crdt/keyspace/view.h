@@ -82,6 +82,8 @@ class KeyView {
   KeyView(const KeyStore* store, uint32_t row, Type type)
       : store_(store), row_(row), type_(type) {}
 
+  void WalkPacked(uint64_t first, Direction direction, Visit visit) const;
+
   const KeyStore* store_ = nullptr;
   uint32_t row_ = 0;
   Type type_ = Type::kNone;

@@ -58,7 +58,7 @@ class KvRunner {
       } else if (!words->empty()) {
         code = std::max(code, Run(*words));
       }
-      if (code == kUnreachable) break;
+      if (code == kUnreachable || interrupted_) break;
     }
     return code;
   }
@@ -103,6 +103,11 @@ class KvRunner {
     const absl::StatusOr<v1::KvExecuteResponse> response =
         kv_.Execute(std::move(request),
                     {.timeout = absl::InfiniteDuration(), .repeat = repeat});
+    if (absl::IsCancelled(response.status())) {
+      command_.err << "muster: interrupted" << std::endl;
+      interrupted_ = true;
+      return kAnswerIsNo;
+    }
     if (!response.ok()) return Report(response.status(), command_.err);
     ExitCode code = kDone;
     for (const v1::KvValue& value : response->values()) {
@@ -125,6 +130,7 @@ class KvRunner {
   client::Kv kv_;
   const OnInterrupt on_interrupt_;
   uint32_t db_;
+  bool interrupted_ = false;
 };
 
 std::string DotText(const v1::KvVersion& version) {

@@ -32,6 +32,8 @@ inline Metric Distribution(std::string name, std::string help,
              std::move(act));
 }
 
+inline double Number(uint64_t value) { return static_cast<double>(value); }
+
 // Where nothing is to be done about a value by itself.
 inline constexpr char kContext[] = "–";
 

@@ -10,8 +10,6 @@ namespace {
 
 using Loop = Runtime::LoopMeasures;
 
-double Number(uint64_t value) { return static_cast<double>(value); }
-
 // Node and kind.
 using StreamName = std::pair<std::string, std::string>;
 

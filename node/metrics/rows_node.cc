@@ -10,8 +10,6 @@ namespace {
 
 using Loop = Runtime::LoopMeasures;
 
-double Number(uint64_t value) { return static_cast<double>(value); }
-
 constexpr std::array<const char*, 4> kStates = {"alive", "suspect", "down",
                                                 "left"};
 

@@ -71,8 +71,13 @@ logged() {
   printf '   %s: done in %d s\n' "$name" $((SECONDS - started))
 }
 
-# configure PRESET: prepares build/PRESET.
-configure() { logged "configure-$1" cmake --preset "$1"; }
+# configure PRESET: prepares build/PRESET. In CI, which builds everything and
+# edits nothing, ci has fewer and larger units (preset ci-whole).
+configure() {
+  local preset="$1"
+  if [[ "$preset" == ci && -n "${CI:-}" ]]; then preset=ci-whole; fi
+  logged "configure-$1" cmake --preset "$preset"
+}
 
 # build PRESET [TARGET…]
 build() {

@@ -2,7 +2,8 @@
 
   lint.py sizes                  files <= 600 lines, functions <= 70
   lint.py layers                 who may include whom
-  lint.py threads --build DIR    clang's thread-safety analysis
+  lint.py threads --build DIR    clang's thread-safety analysis; units of the
+                                 product compile alone
   lint.py tidy --build DIR       clang-tidy
 
 Each prints its complaints and exits 1 if there are any.
@@ -68,6 +69,9 @@ FORBIDDEN = {
     "tests/sim/keyspace_model.": ("crdt/", "node/", "transport/"),
     "tests/crdt/keyspace/model.": ("crdt/", "node/", "transport/"),
 }
+
+
+PRODUCT = ("clients/", "crdt/", "node/", "transport/")
 
 
 def tracked(*patterns):
@@ -206,6 +210,11 @@ def units(build):
           os.path.join(command["directory"], command["file"]), root)
       if path in known and path not in found:
         found[path] = command
+  hidden = sorted(path for path in known if path.startswith(PRODUCT) and
+                  path not in found)
+  if hidden:
+    sys.exit(f"{build} does not compile {hidden[0]} by itself: configure it "
+             "with preset ci, outside CI")
   return dict(sorted(found.items()))
 
 
@@ -238,8 +247,16 @@ LOCKS = re.compile(r"\b(Mutex|std::mutex|GUARDED_BY|LOCKS_REQUIRED)\b"
                    r"|_(GUARDED_BY|REQUIRED)\(")
 
 
+def product(path):
+  """A unit of the product that `tidy --core` does not look at."""
+  return (path.startswith(PRODUCT) and
+          not path.startswith(("crdt/", "node/core/")))
+
+
 def threads(options):
-  """Clang's analysis, on every unit that sees a lock of the project."""
+  """Clang's analysis, on every unit that sees a lock of the project. Units of
+  the product are looked at with or without: CI compiles several as one, and a
+  unit that leans on another's includes is found here alone."""
 
   def analyse(item):
     path, command = item
@@ -247,11 +264,13 @@ def threads(options):
                       "-Wthread-safety", "-Werror", "-I.",
                       *clang_arguments(command), path])
 
-  with_locks = [
+  def with_lock(path):
+    return any(LOCKS.search(read(seen)) for seen in closure(path)
+               if not seen.endswith("mutex.h"))
+
+  return in_parallel(analyse, [
       (path, command) for path, command in units(options.build).items()
-      if any(LOCKS.search(read(seen)) for seen in closure(path)
-             if not seen.endswith("mutex.h"))]
-  return in_parallel(analyse, with_locks)
+      if product(path) or with_lock(path)])
 
 
 def includes_grpc(path):

@@ -12,8 +12,6 @@ namespace {
 
 // The longest grace that is drawn, and what may be added to it.
 constexpr SimTime kLapsed = 20 * kSecond;
-// One that stood still for longer notices it.
-constexpr SimTime kStall = 200 * kMillisecond;
 
 // Carries what a mirror hears to the checks.
 class AuditListener : public Mirror::Listener {

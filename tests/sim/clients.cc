@@ -20,8 +20,6 @@ Batch Rest(Batch batch, const core::ApplyReply& done) {
   return batch;
 }
 
-// A node that stood still for longer moves its deadlines.
-constexpr SimTime kStall = 200 * kMillisecond;
 // Operations a step, of a batch.
 constexpr size_t kOpsPerStep = 8;
 

@@ -17,7 +17,7 @@ constexpr SimTime kForgetAfter = 4 * kSecond;
 constexpr SimTime kThawAfter = 5 * kSecond;
 constexpr SimTime kBeforeFreeze = 50 * kMillisecond;
 // Publishes, a second apart.
-constexpr int kAfterThaw = 3;
+constexpr int kPublishedAfterThaw = 3;
 const char* const kPatterns[] = {"*",     "c*",     "c?",   "c[0-2]",
                                  "c[^1]", "?[1-3]", "\\c3", "d*"};
 
@@ -165,7 +165,7 @@ void Driver::ForgetMember() {
   world_.After(kThawAfter, [this, victim] {
     if (victim->alive()) checks_.Thaw(*victim);
   });
-  for (int n = 1; n <= kAfterThaw; ++n) {
+  for (int n = 1; n <= kPublishedAfterThaw; ++n) {
     world_.After(kThawAfter + n * kSecond, [this, at, channels] {
       if (at->alive()) checks_.subscribers().Publish(*at, channels);
     });

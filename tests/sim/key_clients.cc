@@ -292,7 +292,7 @@ void KeyClients::CheckReadsOwn(const KeyCall& call,
   own.excused = model_.excused();
   if (own.value.empty()) return;
   if (IsWrite(command.words[0])) {
-    own.value = "$" + command.words[2];
+    own.value = command.words[0] == "DEL" ? "_" : "$" + command.words[2];
   } else if (command.result != own.value) {
     world_.Fail(absl::StrCat("K5: ", ToString(call), " reads ", command.result,
                              " where its connection wrote ", own.value));

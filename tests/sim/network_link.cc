@@ -59,6 +59,13 @@ bool IsExchanged(const core::Frame& frame) {
   return kv != nullptr && std::holds_alternative<core::KvExchangePart>(*kv);
 }
 
+// The base of a term and its mutations stay in their order.
+bool IsMutations(const core::Frame& frame) {
+  const core::KvBody* kv = KeyspaceOf(frame);
+  return kv != nullptr && (std::holds_alternative<core::KvMutations>(*kv) ||
+                           std::holds_alternative<core::KvTermBase>(*kv));
+}
+
 bool IsOld(const crdt::StreamId& id) {
   return id.kind == crdt::StreamKind::kPresence;
 }
@@ -100,6 +107,7 @@ size_t WireBytes(const core::Frame& frame) {
 size_t Network::Class(const core::Frame& frame) {
   if (std::holds_alternative<core::RebaseFrame>(frame.body)) return 3;
   if (IsExchanged(frame)) return 3;
+  if (IsMutations(frame)) return 1;
   if (std::holds_alternative<core::DeltaFrame>(frame.body)) return 1;
   if (std::holds_alternative<core::CheckpointFrame>(frame.body)) return 1;
   return IsMail(frame) ? 2 : 0;

@@ -35,6 +35,8 @@ namespace muster::sim {
 using SimTime = int64_t;
 inline constexpr SimTime kMillisecond = 1000;
 inline constexpr SimTime kSecond = 1'000'000;
+// A node that stood still for longer notices it, and moves its deadlines.
+inline constexpr SimTime kStall = 200 * kMillisecond;
 
 class Network;
 class World;

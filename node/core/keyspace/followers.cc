@@ -241,6 +241,9 @@ bool Followers::AllHaveAll() const {
 void Followers::OnExchangeBegin(crdt::LifeId life,
                                 const KvExchangeBegin& begin) {
   Follower& follower = Find(life);
+  // A begin that comes late, once more, is of an exchange that is over.
+  if (begin.exchange <= follower.exchange) return;
+  follower.exchange = begin.exchange;
   Enter(follower, State::kExchanging);
   follower.source =
       std::make_unique<ExchangeSource>(shared_, life, begin, &log_);

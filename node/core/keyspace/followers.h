@@ -105,6 +105,7 @@ class Followers {
     Instant answered_sent = kLongAgo;  // and when that was sent.
     uint64_t question = 0;             // To be echoed.
     std::vector<KvAnswers::Answer> answers;
+    uint64_t exchange = 0;  // That it began last.
     std::unique_ptr<ExchangeSource> source;
   };
   struct Run {

@@ -31,7 +31,11 @@ struct KvShared {
 
   KvShared(const KeyspaceOptions& o, crdt::LifeId life, uint64_t seed,
            Reaches r)
-      : options(o), self(life), reaches(std::move(r)), random(seed) {}
+      : options(o),
+        self(life),
+        reaches(std::move(r)),
+        random(seed),
+        state(random.Next()) {}
 
   const KeyspaceOptions options;
   const crdt::LifeId self;

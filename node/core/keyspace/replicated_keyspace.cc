@@ -15,6 +15,8 @@ namespace {
 constexpr crdt::MutationLog::StreamIdx kOwn = 0;
 // Frames of exchanges in one step.
 constexpr size_t kExchangeFrames = 16;
+// Elements and keys freed in one slice.
+constexpr size_t kFreed = 1000;
 
 // Whether somebody was let go first for long enough. A wait of long ago does
 // not count: another one begins.
@@ -238,7 +240,7 @@ void ReplicatedKeyspace::Tick() {
 }
 
 bool ReplicatedKeyspace::RunJob() {
-  bool more = false;
+  bool more = shared_.state.RunJob(kFreed);
   if (leading_.has_value()) more |= leading_->RunJob();
   if (gather_.has_value()) {
     more |= gather_->RunJob();
@@ -251,7 +253,7 @@ bool ReplicatedKeyspace::RunJob() {
 void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
                                std::vector<KvAnswer>& answers,
                                std::vector<std::string>& log) {
-  more_ = false;
+  more_ = shared_.state.HasJob();
   if (!following_.has_value() || following_->whole()) {
     whole_until_ = shared_.now;
   }
@@ -433,6 +435,11 @@ void ReplicatedKeyspace::OnExchangeBegin(crdt::LifeId from,
                         following_->term() == frame.term &&
                         frame.term.leader == from && !following_->joining();
   if (promised) {
+    const auto begun = sources_.find(from);
+    // A begin that comes late, once more, is of an exchange that is over.
+    if (begun != sources_.end() && begun->second.exchange() >= frame.exchange) {
+      return;
+    }
     sources_.erase(from);
     sources_.emplace(std::piecewise_construct, std::forward_as_tuple(from),
                      std::forward_as_tuple(shared_, from, frame, nullptr));

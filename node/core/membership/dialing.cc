@@ -73,7 +73,7 @@ void Dialing::Afresh(const std::string& address, Instant now) {
   Changed();
 }
 
-void Dialing::Answered(const Link& link) {
+void Dialing::Answered(const PeerLink& link) {
   for (Join& join : joins_) {
     if (join.address == link.hello.address ||
         (link.hello.outbound && join.address == link.hello.dialed) ||

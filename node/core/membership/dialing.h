@@ -42,7 +42,7 @@ class Dialing {
   // A silent member was forgotten.
   void LostForGood();
   // A MembersFrame came on this link.
-  void Answered(const Link& link);
+  void Answered(const PeerLink& link);
   // The dial of `address` was refused for good.
   void Refused(const std::string& address, const std::string& why);
   // A node is alive at `address`: leaves the address out until the next tick,

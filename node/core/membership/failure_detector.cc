@@ -78,7 +78,7 @@ absl::Duration FailureDetector::SuspectAfter(const GapWindow& gaps,
   return std::max(std::min(silence, ceiling), options_.min_silence);
 }
 
-absl::Duration StallWatch::Step(Instant now) {
+absl::Duration StallWatch::OnCall(Instant now) {
   const absl::Duration gap = now - std::exchange(last_, now);
   if (IsBlind()) return absl::ZeroDuration();
   const bool behind =

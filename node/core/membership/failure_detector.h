@@ -97,8 +97,8 @@ class StallWatch {
   explicit StallWatch(Instant now)
       : last_(now), ticked_(now), ticked_before_(now) {}
   // At every call. The stall that has just ended, or zero.
-  absl::Duration Step(Instant now);
-  // At every tick, after Step.
+  absl::Duration OnCall(Instant now);
+  // At every tick, after OnCall.
   void Tick(Instant now);
   bool settling() const { return ticks_left_ > 0 || unread_; }
   // Input that waited during a stall is still to be read.

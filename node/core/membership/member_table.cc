@@ -128,6 +128,13 @@ std::vector<const Member*> MemberTable::ChangedSince(uint64_t version) const {
   return changed;
 }
 
+bool MemberTable::IsAlive(crdt::LifeId life) const {
+  const Member* member = Find(life);
+  return member != nullptr && !member->ended &&
+         (member->state == MemberState::kAlive ||
+          member->state == MemberState::kSuspect);
+}
+
 void MemberTable::Remove(crdt::LifeId life) {
   auto row = rows_.find(life);
   if (row == rows_.end()) return;

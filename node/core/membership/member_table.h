@@ -123,6 +123,8 @@ class MemberTable {
   bool LaterShows(const crdt::Origin& origin, Instant now) const;
   Member* Find(crdt::LifeId life);
   const Member* Find(crdt::LifeId life) const;
+  // The life is a member that is alive or suspect, and has not ended.
+  bool IsAlive(crdt::LifeId life) const;
   void Remove(crdt::LifeId life);
   // The highest incarnation remembered of a name, or 0.
   crdt::Incarnation Highest(const std::string& name) const;

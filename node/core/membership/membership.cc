@@ -1,310 +1,338 @@
 #include "node/core/membership/membership.h"
 
 #include <algorithm>
-#include <tuple>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "node/core/membership/membership_impl.h"
 
 namespace muster::core {
-namespace {
 
-// The codec's bound of a number.
-constexpr uint64_t kMaxIncarnation = uint64_t{1} << 62;
-
-constexpr std::array<const char*, static_cast<size_t>(Count::kCount)>
-    kCountNames = {
-        "datagrams_sent",
-        "datagrams_received",
-        "datagrams_unknown",
-        "suspicions",
-        "suspicions_averted",
-        "downs",
-        "downs_by_refusal",
-        "returns",
-        "asks_sent",
-        "asks_answered",
-        "pings_sent",
-        "connect_probes",
-        "hello_probes",
-        "stalls",
-        "links_replaced",
-        "links_stalled",
-        "links_to_self",
-        "members_refused",
-        "members_ended",
-        "members_forgotten",
-        "member_contradictions",
-};
-
-}  // namespace
-
-Membership::Impl::Impl(const Options& options, crdt::LifeId life, uint64_t seed,
+Membership::Membership(const Options& options, crdt::LifeId life, uint64_t seed,
                        Now now)
     : options_(options),
-      detector_(options.detector),
-      self_{options.node, crdt::Incarnation(), life},
-      table_(std::max<size_t>(options.max_members, 1) - 1),
-      dialing_(options),
-      names_(options.detector.name_check),
-      clock_(options.detector.beat_interval, seed, now.mono),
+      detector_(options_.detector),
       stall_(now.mono),
-      start_(now.mono) {}
+      own_{.origin = {options_.node, crdt::Incarnation(), life},
+           .address = options_.address},
+      table_(std::max<size_t>(options_.max_members, 1) - 1),
+      dialing_(options_),
+      beats_(options_.detector.beat_interval, seed, now, own_, table_, links_,
+             journal_),
+      pings_(options_.detector, own_, table_, links_, beats_, journal_),
+      news_(own_, table_, links_, beats_),
+      link_use_(own_, table_, links_, dialing_, pings_, news_, journal_),
+      lifecycle_(options_, detector_, stall_, own_, table_, dialing_, link_use_,
+                 journal_),
+      verdicts_(options_.detector, table_, links_, pings_, lifecycle_, tokens_,
+                journal_),
+      evidence_(options_.detector, detector_, stall_, table_, links_, dialing_,
+                pings_, link_use_, lifecycle_, verdicts_, journal_),
+      stalls_(options_.detector, table_, links_, link_use_, tokens_, journal_),
+      admission_(options_, now, own_, links_, dialing_, beats_, pings_,
+                 link_use_, tokens_, journal_) {}
 
-void Membership::Impl::Begin(Step& step) {
-  absl::Duration stall = stall_.Step(step.now.mono);
+// An input from its begin to its end.
+class Membership::InputStep : public StepContext {
+ public:
+  InputStep(Membership& membership, Now now, Output& out)
+      : StepContext{now, out}, membership_(membership) {
+    membership_.Begin(*this);
+  }
+  ~InputStep() { membership_.End(*this); }
+  InputStep(const InputStep&) = delete;
+  InputStep& operator=(const InputStep&) = delete;
+
+ private:
+  Membership& membership_;
+};
+
+void Membership::Begin(StepContext& step) {
+  const absl::Duration stall = stall_.OnCall(step.now.mono);
   if (stall == absl::ZeroDuration()) return;
-  Add(Count::kStalls);
-  Log(LogLine::Level::kWarning,
+  journal_.Add(Counter::kStalls);
+  journal_.Log(
+      LogLine::Level::kWarning,
       absl::StrCat("this node did not run for ", absl::FormatDuration(stall),
                    ": its deadlines move by as much"),
       step);
-  AddStall(stall, step.now.mono);
+  verdicts_.Stalled(stall, step.now.mono);
+  stalls_.Stalled(stall, step.now.mono);
+  admission_.Stalled(stall);
 }
 
-void Membership::Impl::End(Step& step) {
-  CheckName(step);
-  CheckRefused(step);
-  TryAdmit(step);
-  TryJoin(step);
-  auto dial = dialing_.Wanted(table_, links_, self_, step.now.mono);
+void Membership::End(StepContext& step) {
+  admission_.Settle(step);
+  auto dial = dialing_.Wanted(table_, links_, own_.origin, step.now.mono);
   if (dial) step.out.dial = std::move(*dial);
 }
 
-void Membership::Impl::Tick(Step& step) {
-  stall_.Tick(step.now.mono);
-  if (clock_.Advance(step.now.mono)) SendBeats(step);
-  ContinueBeats(BeatSlice(), step);
-  names_.Tick(step.now.mono);
-  asks_.Tick(step.now.mono);
-  AskAboutRivals(step);
-  ReturnEnded(step);
-  if (!stall_.settling()) {
-    Judge(step);
-    CloseStalledLinks(step);
-  }
-  SendChangedMembers(step);
-}
-
-void Membership::Impl::CheckName(Step& step) {
-  if (over_) return;
-  const Rival* rival = names_.AtWork();
-  if (rival == nullptr) return;
-  if (admitted()) {
-    Log(LogLine::Level::kError,
-        absl::StrCat("a later life of this node's name is at work at ",
-                     rival->address, ": this one ends"),
-        step);
-    Leave(step);
-    step.out.exit = absl::AbortedError(
-        absl::StrCat("node name ", self_.node,
-                     " was taken over by a later life at ", rival->address));
-  } else {
-    step.out.exit = absl::AlreadyExistsError(absl::StrCat(
-        "node name ", self_.node, " is in use by ", rival->address));
-  }
-  over_ = true;
-  dialing_.Stop();
-  dialing_.Changed();
-}
-
-bool Membership::Impl::NobodyAnswered() const {
-  const bool heard =
-      std::any_of(links_.all().begin(), links_.all().end(),
-                  [](const auto& row) { return row.second.heard_members; });
-  return dialing_.has_join() && !dialing_.AnyAnswered() && !heard;
-}
-
-// A node exits if every address that answers refuses it: it would serve alone,
-// and clients would take it for a part of the cluster. Silent addresses do not
-// count. Once a node serves, no refusal ends it: else a stranger started at a
-// join address could.
-void Membership::Impl::CheckRefused(Step& step) {
-  if (joined_ || over_ || leaving_ || options_.join_optional) return;
-  if (!WaitedToJoin(step.now) || !NobodyAnswered()) return;
-  const std::string refusals = dialing_.Refusals();
-  if (refusals.empty()) return;
-  step.out.exit = absl::FailedPreconditionError(absl::StrCat(
-      "node ", self_.node, " is refused by every --join address that answers (",
-      refusals, "); --join-optional would have it serve alone"));
-  over_ = true;
-  dialing_.Stop();
-  dialing_.Changed();
-}
-
-void Membership::Impl::TryAdmit(Step& step) {
-  if (admitted() || over_ || leaving_ || names_.Pending()) return;
-  // A node that is not admitted itself may not have heard of our rival. Its
-  // word alone counts only once no other node is left to wait for.
-  bool heard_enough = !dialing_.has_join() || heard_admitted_ ||
-                      dialing_.AllAnswered() || WaitedToJoin(step.now);
-  if (heard_enough) Admit(step);
-}
-
-void Membership::Impl::Admit(Step& step) {
-  uint64_t incarnation = std::max<int64_t>(step.now.wall_us, 1);
-  uint64_t highest = highest_.value;
-  for (const auto& [life, rival] : names_.rivals()) {
-    highest = std::max(highest, rival.origin.incarnation.value);
-  }
-  self_.incarnation = crdt::Incarnation(
-      std::min(std::max(incarnation, highest + 1), kMaxIncarnation));
-  names_.Admitted(self_);
-  Log(LogLine::Level::kInfo,
-      absl::StrCat("node ", self_.node, " is admitted, incarnation ",
-                   self_.incarnation.value),
-      step);
-  Emit(MembershipEvent::Kind::kAdmitted, self_, step);
-  // The announcement goes ahead of whatever the replica sends.
-  for (auto& [id, link] : links_.all()) {
-    if (links_.IsUsed(link)) SendMembers(link, 0, step);
-  }
-  for (auto& [id, link] : links_.all()) Refresh(link, step);
-  dialing_.Changed();
-}
-
-void Membership::Impl::TryJoin(Step& step) {
-  if (joined_ || over_ || !admitted()) return;
-  if (dialing_.has_join() && !dialing_.AllAnswered() &&
-      !WaitedToJoin(step.now)) {
+void Membership::OnLinkUp(LinkId id, const PeerHello& hello, Now now,
+                          Output& out) {
+  InputStep step(*this, now, out);
+  if (hello.origin.life == own_.origin.life) {
+    journal_.Add(Counter::kLinksToSelf);
+    if (hello.outbound) {
+      dialing_.ReachedSelf(hello.dialed, step.now.mono);
+    }
+    step.out.closes.push_back({id, "this is the dialling node itself", true});
     return;
   }
-  joined_ = true;
-  alone_ = NobodyAnswered();
-  if (alone_) {
-    const char* how = dialing_.Refusals().empty()
-                          ? "no join address has answered within "
-                          : "refused by every join address that answered in ";
-    Log(LogLine::Level::kWarning,
-        absl::StrCat(how, absl::FormatDuration(times_.join_wait),
-                     ": serving alone"),
-        step);
+  PeerLink* link = links_.Add(id, hello, step.now.mono);
+  if (link == nullptr) return;
+  link->announced = beats_.number();
+  dialing_.Reached(hello);
+  bool admitted_peer = hello.origin.incarnation.value != 0;
+  if (hello.origin.node == own_.origin.node) {
+    // Of two that are not admitted the lower life may have the name.
+    bool rival = admitted_peer ||
+                 (!own_.admitted() && hello.origin.life < own_.origin.life);
+    if (rival) {
+      admission_.ToldOfRival({.origin = hello.origin, .address = hello.address},
+                             step);
+    }
+  } else if (admitted_peer) {
+    lifecycle_.Learn(hello.origin, {hello.address, {}, true}, step);
+    link = links_.Find(id);
+    if (link == nullptr) return;  // The cluster is full.
   }
-  Emit(MembershipEvent::Kind::kJoined, self_, step);
-  events_.back().alone = alone_;
+  link_use_.Settle(*link, step);
 }
 
-void Membership::Impl::Emit(MembershipEvent::Kind kind,
-                            const crdt::Origin& origin, Step& step, LinkId link,
-                            crdt::Seq presence_seq) {
-  events_.push_back({.kind = kind,
-                     .origin = origin,
-                     .link = link,
-                     .presence_seq = presence_seq});
-  step.out.members_changed = true;
+void Membership::OnLinkDown(LinkId id, Now now, Output& out) {
+  InputStep step(*this, now, out);
+  PeerLink* link = links_.Find(id);
+  if (link == nullptr) return;
+  crdt::LifeId life = link->hello.origin.life;
+  link_use_.Drop(*link, step);
+  Member* member = table_.Find(life);
+  // One that its peer has long closed may stay open here.
+  const bool linked = links_.Used(life) != nullptr;
+  if (member == nullptr || !IsAlive(life) || linked) return;
+  member->checks = 0;
+  if (options_.detector.refused_is_proof) verdicts_.StartCheck(*member, step);
 }
 
-void Membership::Impl::Log(LogLine::Level level, std::string text, Step& step) {
-  step.out.log.push_back({level, std::move(text)});
-}
-
-std::vector<MembershipEvent> Membership::Impl::TakeEvents() {
-  return std::exchange(events_, {});
-}
-
-LinkId Membership::Impl::LinkTo(crdt::LifeId life) const {
-  const Link* link = links_.Used(life);
-  return link != nullptr && link->linked ? link->id : 0;
-}
-
-const crdt::Origin* Membership::Impl::OriginOf(LinkId id) const {
-  const Link* link = links_.Find(id);
-  if (link == nullptr || !link->linked) return nullptr;
-  return &table_.Find(link->hello.origin.life)->origin;
-}
-
-bool Membership::Impl::IsAlive(crdt::LifeId life) const {
-  if (life == self_.life) return true;
-  const Member* member = table_.Find(life);
-  return member != nullptr && !member->ended &&
-         (member->state == MemberState::kAlive ||
-          member->state == MemberState::kSuspect);
-}
-
-absl::Duration Membership::Impl::AgeOf(crdt::LifeId life, Now now) const {
-  if (life == self_.life) return absl::ZeroDuration();
-  const Member* member = table_.Find(life);
-  if (member == nullptr) return absl::InfiniteDuration();
-  return now.mono - member->advanced;
-}
-
-bool Membership::Impl::HasEnded(crdt::LifeId life) const {
-  const Member* member = table_.Find(life);
-  return member != nullptr && member->ended.has_value();
-}
-
-LastBeat Membership::Impl::LastBeatOf(crdt::LifeId life) const {
-  if (life == self_.life) return {clock_.number(), clock_.advanced()};
-  const Member* member = table_.Find(life);
-  if (member == nullptr) return {};
-  return {member->beat, member->advanced, member->late};
-}
-
-std::vector<MemberView> Membership::Impl::View(Now now) const {
-  std::vector<MemberView> view;
-  view.push_back({.origin = self_,
-                  .address = options_.address,
-                  .state = leaving_ ? MemberState::kLeft : MemberState::kAlive,
-                  .self = true});
-  for (const auto& [life, member] : table_.rows()) {
-    if (member.ended) continue;
-    view.push_back({.origin = member.origin,
-                    .address = member.address,
-                    .state = member.state,
-                    .linked = LinkTo(life) != 0,
-                    .heartbeat_age = now.mono - member.advanced});
+void Membership::OnFrameBeat(LinkId id, uint64_t beat, Now now, Output& out) {
+  InputStep step(*this, now, out);
+  PeerLink* link = links_.Find(id);
+  if (link == nullptr) return;
+  const crdt::Origin peer = link->hello.origin;
+  const std::string address = link->hello.address;
+  bool first = !link->heard;
+  PeerLinks::Heard(*link, beat, options_.detector.beat_interval, step.now.mono);
+  if (first && !links_.IsUsed(*link)) {
+    link_use_.Use(*link, step);
+  } else if (links_.Used(peer.life) == nullptr) {
+    link_use_.Close(id, "this node had given it up", step);
   }
-  std::sort(view.begin(), view.end(),
-            [](const MemberView& a, const MemberView& b) {
-              return std::tie(a.origin.node, a.origin.life) <
-                     std::tie(b.origin.node, b.origin.life);
-            });
-  return view;
+  if (peer.node == own_.origin.node) {
+    admission_.OnRivalBeat(peer.life, beat,
+                           step.now.mono - stall_.InputDelay());
+    return;
+  }
+  Member* member = table_.Find(peer.life);
+  if (member == nullptr && peer.incarnation.value != 0) {
+    // It was forgotten, and returns on a link that stayed open.
+    const absl::Duration age = links_.DelayOf(id);
+    member = lifecycle_.Learn(peer, {address, age, age == absl::ZeroDuration()},
+                              step);
+    link_use_.Refresh(peer.life, step);
+  }
+  // A beat that has waited says nothing of now, and the same beat may come in
+  // time by another path.
+  if (member == nullptr || links_.DelayOf(id) > absl::ZeroDuration()) return;
+  evidence_.Take(*member, {beat, {}, BeatWay::kLink}, step);
 }
 
-std::vector<std::string> Membership::Impl::Notes() const {
-  std::vector<std::string> notes;
-  if (alone_) {
-    const std::string refusals = dialing_.Refusals();
-    notes.push_back(refusals.empty()
-                        ? "serving alone: no join address has answered"
-                        : absl::StrCat("serving alone: refused by ", refusals));
+void Membership::OnMembers(LinkId id, const MembersFrame& frame, Now now,
+                           Output& out) {
+  InputStep step(*this, now, out);
+  PeerLink* link = links_.Find(id);
+  if (link == nullptr) return;
+  own_.highest = std::max(own_.highest, frame.your_highest);
+  for (const MemberInfo& info : frame.members) {
+    TakeInfo(*link, info, step);
+    link = links_.Find(id);
+    if (link == nullptr) return;  // Refused meanwhile.
   }
-  if (!udp_unavailable_.empty()) {
-    notes.push_back(absl::StrCat("UDP is unavailable: ", udp_unavailable_));
-  }
-  for (const auto& [life, member] : table_.rows()) {
-    if (!member.stream_only || !IsAlive(life)) continue;
-    notes.push_back(absl::StrCat(
-        "no beats by UDP from ", member.origin.node, " (", member.address,
-        "): its stream alone carries them, and a freeze is noticed later"));
-  }
-  if (const Rival* rival = names_.Silent(); rival != nullptr && admitted()) {
-    notes.push_back(
-        absl::StrCat("peers remember a later life of this node's name at ",
-                     rival->address, ", which is silent"));
-  }
-  return notes;
+  link->heard_members = true;
+  admission_.OnMembersTold(*link);
 }
 
-std::vector<std::pair<std::string, uint64_t>> Membership::Impl::Counters()
-    const {
-  std::vector<std::pair<std::string, uint64_t>> counters;
-  for (size_t i = 0; i < counts_.size(); ++i) {
-    counters.emplace_back(kCountNames[i], counts_[i]);
+void Membership::TakeInfo(PeerLink& link, const MemberInfo& info,
+                          StepContext& step) {
+  const crdt::Origin& origin = info.origin;
+  if (origin.life == own_.origin.life || origin.incarnation.value == 0) return;
+  bool own = origin.life == link.hello.origin.life;
+  if (own) {
+    crdt::Origin& hello = link.hello.origin;
+    bool news = hello.incarnation.value == 0 && hello.node == origin.node;
+    if (news) hello.incarnation = origin.incarnation;
+    if (hello != origin) {
+      journal_.Add(Counter::kContradictions);
+      return;
+    }
   }
-  return counters;
+  if (origin.node == own_.origin.node) {
+    admission_.ToldOfRival(info, step);
+    return;
+  }
+  const absl::Duration age = info.age + link.delay;
+  const bool in_time = link.delay == absl::ZeroDuration();
+  const Instant heard = step.now.mono - age - stall_.InputDelay();
+  bool shown = (own && in_time) ||
+               (info.beat != 0 && age < MemberTable::kShown &&
+                (info.state == MemberState::kAlive ||
+                 info.state == MemberState::kSuspect) &&
+                !table_.EarlierBeganSince(origin, heard, step.now.mono));
+  Member* member = lifecycle_.Learn(origin, {info.address, age, shown}, step);
+  if (member == nullptr) return;
+  if (own && member->address != info.address) {
+    member->address = info.address;
+    table_.Touch(*member);
+    dialing_.Changed();
+  }
+  link_use_.Refresh(origin.life, step);
+  if (info.beat != 0 && in_time)
+    evidence_.Take(*member, {info.beat, age}, step);
+  // Of a peer that is linked, only its own word counts.
+  if (info.state == MemberState::kLeft && !links_.Any(origin.life)) {
+    lifecycle_.MarkLeft(*member, step);
+  }
 }
 
-std::vector<LinkMeasure> Membership::Impl::LinkMeasures() const {
-  std::vector<LinkMeasure> measures;
-  for (const auto& [id, link] : links_.all()) {
-    if (!link.linked) continue;
-    measures.push_back(
-        {.peer = link.hello.origin.node, .id = id, .round_trip = link.rtt});
+void Membership::OnAsk(LinkId id, const AskFrame& frame, Now now, Output& out) {
+  InputStep step(*this, now, out);
+  pings_.OnAsk(id, frame, step);
+}
+
+void Membership::OnBeatReport(LinkId id, const BeatReport& report, Now now,
+                              Output& out) {
+  InputStep step(*this, now, out);
+  PeerLink* link = links_.Find(id);
+  if (link == nullptr) return;
+  const bool own = report.life == link->hello.origin.life;
+  // Each beat is reported once, first of all that is sent in it: a second
+  // report answers a ping.
+  const bool answer = own && !link->new_beat && link->pinged.has_value();
+  if (answer) PeerLinks::Answered(*link, step.now.mono);
+  if (link->delay > absl::ZeroDuration()) return;
+  if (own && !answer) PeerLinks::ToldOfPeer(*link, report.rtt);
+  TakePassedOn(report, step);
+}
+
+void Membership::TakePassedOn(const BeatReport& report, StepContext& step) {
+  if (report.life == own_.origin.life) return;
+  if (Member* member = table_.Find(report.life)) {
+    evidence_.Take(*member, {report.number, report.age}, step);
+  } else {
+    admission_.OnRivalBeat(report.life, report.number,
+                           step.now.mono - report.age - stall_.InputDelay());
   }
-  return measures;
+}
+
+void Membership::OnLeaving(LinkId id, Now now, Output& out) {
+  InputStep step(*this, now, out);
+  const PeerLink* link = links_.Find(id);
+  if (link == nullptr) return;
+  Member* member = table_.Find(link->hello.origin.life);
+  if (member != nullptr) lifecycle_.MarkLeft(*member, step);
+}
+
+void Membership::OnDatagram(const BeatDatagram& beat, Now now, Output& out) {
+  InputStep step(*this, now, out);
+  journal_.Add(Counter::kDatagramsReceived);
+  if (beat.origin.life == own_.origin.life) return;
+  Member* member = table_.Find(beat.origin.life);
+  if (member == nullptr) {
+    journal_.Add(Counter::kDatagramsUnknown);
+    admission_.OnRivalBeat(beat.origin.life, beat.number,
+                           step.now.mono - stall_.InputDelay());
+    return;
+  }
+  if (member->origin != beat.origin) {
+    journal_.Add(Counter::kContradictions);
+    return;
+  }
+  const bool advanced = beat.number > member->beat;
+  evidence_.Take(
+      *member, {beat.number, {}, BeatWay::kDatagram, beat.presence_seq}, step);
+  if (member->ended) {
+    if (advanced) beats_.AnswerEnded(*member, step);
+    return;
+  }
+  for (const BeatReport& report : beat.others) TakePassedOn(report, step);
+}
+
+void Membership::OnProbe(uint64_t token, bool refused, Now now, Output& out) {
+  InputStep step(*this, now, out);
+  verdicts_.OnProbe(token, refused, step);
+}
+
+void Membership::OnHelloProbe(uint64_t token, crdt::LifeId life, Now now,
+                              Output& out) {
+  InputStep step(*this, now, out);
+  if (admission_.OnHelloProbe(token, life, step)) return;
+  stalls_.OnHelloProbe(token, life, step);
+}
+
+void Membership::OnRefused(const std::string& address, const std::string& why,
+                           Now now, Output& out) {
+  InputStep step(*this, now, out);
+  dialing_.Refused(address, why);
+}
+
+void Membership::OnUdpUnavailable(const std::string& why) {
+  udp_unavailable_ = why;
+}
+
+void Membership::OnBulk(LinkId link, bool idle_or_acked, Now now) {
+  stalls_.OnBulk(link, idle_or_acked, now);
+}
+
+void Membership::Tick(Now now, Output& out) {
+  InputStep step(*this, now, out);
+  stall_.Tick(now.mono);
+  beats_.Tick(step);
+  pings_.Tick(now.mono);
+  admission_.Tick(step);
+  evidence_.ReturnEnded(step);
+  if (!stall_.settling()) {
+    verdicts_.Judge(step);
+    lifecycle_.ForgetSilent(step);
+    stalls_.Tick(step);
+  }
+  news_.TellChanges(step);
+}
+
+void Membership::SetPresenceSeq(crdt::Seq seq) { beats_.SetPresenceSeq(seq); }
+
+// A peer that is asked about itself answers at once: any beat of its is later
+// than number 0.
+void Membership::Ping(absl::Duration period, Now now, Output& out) {
+  for (crdt::LifeId life : verdicts_.judged()) {
+    PeerLink* link = links_.Used(life);
+    if (!IsAlive(life) || link == nullptr || !link->linked) continue;
+    if (!PeerLinks::MayPing(*link, period, now.mono)) continue;
+    link->pinged = now.mono;
+    journal_.Add(Counter::kPingsSent);
+    out.frames.push_back(
+        {link->id, {beats_.BeatOn(link->id), AskFrame{life, 0}}});
+  }
+}
+
+void Membership::Leave(Now now, Output& out) {
+  InputStep step(*this, now, out);
+  admission_.Leave(step);
+}
+
+absl::Status Membership::ForgetName(const std::string& name, Now now,
+                                    Output& out) {
+  InputStep step(*this, now, out);
+  return lifecycle_.ForgetName(name, step);
+}
+
+std::vector<MembershipEvent> Membership::TakeEvents() {
+  return journal_.TakeEvents();
 }
 
 }  // namespace muster::core

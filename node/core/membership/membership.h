@@ -9,11 +9,25 @@
 //     ^                  |                         |
 //     +---- a beat ------+-------- a beat ---------+
 //
-// Membership holds the members, chooses addresses to dial, sends and receives
-// beats, probes, and decides the verdicts; it does not know what a stream
-// holds. It tells the replica of changes as events, and of actions as Output.
-// It owns the node's own identity: until the name is admitted there is no
-// incarnation, and `kAdmitted` announces it.
+// Membership does not know what a stream holds. It tells the replica of changes
+// as events, and of actions as Output. It composes parts, each in a header of
+// its own; a part knows those above it alone:
+//
+//   table_      the other lives, known by life id       member_table.h
+//   links_      open links, and which one is in use     peer_links.h
+//   dialing_    join addresses and members to dial      dialing.h
+//   stall_      whether this node itself stood still    failure_detector.h
+//   beats_      own beats, to all                       beat_sender.h
+//   pings_      questions about the silent              indirect_pings.h
+//   news_       members, told to peers                  member_news.h
+//   link_use_   takes links into use, closes them       link_use.h
+//   lifecycle_  learnt, ended, left, forgotten          member_lifecycle.h
+//   verdicts_   suspect, down                           verdicts.h
+//   evidence_   signs of life                           evidence.h
+//   stalls_     links that bring nothing                link_stalls.h
+//   admission_  the own name, and the search for peers  admission.h
+//
+// Every input is a step: was this node stalled, the input, what follows.
 //
 // Sources: Hayashibara et al., The phi accrual failure detector (2004); Das,
 // Gupta, Motivala, SWIM (2002); Dadgar et al., Lifeguard (2018). We deviate
@@ -26,53 +40,39 @@
 #ifndef MUSTER_NODE_CORE_MEMBERSHIP_MEMBERSHIP_H_
 #define MUSTER_NODE_CORE_MEMBERSHIP_MEMBERSHIP_H_
 
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/string_view.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "crdt/types.h"
 #include "node/core/frames.h"
 #include "node/core/measures.h"
+#include "node/core/membership/admission.h"
+#include "node/core/membership/beat_sender.h"
+#include "node/core/membership/dialing.h"
+#include "node/core/membership/evidence.h"
+#include "node/core/membership/failure_detector.h"
+#include "node/core/membership/indirect_pings.h"
+#include "node/core/membership/link_stalls.h"
+#include "node/core/membership/link_use.h"
+#include "node/core/membership/member_lifecycle.h"
+#include "node/core/membership/member_news.h"
+#include "node/core/membership/member_table.h"
+#include "node/core/membership/membership_event.h"
+#include "node/core/membership/membership_journal.h"
+#include "node/core/membership/own_life.h"
 #include "node/core/membership/peer_links.h"
+#include "node/core/membership/step_context.h"
+#include "node/core/membership/verdicts.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
 #include "node/core/time.h"
 
 namespace muster::core {
-
-struct MembershipEvent {
-  enum class Kind {
-    // This node's name is admitted: `origin` is its identity from now on.
-    kAdmitted,
-    // The search for peers is over: every join address has answered or
-    // join_wait has passed without any (`alone`).
-    kJoined,
-    // A link to an admitted member is usable / gone. Between the two, frames
-    // of it belong to `origin`.
-    kLinked,
-    kUnlinked,
-    // A beat was heard of an origin that was unknown, suspect or down.
-    // `presence_seq` is what the beat names (0 if it was passed on).
-    kAlive,
-    kSuspect,
-    kDown,
-    // The member said that it leaves.
-    kLeft,
-    // A later life of the name was heard, so this one is over. If this one is
-    // heard again while the later one is silent, kForgotten and kAlive follow.
-    kEnded,
-    // Silent for DetectorOptions::forget: nothing of it is kept.
-    kForgotten,
-  };
-  Kind kind;
-  crdt::Origin origin;
-  LinkId link = 0;
-  crdt::Seq presence_seq;
-  bool alone = false;
-};
 
 // A member that is alive or suspect, and what it has answered last.
 struct LivePeer {
@@ -87,7 +87,6 @@ struct LivePeer {
 class Membership {
  public:
   Membership(const Options& options, crdt::LifeId life, uint64_t seed, Now now);
-  ~Membership();
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
 
@@ -111,7 +110,7 @@ class Membership {
   void OnUdpUnavailable(const std::string& why);
   // The peer acknowledged bulk, or there is none outstanding (true); else the
   // replica's flow control waits for an acknowledgement (false).
-  void OnLinkProgress(LinkId link, bool idle_or_acked, Now now);
+  void OnBulk(LinkId link, bool idle_or_acked, Now now);
   void Tick(Now now, Output& out);
   // Own last seq, carried by beats.
   void SetPresenceSeq(crdt::Seq seq);
@@ -128,7 +127,8 @@ class Membership {
   std::vector<MembershipEvent> TakeEvents();
 
   // ---- state ----
-  const crdt::Origin& self() const;  // Incarnation 0 until admitted.
+  // Incarnation 0 until admitted.
+  const crdt::Origin& self() const { return own_.origin; }
   // Own beat number, for a frame on that link.
   uint64_t BeatOn(LinkId link) const;
   // The open link to a life, or 0.
@@ -163,8 +163,40 @@ class Membership {
   const DeathTimes& death_times() const;
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  class InputStep;
+
+  // Was this node stalled?
+  void Begin(StepContext& step);
+  // What follows from the input: admission, name, addresses to dial.
+  void End(StepContext& step);
+  // A row of a MembersFrame that came on `link`.
+  void TakeInfo(PeerLink& link, const MemberInfo& info, StepContext& step);
+  // A beat that a peer passed on.
+  void TakePassedOn(const BeatReport& report, StepContext& step);
+
+  const Options options_;
+  const FailureDetector detector_;
+
+  // What is known.
+  StallWatch stall_;
+  OwnLife own_;
+  MemberTable table_;
+  PeerLinks links_;
+  Dialing dialing_;
+  ProbeTokens tokens_;
+  MembershipJournal journal_;
+  std::string udp_unavailable_;
+
+  // What is done about it; each part knows those above it alone.
+  BeatSender beats_;
+  IndirectPings pings_;
+  MemberNews news_;
+  LinkUse link_use_;
+  MemberLifecycle lifecycle_;
+  Verdicts verdicts_;
+  Evidence evidence_;
+  LinkStalls stalls_;
+  Admission admission_;
 };
 
 }  // namespace muster::core

@@ -13,34 +13,36 @@ constexpr absl::Duration kPingLost = absl::Seconds(10);
 
 }  // namespace
 
-absl::Duration PeerLinks::StallAfter(const Link& link, absl::Duration stall) {
+absl::Duration PeerLinks::StallAfter(const PeerLink& link,
+                                     absl::Duration stall) {
   return std::max(stall, 3 * link.rtt);
 }
 
-void PeerLinks::Acked(Link& link, absl::Duration after) {
+void PeerLinks::Acked(PeerLink& link, absl::Duration after) {
   after = std::min(after, kLongestRtt);
   link.rtt = std::max(after, link.rtt - (link.rtt - after) / 8);
 }
 
-void PeerLinks::ToldOfPeer(Link& link, absl::Duration rtt) {
+void PeerLinks::ToldOfPeer(PeerLink& link, absl::Duration rtt) {
   link.peer_rtt = std::clamp(rtt, absl::ZeroDuration(), kLongestRtt);
 }
 
-bool PeerLinks::MayPing(const Link& link, absl::Duration period, Instant now) {
+bool PeerLinks::MayPing(const PeerLink& link, absl::Duration period,
+                        Instant now) {
   if (link.pinged) return now - *link.pinged >= kPingLost;
   return !link.pong || now - link.pong->sent >= period;
 }
 
-void PeerLinks::Answered(Link& link, Instant now) {
+void PeerLinks::Answered(PeerLink& link, Instant now) {
   link.pong = Pong{*link.pinged, now - *link.pinged};
   link.pinged.reset();
 }
 
-bool PeerLinks::IsSilent(const Link& link, Instant now) {
+bool PeerLinks::IsSilent(const PeerLink& link, Instant now) {
   return now - link.received >= kUnheard + 3 * link.rtt;
 }
 
-void PeerLinks::Heard(Link& link, uint64_t number, absl::Duration beat,
+void PeerLinks::Heard(PeerLink& link, uint64_t number, absl::Duration beat,
                       Instant now) {
   if (now - link.received > kFresh) {
     link.burst = now;
@@ -58,7 +60,7 @@ void PeerLinks::Heard(Link& link, uint64_t number, absl::Duration beat,
   if (delay > kFresh) link.delay = delay;
 }
 
-PeerLinks::Choice PeerLinks::Choose(const Link& old, const Link& fresh,
+PeerLinks::Choice PeerLinks::Choose(const PeerLink& old, const PeerLink& fresh,
                                     Instant now) {
   bool works = now - old.received < kFresh + 2 * old.rtt;
   if (fresh.hello.outbound && old.hello.outbound) {
@@ -68,10 +70,10 @@ PeerLinks::Choice PeerLinks::Choose(const Link& old, const Link& fresh,
   return crossed && works ? Choice::kKeepOld : Choice::kTakeNew;
 }
 
-Link* PeerLinks::Add(LinkId id, const PeerHello& hello, Instant now) {
+PeerLink* PeerLinks::Add(LinkId id, const PeerHello& hello, Instant now) {
   auto [it, added] = all_.try_emplace(id);
   if (!added) return nullptr;
-  Link& link = it->second;
+  PeerLink& link = it->second;
   link.id = id;
   link.hello = hello;
   link.up = now;
@@ -91,33 +93,43 @@ void PeerLinks::Remove(LinkId id) {
   all_.erase(it);
 }
 
-Link* PeerLinks::Find(LinkId id) {
+PeerLink* PeerLinks::Find(LinkId id) {
   auto it = all_.find(id);
   return it == all_.end() ? nullptr : &it->second;
 }
 
-const Link* PeerLinks::Find(LinkId id) const {
+const PeerLink* PeerLinks::Find(LinkId id) const {
   auto it = all_.find(id);
   return it == all_.end() ? nullptr : &it->second;
 }
 
-Link* PeerLinks::Used(crdt::LifeId life) {
+PeerLink* PeerLinks::Used(crdt::LifeId life) {
   auto it = peers_.find(life);
   return it == peers_.end() ? nullptr : Find(it->second.used);
 }
 
-const Link* PeerLinks::Used(crdt::LifeId life) const {
+const PeerLink* PeerLinks::Used(crdt::LifeId life) const {
   auto it = peers_.find(life);
   return it == peers_.end() ? nullptr : Find(it->second.used);
 }
 
-void PeerLinks::Use(Link& link, Instant now) {
+void PeerLinks::Use(PeerLink& link, Instant now) {
   link.used = now;
   peers_[link.hello.origin.life].used = link.id;
 }
 
-bool PeerLinks::IsUsed(const Link& link) const {
+bool PeerLinks::IsUsed(const PeerLink& link) const {
   return Used(link.hello.origin.life) == &link;
+}
+
+LinkId PeerLinks::LinkedTo(crdt::LifeId life) const {
+  const PeerLink* link = Used(life);
+  return link != nullptr && link->linked ? link->id : 0;
+}
+
+absl::Duration PeerLinks::DelayOf(LinkId id) const {
+  const PeerLink* link = Find(id);
+  return link == nullptr ? absl::ZeroDuration() : link->delay;
 }
 
 absl::Duration PeerLinks::LongestRtt() const {
@@ -139,7 +151,7 @@ absl::Duration PeerLinks::AnswerTime() const {
 
 bool PeerLinks::Any(crdt::LifeId life) const { return peers_.contains(life); }
 
-const Link* PeerLinks::First(crdt::LifeId life) const {
+const PeerLink* PeerLinks::First(crdt::LifeId life) const {
   if (!Any(life)) return nullptr;
   for (const auto& [id, link] : all_) {
     if (link.hello.origin.life == life) return &link;

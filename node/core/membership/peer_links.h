@@ -37,7 +37,7 @@ struct Pong {
   absl::Duration took;  // Until the answer came.
 };
 
-struct Link {
+struct PeerLink {
   LinkId id = 0;
   PeerHello hello;
   Instant up;
@@ -83,34 +83,38 @@ class PeerLinks {
   static constexpr absl::Duration kFresh = absl::Seconds(1);
 
   // Nothing from the link, or no acknowledgement, for this long is a stall.
-  static absl::Duration StallAfter(const Link& link, absl::Duration stall);
+  static absl::Duration StallAfter(const PeerLink& link, absl::Duration stall);
   // An acknowledgement came after this long.
-  static void Acked(Link& link, absl::Duration after);
+  static void Acked(PeerLink& link, absl::Duration after);
   // Its peer says that its slowest link takes this long.
-  static void ToldOfPeer(Link& link, absl::Duration rtt);
+  static void ToldOfPeer(PeerLink& link, absl::Duration rtt);
   // A ping may be sent: none is open, or it is lost; and the last one was sent
   // `period` ago.
-  static bool MayPing(const Link& link, absl::Duration period, Instant now);
+  static bool MayPing(const PeerLink& link, absl::Duration period, Instant now);
   // The open ping is answered. REQUIRES: there is one.
-  static void Answered(Link& link, Instant now);
+  static void Answered(PeerLink& link, Instant now);
   // By the time since the last frame, or since it is up.
-  static bool IsSilent(const Link& link, Instant now);
+  static bool IsSilent(const PeerLink& link, Instant now);
   // A frame has come on it, with its sender's beat number; one a `beat`.
-  static void Heard(Link& link, uint64_t number, absl::Duration beat,
+  static void Heard(PeerLink& link, uint64_t number, absl::Duration beat,
                     Instant now);
   // For the decider: what becomes of `fresh` while it uses `old`.
-  static Choice Choose(const Link& old, const Link& fresh, Instant now);
+  static Choice Choose(const PeerLink& old, const PeerLink& fresh, Instant now);
 
   // Null if the number is taken.
-  Link* Add(LinkId id, const PeerHello& hello, Instant now);
+  PeerLink* Add(LinkId id, const PeerHello& hello, Instant now);
   void Remove(LinkId id);
-  Link* Find(LinkId id);
-  const Link* Find(LinkId id) const;
+  PeerLink* Find(LinkId id);
+  const PeerLink* Find(LinkId id) const;
   // The link in use to a life, or null.
-  Link* Used(crdt::LifeId life);
-  const Link* Used(crdt::LifeId life) const;
-  void Use(Link& link, Instant now);
-  bool IsUsed(const Link& link) const;
+  PeerLink* Used(crdt::LifeId life);
+  const PeerLink* Used(crdt::LifeId life) const;
+  void Use(PeerLink& link, Instant now);
+  bool IsUsed(const PeerLink& link) const;
+  // The link in use to a life if kLinked has been told of it, or 0.
+  LinkId LinkedTo(crdt::LifeId life) const;
+  // How long the last frame of a link may have waited; 0 if there is none.
+  absl::Duration DelayOf(LinkId id) const;
   // The round trip of the slowest link in use.
   absl::Duration LongestRtt() const;
   // Of all that are asked about another: a round trip, and theirs to that one.
@@ -118,17 +122,17 @@ class PeerLinks {
   // Any open link to a life, in use or not.
   bool Any(crdt::LifeId life) const;
   // The first of them, or null.
-  const Link* First(crdt::LifeId life) const;
+  const PeerLink* First(crdt::LifeId life) const;
 
-  std::map<LinkId, Link>& all() { return all_; }
-  const std::map<LinkId, Link>& all() const { return all_; }
+  std::map<LinkId, PeerLink>& all() { return all_; }
+  const std::map<LinkId, PeerLink>& all() const { return all_; }
 
  private:
   struct Peer {
     size_t open = 0;
     LinkId used = 0;
   };
-  std::map<LinkId, Link> all_;
+  std::map<LinkId, PeerLink> all_;
   std::map<crdt::LifeId, Peer> peers_;
 };
 

@@ -22,6 +22,7 @@ bool Subscriptions::Add(SubscriberId subscriber, bool pattern,
   auto at = names.find(text);
   if (at == names.end()) {
     at = names.emplace(std::string(text), Name()).first;
+    at->second.number = ++last_name_;
     at->second.pattern = pattern;
     at->second.text = std::make_shared<const std::string>(text);
   }

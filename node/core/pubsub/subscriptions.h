@@ -43,6 +43,7 @@ class Subscriptions {
  public:
   // The subscribers of one name.
   struct Name {
+    uint64_t number = 0;  // Names are numbered as they come.
     bool pattern = false;
     // The name; shared with the runs that it matched.
     std::shared_ptr<const std::string> text;
@@ -89,7 +90,14 @@ class Subscriptions {
 
  private:
   using Names = std::map<std::string, Name, std::less<>>;
-  using Places = std::map<Name*, size_t>;
+  // By number: the order in which names are given up reaches the peers, and
+  // by address it would be another one in each run.
+  struct CameBefore {
+    bool operator()(const Name* a, const Name* b) const {
+      return a->number < b->number;
+    }
+  };
+  using Places = std::map<Name*, size_t, CameBefore>;
 
   Names& NamesOf(bool pattern) { return pattern ? patterns_ : channels_; }
   void Changed(Name& name);
@@ -103,6 +111,7 @@ class Subscriptions {
   absl::flat_hash_map<SubscriberId, Places> subscribers_;
   std::set<SubscriberId> gaps_;
   SubscriberId last_subscriber_ = 0;
+  uint64_t last_name_ = 0;
   std::deque<Name*> waiting_;
   uint64_t last_ticket_ = 0;
 };

@@ -29,20 +29,20 @@ Replication::Replication(const Options& options, StreamTable& streams,
 
 // ------------------------------------------------------------------- links
 
-Replication::Link* Replication::FindLink(LinkId link) {
+LinkProgress* Replication::FindLink(LinkId link) {
   auto it = links_.find(link);
   return it == links_.end() ? nullptr : &it->second;
 }
 
-void Replication::Send(Link& link, Output& out, Frame frame) const {
+void Replication::Send(LinkProgress& link, Output& out, Frame frame) const {
   frame.beat = membership_.BeatOn(link.id);
   out.frames.push_back({link.id, std::move(frame)});
 }
 
 void Replication::OnLinked(LinkId id, const crdt::Origin& origin,
                            uint32_t feature_level, Output& out) {
-  Link& link = links_[id];
-  link = Link{};
+  LinkProgress& link = links_[id];
+  link = LinkProgress{};
   link.id = id;
   link.origin = origin;
   link.feature_level = feature_level;
@@ -136,7 +136,7 @@ bool Replication::ApplyRun(Stream& stream, absl::string_view bytes, Seq first,
   return good;
 }
 
-void Replication::CountBulk(Link& link, size_t bytes) {
+void Replication::CountBulk(LinkProgress& link, size_t bytes) {
   link.receipts.Received(bytes);
   queue_.Ready(link.id);
   link.brought = streams_.now().mono;
@@ -144,7 +144,7 @@ void Replication::CountBulk(Link& link, size_t bytes) {
 }
 
 void Replication::OnDelta(LinkId id, const DeltaFrame& frame, Output& out) {
-  Link* link = FindLink(id);
+  LinkProgress* link = FindLink(id);
   if (link == nullptr) return;
   CountBulk(*link, frame.mutations->size());
   ++counters_.deltas_in;
@@ -180,7 +180,7 @@ bool Replication::IsOvertaken(const Stream& stream,
 }
 
 void Replication::OnRebase(LinkId id, const RebaseFrame& frame, Output& out) {
-  Link* link = FindLink(id);
+  LinkProgress* link = FindLink(id);
   if (link == nullptr) return;
   CountBulk(*link, frame.payload->size());
   Stream* stream = streams_.Find(frame.stream);
@@ -327,7 +327,7 @@ void Replication::Tick(Output& out) {
   TellPositions(now, out);
   for (auto at = in_flight_.begin(); at != in_flight_.end();) {
     FlowWindow& window = links_.at(*at).window;
-    membership_.OnLinkProgress(*at, window.Progressed(), streams_.now());
+    membership_.OnBulk(*at, window.Progressed(), streams_.now());
     at = window.idle() ? in_flight_.erase(at) : std::next(at);
   }
 }

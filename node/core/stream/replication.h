@@ -43,13 +43,10 @@
 #include "node/core/membership/membership.h"
 #include "node/core/options.h"
 #include "node/core/output.h"
-#include "node/core/stream/flow_window.h"
-#include "node/core/stream/link_hearing.h"
-#include "node/core/stream/peer_positions.h"
+#include "node/core/stream/link_progress.h"
 #include "node/core/stream/pulled_stream.h"
 #include "node/core/stream/pump_queue.h"
 #include "node/core/stream/rebase.h"
-#include "node/core/stream/served_stream.h"
 #include "node/core/stream/stream_table.h"
 
 namespace muster::core {
@@ -118,33 +115,12 @@ class Replication {
   std::vector<std::pair<std::string, uint64_t>> Counters() const;
 
  private:
-  // A peer, as one link brings it.
-  struct Link {
-    LinkId id = 0;
-    crdt::Origin origin;
-    uint32_t feature_level = 1;
-    LinkHearing hearing;
-    PeerPositions positions;  // The peer's.
-    std::map<crdt::StreamId, ServedStream> serving;
-    bool full_is_news = false;  // Those that come in parts.
-    // News up to this number was told, but of the streams in `untold`: those
-    // it was served then, or that were too old.
-    uint64_t told = 0;
-    std::set<crdt::StreamId> untold;
-    // Full positions are on their way, in parts:
-    SliceCursor<crdt::StreamId> full_next;  // the next begins here,
-    std::optional<uint64_t> full_news;      // they began after this news.
-    FlowWindow window;                      // Of what is sent on it.
-    BulkReceipts receipts;                  // Of what comes on it.
-    Instant brought{0};                     // The last of that came.
-    Instant last_send{0};
-  };
-
-  Link* FindLink(LinkId link);
+  LinkProgress* FindLink(LinkId link);
   Stream* LearnStream(const StreamPosition& position, absl::Duration delay);
   // One position that a peer has told of a stream that this node keeps.
-  void TakePosition(Link& link, Stream& stream, const StreamPosition& position,
-                    bool news, bool full, Output& out);
+  void TakePosition(LinkProgress& link, Stream& stream,
+                    const StreamPosition& position, bool news, bool full,
+                    Output& out);
   // In the middle of its rebase.
   static bool IsHalf(const Stream& stream);
   bool MayServe(const Stream& stream) const;
@@ -153,11 +129,11 @@ class Replication {
   void ChooseSource(Stream& stream, Output& out);
   LinkId BestSource(const Stream& stream, LinkId not_this) const;
   LinkId DirectLink(const Stream& stream) const;
-  bool Silent(const Link& link) const;
+  bool Silent(const LinkProgress& link) const;
   // Whether the stream comes from there, or the peer has named it.
   bool Holds(LinkId link, const Stream& stream) const;
   crdt::Seq Furthest(const Stream& stream) const;
-  bool GoesBack(const Stream& stream, const Link& link) const;
+  bool GoesBack(const Stream& stream, const LinkProgress& link) const;
   bool Helps(const Stream& stream, const PulledStream& pulling,
              LinkId link) const;
   void SendPull(Stream& stream, PulledStream& pulling, LinkId link,
@@ -169,7 +145,7 @@ class Replication {
   bool Unserved(const PulledStream& pulling, const Stream& stream) const;
   bool Brings(const PulledStream& pulling, const Stream& stream) const;
   void AbandonRebase(Stream& stream, PulledStream& pulling);
-  void CountBulk(Link& link, size_t bytes);
+  void CountBulk(LinkProgress& link, size_t bytes);
   void OnRebaseStep(Stream& stream, PulledStream& pulling,
                     RebaseReceiver::Outcome outcome, Output& out);
   bool Waits(LinkId link) const;
@@ -185,17 +161,17 @@ class Replication {
   void FinishRebase(Stream& stream, PulledStream& pulling, Output& out);
 
   // Sending.
-  void Send(Link& link, Output& out, Frame frame) const;
+  void Send(LinkProgress& link, Output& out, Frame frame) const;
   // Numbers the changes of position since it was called last.
   void NoteNews();
   // Whether a peer is to be told of a stream at all.
-  bool Tells(const Link& link, const Stream& stream) const;
+  bool Tells(const LinkProgress& link, const Stream& stream) const;
   // REQUIRES: Tells. False: not now, it is too old.
   bool AddPosition(const Stream& stream, PositionsFrame& frame) const;
   // The next part of full positions; how many streams that took. The last
   // part ends them.
-  size_t SendFull(Link& link, Output& out);
-  size_t SendNews(Link& link, Output& out);
+  size_t SendFull(LinkProgress& link, Output& out);
+  size_t SendNews(LinkProgress& link, Output& out);
   void BeginRound(Instant now);
   // Full positions to one link after the other, in parts.
   void TellAll(size_t room, Output& out);
@@ -204,23 +180,23 @@ class Replication {
   absl::Duration FullInterval() const;
   // More than one slice holds.
   bool Many() const;
-  void PumpLink(Link& link, Output& out);
+  void PumpLink(LinkProgress& link, Output& out);
   void WakeLinks();
   // How few mutations wait for more, and for how long.
   uint64_t WorthSending() const;
-  absl::Duration MaxWait(const Link& link) const;
+  absl::Duration MaxWait(const LinkProgress& link) const;
   void StartRebase(Stream& stream, ServedStream& serving, crdt::Seq have);
-  bool PumpStream(Link& link, Stream& stream, ServedStream& serving,
+  bool PumpStream(LinkProgress& link, Stream& stream, ServedStream& serving,
                   Output& out);
-  bool PumpRebase(Link& link, ServedStream& serving, Output& out);
-  void SendCheckpoint(Link& link, Stream& stream, ServedStream& serving,
+  bool PumpRebase(LinkProgress& link, ServedStream& serving, Output& out);
+  void SendCheckpoint(LinkProgress& link, Stream& stream, ServedStream& serving,
                       Output& out);
 
   const ReplicationOptions options_;
   const size_t max_streams_;
   StreamTable& streams_;
   Membership& membership_;
-  std::map<LinkId, Link> links_;
+  std::map<LinkId, LinkProgress> links_;
   PumpQueue queue_;
   // Those with bulk in flight, or that had some since the last tick.
   std::set<LinkId> in_flight_;

@@ -59,7 +59,7 @@ void Replication::NoteNews() {
   });
 }
 
-bool Replication::Tells(const Link& link, const Stream& stream) const {
+bool Replication::Tells(const LinkProgress& link, const Stream& stream) const {
   return stream.origin.life != link.origin.life &&
          LevelOf(stream.kind) <= link.feature_level;
 }
@@ -78,7 +78,7 @@ bool Replication::AddPosition(const Stream& stream,
   return true;
 }
 
-size_t Replication::SendFull(Link& link, Output& out) {
+size_t Replication::SendFull(LinkProgress& link, Output& out) {
   if (!link.full_news.has_value()) {
     NoteNews();
     link.full_news = last_news_;
@@ -103,7 +103,7 @@ size_t Replication::SendFull(Link& link, Output& out) {
   return told;
 }
 
-size_t Replication::SendNews(Link& link, Output& out) {
+size_t Replication::SendNews(LinkProgress& link, Output& out) {
   std::set<StreamId> ids = std::exchange(link.untold, {});
   for (auto it = news_.upper_bound(link.told); it != news_.end(); ++it) {
     ids.insert(it->second);
@@ -143,7 +143,7 @@ void Replication::TellAll(size_t room, Output& out) {
       full_link_ = 0;
       return;
     }
-    Link& link = at->second;
+    LinkProgress& link = at->second;
     const bool is_new = new_links_.contains(link.id);
     if (!is_new) room -= std::min(room, SendFull(link, out));
     const bool half = !is_new && link.full_news.has_value();
@@ -158,7 +158,7 @@ void Replication::TellPositions(Instant now, Output& out) {
   if (!telling_news_ && now >= next_positions_) BeginRound(now);
   size_t left = kToldStreams;
   while (!new_links_.empty() && left > 0) {
-    Link& link = links_.at(*new_links_.begin());
+    LinkProgress& link = links_.at(*new_links_.begin());
     left -= std::min(left, SendFull(link, out));
     if (!link.full_news.has_value()) new_links_.erase(link.id);
   }
@@ -170,7 +170,7 @@ void Replication::TellPositions(Instant now, Output& out) {
   }
   if (!telling_news_) return;
   telling_news_ = !news_next_.Run(links_, links_.size(), [&](auto& item) {
-    Link& link = item.second;
+    LinkProgress& link = item.second;
     if (left == 0) return false;
     const bool news = link.told != last_news_ || !link.untold.empty();
     if (news && !link.full_news.has_value()) {
@@ -213,7 +213,7 @@ Stream* Replication::LearnStream(const StreamPosition& position,
   return &stream;
 }
 
-void Replication::TakePosition(Link& link, Stream& stream,
+void Replication::TakePosition(LinkProgress& link, Stream& stream,
                                const StreamPosition& position, bool news,
                                bool full, Output& out) {
   const bool first = link.positions.Set(
@@ -241,7 +241,7 @@ void Replication::TakePosition(Link& link, Stream& stream,
 
 void Replication::OnPositions(LinkId id, const PositionsFrame& frame,
                               Output& out) {
-  Link* link = FindLink(id);
+  LinkProgress* link = FindLink(id);
   if (link == nullptr) return;
   bool news = link->hearing.Told(frame.full && !frame.more);
   if (frame.full && !link->positions.in_full()) {

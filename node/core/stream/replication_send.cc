@@ -30,7 +30,7 @@ constexpr size_t kRebaseElements = 4096;
 }  // namespace
 
 void Replication::OnPull(LinkId id, const PullFrame& frame, Output& out) {
-  Link* link = FindLink(id);
+  LinkProgress* link = FindLink(id);
   if (link == nullptr) return;
   link->serving.erase(frame.stream);
   queue_.Unserve(frame.stream, id);
@@ -57,7 +57,7 @@ void Replication::StartRebase(Stream& stream, ServedStream& serving, Seq have) {
 }
 
 void Replication::OnAck(LinkId id, const AckFrame& frame) {
-  Link* link = FindLink(id);
+  LinkProgress* link = FindLink(id);
   if (link == nullptr) return;
   link->window.Acked(frame.bulk_bytes);
   queue_.Ready(id);
@@ -68,7 +68,7 @@ uint64_t Replication::WorthSending() const {
                                    : kWorthSending;
 }
 
-absl::Duration Replication::MaxWait(const Link& link) const {
+absl::Duration Replication::MaxWait(const LinkProgress& link) const {
   absl::Duration wait;
   if (links_.size() > kFewLinks) {
     wait = static_cast<int64_t>(links_.size()) * kPerLink;
@@ -90,7 +90,7 @@ void Replication::Pump(Output& out) {
   const std::vector<LinkId> turn = queue_.Take(kPumped);
   more_to_send_ = !queue_.empty();
   for (const LinkId id : turn) {
-    Link& link = links_.at(id);
+    LinkProgress& link = links_.at(id);
     const bool waits = link.receipts.due() && Waits(id);
     if (waits) {
       queue_.Ready(id);
@@ -101,7 +101,7 @@ void Replication::Pump(Output& out) {
   }
 }
 
-void Replication::PumpLink(Link& link, Output& out) {
+void Replication::PumpLink(LinkProgress& link, Output& out) {
   // Deltas first; rebases share what the window leaves, turn by turn.
   for (bool rebases : {false, true}) {
     const auto wanted =
@@ -133,8 +133,8 @@ void Replication::PumpLink(Link& link, Output& out) {
 }
 
 // Sends one run of the log; false if there is nothing to send now.
-bool Replication::PumpStream(Link& link, Stream& stream, ServedStream& serving,
-                             Output& out) {
+bool Replication::PumpStream(LinkProgress& link, Stream& stream,
+                             ServedStream& serving, Output& out) {
   const crdt::MutationLog& log = streams_.log(stream.kind);
   Seq at = serving.cursor.at;
   if (!log.Reaches(stream.idx, at)) {
@@ -178,7 +178,8 @@ bool Replication::PumpStream(Link& link, Stream& stream, ServedStream& serving,
   return true;
 }
 
-bool Replication::PumpRebase(Link& link, ServedStream& serving, Output& out) {
+bool Replication::PumpRebase(LinkProgress& link, ServedStream& serving,
+                             Output& out) {
   std::optional<RebaseFrame> frame = serving.rebase().Next();
   if (serving.rebase().again()) again_.insert(link.id);
   // The receiver sweeps, then pulls what follows.
@@ -196,7 +197,7 @@ bool Replication::PumpRebase(Link& link, ServedStream& serving, Output& out) {
 bool Replication::HoldsWriter(const Stream& own) const {
   const crdt::MutationLog& log = streams_.log(own.kind);
   return std::any_of(again_.begin(), again_.end(), [&](LinkId id) {
-    const Link& link = links_.at(id);
+    const LinkProgress& link = links_.at(id);
     const auto serving = link.serving.find(own.id());
     if (serving == link.serving.end() || Silent(link)) return false;
     const RebaseSender* rebase = serving->second.rebase_or_null();
@@ -207,7 +208,7 @@ bool Replication::HoldsWriter(const Stream& own) const {
 
 // The owner's word on what its stream should look like here, at least every
 // checkpoint_interval; relays pass on the last one they were sent.
-void Replication::SendCheckpoint(Link& link, Stream& stream,
+void Replication::SendCheckpoint(LinkProgress& link, Stream& stream,
                                  ServedStream& serving, Output& out) {
   CheckpointFrame frame;
   if (stream.own) {

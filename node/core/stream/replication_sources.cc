@@ -29,11 +29,11 @@ LinkId Replication::DirectLink(const Stream& stream) const {
 }
 
 void Replication::OnHeard(LinkId id) {
-  Link* link = FindLink(id);
+  LinkProgress* link = FindLink(id);
   if (link != nullptr) link->hearing.Heard(streams_.now().mono);
 }
 
-bool Replication::Silent(const Link& link) const {
+bool Replication::Silent(const LinkProgress& link) const {
   return link.hearing.silent(streams_.now().mono);
 }
 
@@ -84,7 +84,8 @@ void Replication::ChooseSource(Stream& stream, Output& out) {
 }
 
 // Whether the peer has less than a broken rebase has left here.
-bool Replication::GoesBack(const Stream& stream, const Link& link) const {
+bool Replication::GoesBack(const Stream& stream,
+                           const LinkProgress& link) const {
   if (!stream.rebasing || DirectLink(stream) == link.id) return false;
   const auto told = link.positions.Find(stream);
   return told.has_value() && told->seq < stream.applied;
@@ -93,7 +94,7 @@ bool Replication::GoesBack(const Stream& stream, const Link& link) const {
 void Replication::SendPull(Stream& stream, PulledStream& pulling, LinkId to,
                            Output& out) {
   if (pulling.source() != to) {
-    if (Link* old = FindLink(pulling.source())) {
+    if (LinkProgress* old = FindLink(pulling.source())) {
       PullFrame cancel;
       cancel.stream = stream.id();
       cancel.cancel = true;
@@ -204,7 +205,7 @@ bool Replication::Brings(const PulledStream& pulling,
 // in flight on it: the stream comes after that at the latest.
 bool Replication::IsQueued(const PulledStream& pulling,
                            const Stream& stream) const {
-  const Link& link = links_.at(pulling.source());
+  const LinkProgress& link = links_.at(pulling.source());
   return !Unserved(pulling, stream) &&
          link.receipts.total() - pulling.ahead() < options_.window_bytes &&
          streams_.now().mono - link.brought <

@@ -128,6 +128,7 @@ TEST_F(KvCallsTest, MemoryThatIsFullRefusesWrites) {
   KeyspaceOptions options;
   options.max_memory_bytes = 1;
   Start(1, options);
+  EXPECT_EQ(cluster_->Do(0, "SET first v"), "OK");
   EXPECT_EQ(cluster_->Do(0, "SET k v"),
             "(error) OOM command not allowed when used memory > 'maxmemory'.");
   EXPECT_EQ(cluster_->Do(0, "GET k"), "(nil)");

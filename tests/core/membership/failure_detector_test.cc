@@ -93,7 +93,7 @@ Instant Ms(int64_t ms) { return Instant{ms * 1000}; }
 TEST(StallWatchTest, RegularCallsAreNoStall) {
   StallWatch watch(Ms(0));
   for (int ms = 10; ms < 1000; ms += 10) {
-    EXPECT_EQ(absl::ZeroDuration(), watch.Step(Ms(ms)));
+    EXPECT_EQ(absl::ZeroDuration(), watch.OnCall(Ms(ms)));
     watch.Tick(Ms(ms));
     EXPECT_FALSE(watch.settling());
   }
@@ -101,16 +101,16 @@ TEST(StallWatchTest, RegularCallsAreNoStall) {
 
 TEST(StallWatchTest, AfterAStallInputIsReadBeforeAnybodyIsJudged) {
   StallWatch watch(Ms(0));
-  EXPECT_EQ(Milliseconds(5000), watch.Step(Ms(5000)));
+  EXPECT_EQ(Milliseconds(5000), watch.OnCall(Ms(5000)));
   EXPECT_TRUE(watch.settling());
   EXPECT_EQ(Milliseconds(5000), watch.InputDelay());
   watch.Tick(Ms(5000));
   for (int ms = 5010; ms < 5050; ms += 10) {
-    watch.Step(Ms(ms));
+    watch.OnCall(Ms(ms));
     watch.Tick(Ms(ms));
     EXPECT_TRUE(watch.settling()) << "these are not 50 ms yet";
   }
-  watch.Step(Ms(5060));
+  watch.OnCall(Ms(5060));
   watch.Tick(Ms(5060));
   EXPECT_FALSE(watch.settling());
   EXPECT_EQ(absl::ZeroDuration(), watch.InputDelay());
@@ -118,44 +118,44 @@ TEST(StallWatchTest, AfterAStallInputIsReadBeforeAnybodyIsJudged) {
 
 TEST(StallWatchTest, AfterAPauseTheFirstTickJudgesNobody) {
   StallWatch watch(Ms(0));
-  EXPECT_EQ(absl::ZeroDuration(), watch.Step(Ms(150)));
+  EXPECT_EQ(absl::ZeroDuration(), watch.OnCall(Ms(150)));
   watch.Tick(Ms(150));
   EXPECT_TRUE(watch.settling());
-  watch.Step(Ms(160));
+  watch.OnCall(Ms(160));
   watch.Tick(Ms(160));
   EXPECT_FALSE(watch.settling());
   // Input may come first.
-  watch.Step(Ms(310));
-  watch.Step(Ms(310));
+  watch.OnCall(Ms(310));
+  watch.OnCall(Ms(310));
   watch.Tick(Ms(310));
   EXPECT_TRUE(watch.settling());
   // Nobody would ever be judged by one whose ticks are always far apart.
-  watch.Step(Ms(460));
+  watch.OnCall(Ms(460));
   watch.Tick(Ms(460));
   EXPECT_FALSE(watch.settling());
 }
 
 TEST(StallWatchTest, InputOfOneWithTooMuchToDoHasWaitedAsItsTicks) {
   StallWatch watch(Ms(0));
-  for (int ms = 1; ms <= 300; ++ms) watch.Step(Ms(ms));
+  for (int ms = 1; ms <= 300; ++ms) watch.OnCall(Ms(ms));
   EXPECT_EQ(Milliseconds(300), watch.InputDelay());
   watch.Tick(Ms(300));
-  for (int ms = 301; ms <= 900; ++ms) watch.Step(Ms(ms));
+  for (int ms = 301; ms <= 900; ++ms) watch.OnCall(Ms(ms));
   EXPECT_EQ(Milliseconds(900), watch.InputDelay()) << "all came after 0";
   watch.Tick(Ms(900));
-  watch.Step(Ms(901));
+  watch.OnCall(Ms(901));
   EXPECT_EQ(Milliseconds(601), watch.InputDelay()) << "all came after 300";
   EXPECT_FALSE(watch.settling());
   watch.Tick(Ms(910));
-  watch.Step(Ms(911));
+  watch.OnCall(Ms(911));
   EXPECT_EQ(absl::ZeroDuration(), watch.InputDelay());
 }
 
 TEST(StallWatchTest, ASecondStallIsCountedOnItsOwn) {
   StallWatch watch(Ms(0));
-  watch.Step(Ms(1000));
+  watch.OnCall(Ms(1000));
   watch.Tick(Ms(1000));
-  EXPECT_EQ(Milliseconds(300), watch.Step(Ms(1300)));
+  EXPECT_EQ(Milliseconds(300), watch.OnCall(Ms(1300)));
   EXPECT_TRUE(watch.settling());
 }
 

@@ -15,8 +15,8 @@ using Kind = MembershipEvent::Kind;
 using ::testing::Contains;
 using ::testing::Not;
 
-Link MakeLink(bool outbound, Instant up, Instant received) {
-  Link link;
+PeerLink MakeLink(bool outbound, Instant up, Instant received) {
+  PeerLink link;
   link.hello.outbound = outbound;
   link.up = up;
   link.received = received;
@@ -25,8 +25,8 @@ Link MakeLink(bool outbound, Instant up, Instant received) {
 
 TEST(PeerLinksTest, OfTwoDialsThatCrossedTheDecidersOwnIsKept) {
   Instant now{100'000'000};
-  Link inbound = MakeLink(false, now, now);
-  Link outbound = MakeLink(true, now, now);
+  PeerLink inbound = MakeLink(false, now, now);
+  PeerLink outbound = MakeLink(true, now, now);
   EXPECT_EQ(PeerLinks::Choice::kTakeNew,
             PeerLinks::Choose(inbound, outbound, now));
   EXPECT_EQ(PeerLinks::Choice::kKeepOld,
@@ -35,23 +35,23 @@ TEST(PeerLinksTest, OfTwoDialsThatCrossedTheDecidersOwnIsKept) {
 
 TEST(PeerLinksTest, APeerThatDialsLateHasLostTheOldLink) {
   Instant now{100'000'000};
-  Link old = MakeLink(true, now - Seconds(60), now - Milliseconds(100));
+  PeerLink old = MakeLink(true, now - Seconds(60), now - Milliseconds(100));
   EXPECT_EQ(PeerLinks::Choice::kTakeNew,
             PeerLinks::Choose(old, MakeLink(false, now, now), now));
 }
 
 TEST(PeerLinksTest, ASecondDialIsForNothingWhileTheFirstLinkIsHeard) {
   Instant now{100'000'000};
-  Link heard = MakeLink(true, now - Seconds(60), now - Milliseconds(300));
-  Link silent = MakeLink(true, now - Seconds(60), now - Seconds(2));
-  Link fresh = MakeLink(true, now, now);
+  PeerLink heard = MakeLink(true, now - Seconds(60), now - Milliseconds(300));
+  PeerLink silent = MakeLink(true, now - Seconds(60), now - Seconds(2));
+  PeerLink fresh = MakeLink(true, now, now);
   EXPECT_EQ(PeerLinks::Choice::kKeepOld, PeerLinks::Choose(heard, fresh, now));
   EXPECT_EQ(PeerLinks::Choice::kTakeNew, PeerLinks::Choose(silent, fresh, now));
 }
 
 TEST(PeerLinksTest, TheFirstWordsOnALinkMayHaveWaitedSinceItIsUp) {
   Instant up{100'000'000};
-  Link link = MakeLink(true, up, up);
+  PeerLink link = MakeLink(true, up, up);
   PeerLinks::Heard(link, 3, Milliseconds(250), up + Milliseconds(900));
   EXPECT_EQ(absl::ZeroDuration(), link.delay);
   link = MakeLink(true, up, up);
@@ -155,10 +155,10 @@ TEST_F(MembershipLinksTest, BulkThatIsNotAcknowledgedWhileBeatsArriveIsAStall) {
   uint64_t b = 0;
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   RunWithBeats(1, b, Seconds(2));
-  a_.OnLinkProgress(1, false, now());
+  a_.OnBulk(1, false, now());
   RunWithBeats(1, b, Milliseconds(250));
-  a_.OnLinkProgress(1, true, now());
-  a_.OnLinkProgress(1, false, now());
+  a_.OnBulk(1, true, now());
+  a_.OnBulk(1, false, now());
   out_ = {};
   RunWithBeats(1, b, Milliseconds(750));
   EXPECT_TRUE(out_.closes.empty()) << "an ack starts the time afresh";
@@ -177,7 +177,7 @@ TEST_F(MembershipLinksTest, AStallIsJudgedByTheRoundTripsOfTheLink) {
   slow.rtt = Seconds(2);
   a_.OnLinkUp(1, slow, now(), out_);
   RunWithBeats(1, b, Seconds(2));
-  a_.OnLinkProgress(1, false, now());
+  a_.OnBulk(1, false, now());
   out_ = {};
   RunWithBeats(1, b, Seconds(5));
   EXPECT_TRUE(out_.closes.empty()) << "three round trips are not over";
@@ -189,10 +189,10 @@ TEST_F(MembershipLinksTest, AnAcknowledgementThatTakesLongMakesALinkASlowOne) {
   uint64_t b = 0;
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   RunWithBeats(1, b, Seconds(2));
-  a_.OnLinkProgress(1, false, now());
+  a_.OnBulk(1, false, now());
   RunWithBeats(1, b, Milliseconds(750));
-  a_.OnLinkProgress(1, true, now());
-  a_.OnLinkProgress(1, false, now());
+  a_.OnBulk(1, true, now());
+  a_.OnBulk(1, false, now());
   out_ = {};
   RunWithBeats(1, b, Seconds(2));
   EXPECT_TRUE(out_.closes.empty());
@@ -204,7 +204,7 @@ TEST_F(MembershipFollowerTest, WhoClosesAStalledLinkDialsWhateverItsName) {
   uint64_t b = 0;
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   RunWithBeats(1, b, Seconds(2));
-  a_.OnLinkProgress(1, false, now());
+  a_.OnBulk(1, false, now());
   out_ = {};
   RunWithBeats(1, b, Milliseconds(1250));
   ASSERT_EQ(1u, out_.closes.size());
@@ -216,7 +216,7 @@ TEST_F(MembershipLinksTest, ASilentPeersUnacknowledgedBulkIsNoStall) {
   uint64_t b = 0;
   a_.OnLinkUp(1, Hello("b", 2), now(), out_);
   RunWithBeats(1, b, Seconds(2));
-  a_.OnLinkProgress(1, false, now());
+  a_.OnBulk(1, false, now());
   out_ = {};
   Run(Seconds(60));
   EXPECT_FALSE(a_.IsAlive(kB));

@@ -1,9 +1,9 @@
-// Links that stall, and silent ones behind which another life may be.
+#include "node/core/membership/link_stalls.h"
+
 #include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "node/core/membership/membership_impl.h"
 
 namespace muster::core {
 namespace {
@@ -14,8 +14,18 @@ constexpr int kMaxStalls = 4;  // Sixteen times DetectorOptions::link_stall.
 
 }  // namespace
 
-void Membership::Impl::LinkProgress(LinkId id, bool idle_or_acked, Now now) {
-  Link* link = links_.Find(id);
+LinkStalls::LinkStalls(const DetectorOptions& times, MemberTable& table,
+                       PeerLinks& links, LinkUse& link_use, ProbeTokens& tokens,
+                       MembershipJournal& journal)
+    : times_(times),
+      table_(table),
+      links_(links),
+      link_use_(link_use),
+      tokens_(tokens),
+      journal_(journal) {}
+
+void LinkStalls::OnBulk(LinkId id, bool idle_or_acked, Now now) {
+  PeerLink* link = links_.Find(id);
   if (link == nullptr) return;
   if (idle_or_acked) {
     Member* member = table_.Find(link->hello.origin.life);
@@ -35,14 +45,10 @@ void Membership::Impl::LinkProgress(LinkId id, bool idle_or_acked, Now now) {
   }
 }
 
-absl::Duration Membership::Impl::DelayOf(LinkId id) const {
-  const Link* link = links_.Find(id);
-  return link == nullptr ? absl::ZeroDuration() : link->delay;
-}
-
-bool Membership::Impl::IsStalled(const Link& link, Now now) const {
+bool LinkStalls::IsStalled(const PeerLink& link, Now now) const {
   const Member* member = table_.Find(link.hello.origin.life);
-  if (member == nullptr || !link.linked || !IsAlive(member->origin.life)) {
+  if (member == nullptr || !link.linked ||
+      !table_.IsAlive(member->origin.life)) {
     return false;
   }
   // A link may be slow and not dead: each fresh link that fares no better gets
@@ -62,40 +68,46 @@ bool Membership::Impl::IsStalled(const Link& link, Now now) const {
 // TCP retries at longer and longer intervals. Meanwhile another life may have
 // begun at the address of a silent one, and know nothing of this node. Or the
 // path is free again, and a fresh link is up sooner.
-void Membership::Impl::AskWhoIsThere(Step& step) {
+void LinkStalls::AskWhoIsThere(StepContext& step) {
   who_next_.Run(table_.rows(), SliceOf(table_.rows().size()), [&](auto& item) {
     auto& [life, member] = item;
-    const Link* link = IsAlive(life) ? nullptr : links_.Used(life);
+    const PeerLink* link = table_.IsAlive(life) ? nullptr : links_.Used(life);
     if (link == nullptr) return true;
     const Instant last = std::max(link->received, member.who_asked);
     if (step.now.mono - last < kWhoPeriod) return true;
     member.who_asked = step.now.mono;
-    member.who_token = ++token_;
-    Add(Count::kHelloProbes);
+    member.who_token = tokens_.Next();
+    journal_.Add(Counter::kHelloProbes);
     step.out.hello_probes.push_back({member.who_token, member.address});
     return true;
   });
 }
 
-void Membership::Impl::WhoIsThere(uint64_t token, crdt::LifeId answered,
-                                  Step& step) {
+void LinkStalls::OnHelloProbe(uint64_t token, crdt::LifeId answered,
+                              StepContext& step) {
   if (answered.IsZero()) return;
   for (auto& [life, member] : table_.rows()) {
     if (member.who_token != token) continue;
     const bool same = life == answered;
-    if (same && IsAlive(life)) return;
+    if (same && table_.IsAlive(life)) return;
     member.dial_now |= same;
-    while (const Link* link = links_.First(life)) {
-      Close(link->id,
-            same ? "its peer answers, and not on it"
-                 : "another life is at its address",
-            step);
-    }
+    link_use_.CloseAll(life,
+                       same ? "its peer answers, and not on it"
+                            : "another life is at its address",
+                       step);
     return;
   }
 }
 
-void Membership::Impl::CloseStalledLinks(Step& step) {
+void LinkStalls::Stalled(absl::Duration stall, Instant now) {
+  const auto later = [&](Instant t) { return std::min(t + stall, now); };
+  for (auto& [id, link] : links_.all()) {
+    link.received = later(link.received);
+    if (link.unacked != kNever) link.unacked = later(link.unacked);
+  }
+}
+
+void LinkStalls::Tick(StepContext& step) {
   std::vector<LinkId> stalled;
   std::vector<LinkId> unheard;
   stall_next_.Run(
@@ -113,18 +125,19 @@ void Membership::Impl::CloseStalledLinks(Step& step) {
         }
         return true;
       });
-  for (LinkId id : unheard) Close(id, "nothing has come on it", step);
+  for (LinkId id : unheard) link_use_.Close(id, "nothing has come on it", step);
   AskWhoIsThere(step);
   for (LinkId id : stalled) {
     Member* member = table_.Find(links_.Find(id)->hello.origin.life);
-    Add(Count::kLinksStalled);
-    Log(LogLine::Level::kWarning,
+    journal_.Add(Counter::kLinksStalled);
+    journal_.Log(
+        LogLine::Level::kWarning,
         absl::StrCat("link to ", member->origin.node,
                      " stalls while its beats arrive: dialling afresh"),
         step);
     member->dial_now = true;
     member->stalls = std::min(member->stalls + 1, kMaxStalls);
-    Close(id, "nothing was acknowledged for too long", step);
+    link_use_.Close(id, "nothing was acknowledged for too long", step);
   }
 }
 

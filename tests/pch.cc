@@ -1,0 +1,1 @@
+// A unit for the precompiled headers of tests.
