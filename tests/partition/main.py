@@ -58,8 +58,15 @@ def arguments():
   parser.add_argument("--old-binary", metavar="PATH",
                       help="the program of nodes that are started `old` "
                       "(default: the same as of all others)")
+  parser.add_argument("--judge", metavar="PATH",
+                      help="the program muster-judge, for what is expected "
+                      "to be linearizable")
   parser.add_argument("--all", action="store_true",
                       help="every scenario of tests/partition/scenarios")
+  parser.add_argument("--only", metavar="PREFIX", default="",
+                      help="with --all: those whose names begin so")
+  parser.add_argument("--but", metavar="PREFIX",
+                      help="with --all: not those whose names begin so")
   parser.add_argument("--runs", type=int, default=0, metavar="N")
   parser.add_argument("--steps", type=int, default=100, metavar="N",
                       help="of a random run (default 100)")
@@ -78,8 +85,10 @@ def arguments():
                       help="say only what did not hold, and the sums")
   options = parser.parse_args()
   if options.all:
-    options.files += sorted(str(f) for f in
-                            (HERE / "scenarios").glob("*.scenario"))
+    options.files += sorted(
+        str(f) for f in (HERE / "scenarios").glob("*.scenario")
+        if f.name.startswith(options.only) and not (
+            options.but and f.name.startswith(options.but)))
   if not (options.files or options.runs or options.measure or
           options.loss_minutes):
     parser.error("name a scenario FILE, or --all, --runs, --measure or "
@@ -89,7 +98,8 @@ def arguments():
                  f"--loss-minutes {options.loss_minutes:g}: at least 0, 1 and "
                  "0")
   for binary, rule in ((options.binary, "MUSTER_BINARY names another one"),
-                       (options.old_binary, "--old-binary must name one")):
+                       (options.old_binary, "--old-binary must name one"),
+                       (options.judge, "--judge must name one")):
     if binary is not None and not (os.path.isfile(binary) and
                                    os.access(binary, os.X_OK)):
       print(f"partition: {binary}: no such program; {rule}", file=sys.stderr)
@@ -153,7 +163,8 @@ def run_scenario(name, steps, net, options, tell):
   import world as worlds
 
   tell(f"== {os.path.basename(name)}")
-  world = worlds.World(options.binary, net, options.flags, options.old_binary)
+  world = worlds.World(options.binary, net, options.flags, options.old_binary,
+                       options.judge)
   try:
     runner.Runner(world, tell).run(steps)
     world.remove_logs()

@@ -1,12 +1,13 @@
 """Runs the steps of a scenario against a world."""
 
-import operator
+import dataclasses
 import signal
 import time
 
 import grpc
 
 from faults import FAULTS, HarnessError, why
+import keyspace
 from load import Load
 from network import NODES
 from world import wait_until
@@ -14,7 +15,6 @@ from world import wait_until
 # Where a parsed expectation holds what it wants.
 WANTED = {"list": "keys", "count": "count", "members": "members",
           "sees": "state", "subscribers": "count"}
-COMPARE = {"=": operator.eq, "<": operator.lt, ">": operator.gt}
 # How often a condition that must hold on is looked at, in seconds.
 LOOK_EVERY = 0.25
 
@@ -55,6 +55,8 @@ class Runner:
     """Returns the seconds that an `eventually` took, else None."""
     where = f"line {step.line}: {step.text}"
     try:
+      step = dataclasses.replace(
+          step, arguments=self.world.keyspace.resolved(step.arguments))
       self.world.downs.excuse(at_fault(step))
       took = getattr(self, "_" + step.verb)(**step.arguments)
     except FAULTS as error:
@@ -171,6 +173,21 @@ class Runner:
     for payload in payloads:
       self.world.publish(node, channel, payload)
 
+  def _roles(self):
+    self.tell(f"            {self.world.keyspace.find_roles(wait_until)}")
+
+  def _kv(self, **what):
+    self.world.keyspace.kv(**what)
+
+  def _writers(self, count, nodes):
+    if count:
+      self.world.keyspace.write(count, nodes)
+    else:
+      self.tell(f"            {self.world.keyspace.rest()}")
+
+  def _excuse(self):
+    self.world.keyspace.excuse()
+
   def _mark(self):
     self.world.mark()
 
@@ -217,6 +234,9 @@ class Runner:
 
   def holds(self, what):
     kind = what["kind"]
+    if kind in keyspace.KINDS:
+      self.answering()
+      return self.world.keyspace.holds(what)
     if kind == "equal":
       return self.equal()
     if kind == "held":
@@ -234,7 +254,7 @@ class Runner:
     if kind == "blameless":
       return self.blameless()
     if kind in ("counter", "gained"):
-      return all(COMPARE[what["than"]](self.seen(kind, what, node),
+      return all(keyspace.COMPARE[what["than"]](self.seen(kind, what, node),
                                        what["count"])
                  for node in self.asked(what))
     return all(self.seen(kind, what, node) == what[WANTED[kind]]
@@ -302,12 +322,14 @@ class Runner:
     digests = [sorted((s.node, s.kind, s.seq, s.digest) for s in status.streams
                       if s.life_id in lives) for status in statuses]
     return all(x == lists[0] for x in lists) and all(
-        x == digests[0] for x in digests)
+        x == digests[0] for x in digests) and self.world.keyspace.equal()
 
   def instead(self, what):
     """What is there, where something else was expected."""
     kind = what["kind"]
     try:
+      if kind in keyspace.KINDS:
+        return self.world.keyspace.instead(what)
       if kind == "saw":
         watch = self.world.watches[what["node"], what["topic"]]
         return f"it saw {' '.join(watch.events) or 'nothing'}"
@@ -326,6 +348,8 @@ class Runner:
           found += [f"{what}: {shown}"
                     for what, shown, wanted in self.world.shown()
                     if shown != wanted]
+        else:
+          found.append(f"keys: {self.world.keyspace.shown()}")
         return "; ".join(found)
       return "; ".join(f"{node}: {self.seen(kind, what, node)}"
                        for node in self.asked(what))

@@ -7,10 +7,12 @@ import main
 
 STUBS = main.make_stubs()
 # pylint: disable=wrong-import-position
+import keyspace
 import network
 import runner
 import scenario
 from downs import Downs
+from muster.v1 import cluster_pb2
 
 
 class NoNetwork(network.Network):
@@ -41,6 +43,7 @@ class NoWorld:
     self.marks = {}
     self.downs = Downs()
     self.load = None
+    self.keyspace = keyspace.Keyspace(self)
     self.counters = {"pulls": 4}
     self.ended = ""
 
@@ -72,7 +75,8 @@ class NoWorld:
     return []
 
   def status(self, _node):
-    return types.SimpleNamespace(counters=self.counters)
+    return types.SimpleNamespace(counters=self.counters,
+                                 keyspace=cluster_pb2.KeyspaceStatus())
 
   def mark(self):
     self.marks = {name: (1, dict(self.counters)) for name in self.nodes}
@@ -119,7 +123,8 @@ class RunnerTest(unittest.TestCase):
   def test_nothing_holds_of_all_where_none_answers(self):
     for what in ("all list t =", "all count = 0", "all members = a",
                  "all counter pulls = 0", "all sees a alive", "held", "equal",
-                 "blameless"):
+                 "blameless", "all leads", "all follows a", "led", "kept",
+                 "all kv GET n = 1"):
       for step in ("expect", "eventually 10ms", "for 10ms"):
         with self.subTest(f"{step} {what}"):
           self.breaks(NoWorld(), f"{step} {what}", "no node runs")

@@ -35,6 +35,17 @@ between them; a `#` at the start of a word starts a comment.
                                 pattern chat.*`: patterns
   unsubscribe s1                it ends
   publish b news hello again    each payload by a `muster publish` at b
+  roles                         waits until one node leads the keyspace and all
+                                others follow; from here on `leader`,
+                                `follower` and `follower2` are these nodes
+  kv a INCR n = 1               a `muster kv` of this command at a; its answer,
+                                each element a word; no `=`: any but an error
+  writers 4                     4 `muster kv` all over the nodes, or at those
+                                that follow, are given commands on and on, and
+                                go elsewhere when their node does; `writers
+                                off`: they rest
+  excuse                        what was written since `kept` held last may be
+                                lost
   mark                          keeps what all count now; see `gained`
   expect WHAT                   holds now
   eventually 2s WHAT            holds at some moment within that time
@@ -59,9 +70,22 @@ WHAT is one of
   a subscribers news = 2        those of the channel, as a counts them
   a counter pulls = 5           a counter of `muster status`; also < and >
   a gained pulls = 1            what it has grown by since `mark`; also < and >
+  a kv GET n = 1                what a `muster kv` at a answers; sets in any
+                                order; (nil): nothing; (error) ERR: an error
+  a leads    a follows b        in the keyspace, whole
+  led                           one leads, and all others that run follow it;
+                                `led b c`: of these
+  kept                          at all that run the keys are as those who wrote
+                                were answered: key_model.py
+  writers linearizable          of the history of those that rest, as
+                                muster-judge finds it
+  writers gap < 1s              the longest time without an acknowledged write;
+                                `pause`: of one writer; `refused = 0`,
+                                `unknown < 5`: so many writes
   blameless                     nobody was seen as down for no reason since the
                                 last `blameless` that held: downs.py
-  equal                         all that run list the same, digests too
+  equal                         all that run list the same, digests too, and
+                                have the same keys
 
 Errors name the line and the word.
 """
@@ -69,7 +93,11 @@ Errors name the line and the word.
 import dataclasses
 import re
 
+import key_steps
+
 NODES = "abcdefg"
+# Where the name of a node may stand.
+NAMES = [*NODES, *key_steps.ROLES]
 # Names of subscribers, which no node has.
 SUBSCRIBER = re.compile(r"[a-z][a-z0-9_]{1,30}")
 MAX_LOAD = 200
@@ -141,8 +169,8 @@ class _Words:
 
   def node(self, what="a node"):
     word = self.take(what)
-    if word not in list(NODES):
-      self.fail(word, f"must be {what}: one of {' '.join(NODES)}")
+    if word not in NAMES:
+      self.fail(word, f"must be {what}: one of {' '.join(NAMES)}")
     return word
 
   def duration(self):
@@ -159,6 +187,22 @@ class _Words:
       self.fail(word, "must be a share from 0% to 100%")
     return float(word[:-1]) / 100
 
+  def integer(self, least, most, what):
+    word = self.take(what)
+    if not re.fullmatch(r"[0-9]{1,9}", word) or not (
+        least <= int(word) <= most):
+      self.fail(word, f"must be {what}, {least} to {most}")
+    return int(word)
+
+  def count(self):
+    return self.integer(0, MAX_COUNT, "a number")
+
+  def than(self):
+    word = self.take("`=`, `<` or `>`")
+    if word not in ("=", "<", ">"):
+      self.fail(word, "must be `=`, `<` or `>`")
+    return word
+
 
 def _start(words):
   word = words.take("a number or a node")
@@ -166,8 +210,8 @@ def _start(words):
     if word.lstrip("0") not in list("1234567"):
       words.fail(word, f"must be 1 to {len(NODES)} nodes")
     nodes = list(NODES[:int(word)])
-  elif word not in list(NODES):
-    words.fail(word, f"must be a number, or one of {' '.join(NODES)}")
+  elif word not in NAMES:
+    words.fail(word, f"must be a number, or one of {' '.join(NAMES)}")
   else:
     nodes = [word]
   old = words.peek() == "old"
@@ -260,7 +304,7 @@ def _slow(words):
 
 
 def _delay(words):
-  step = {"node": words.node() if words.peek() in list(NODES) else None,
+  step = {"node": words.node() if words.peek() in NAMES else None,
           "least": 0.0, "jitter": 0.0}
   if words.peek() == "off":
     words.take("`off`")
@@ -272,18 +316,11 @@ def _delay(words):
   return step
 
 
-def _number(words, least, most, what):
-  word = words.take(what)
-  if not re.fullmatch(r"[0-9]{1,9}", word) or not least <= int(word) <= most:
-    words.fail(word, f"must be {what}, {least} to {most}")
-  return int(word)
-
-
 def _load(words):
   if words.peek() == "off":
     words.take("`off`")
     return {"count": 0, "topic": ""}
-  return {"count": _number(words, 1, MAX_LOAD, "a number of clients"),
+  return {"count": words.integer(1, MAX_LOAD, "a number of clients"),
           "topic": words.take("a topic")}
 
 
@@ -353,21 +390,19 @@ def _list(words):
 
 def _count(words):
   words.expect("=")
-  return {"count": _number(words, 0, MAX_COUNT, "a number")}
+  return {"count": words.count()}
 
 
 def _subscribers(words):
   what = {"channel": words.take("a channel")}
   words.expect("=")
-  return {**what, "count": _number(words, 0, MAX_COUNT, "a number")}
+  return {**what, "count": words.count()}
 
 
 def _counter(words):
-  what = {"name": words.take("the name of a counter")}
-  what["than"] = words.take("`=`, `<` or `>`")
-  if what["than"] not in ("=", "<", ">"):
-    words.fail(what["than"], "must be `=`, `<` or `>`")
-  return {**what, "count": _number(words, 0, MAX_COUNT, "a number")}
+  what = {"name": words.take("the name of a counter"),
+          "than": words.than()}
+  return {**what, "count": words.count()}
 
 
 def _members(words):
@@ -387,30 +422,34 @@ def _sees(words):
 
 KINDS = {"list": _list, "count": _count, "counter": _counter,
          "gained": _counter, "members": _members, "sees": _sees,
-         "subscribers": _subscribers}
-ALONE = ("equal", "held", "blameless")
+         "subscribers": _subscribers, **key_steps.KINDS}
+ALONE = ("equal", "held", "blameless", *key_steps.ALONE)
 # What stands where a subscriber's name may.
-RESERVED = (*ALONE, "all", "saw", "heard")
+RESERVED = (*ALONE, *key_steps.ROLES, "all", "saw", "heard", "writers")
 
 
 def _what(words):
   """What is expected, as a dict with `kind`."""
   word = words.take("what is expected")
+  if word == "led":
+    return {"kind": word, **key_steps.led(words)}
   if word in ALONE:
     return {"kind": word}
   if word == "saw":
     return {"kind": "saw", **_saw(words)}
   if word == "heard":
     return {"kind": "heard", **_heard(words)}
+  if word == "writers":
+    return {"kind": "writers", **key_steps.expected_writers(words)}
   if words.peek() == "subscribed" and SUBSCRIBER.fullmatch(word) and (
       word not in RESERVED):
     words.take("`subscribed`")
     return {"kind": "subscribed", "name": word}
-  if word != "all" and word not in list(NODES):
-    words.fail(word, "must be a node, `all`, `saw`, `heard`, `equal`, `held`, "
-               "`blameless` or a subscriber that is `subscribed`")
-  rule = ("`list`, `count`, `counter`, `gained`, `members`, `sees` or "
-          "`subscribers`")
+  if word != "all" and word not in NAMES:
+    words.fail(word, "must be a node, `all`, `saw`, `heard`, `writers`, "
+               f"{', '.join(f'`{alone}`' for alone in ALONE)} or a subscriber "
+               "that is `subscribed`")
+  rule = f"{', '.join(f'`{kind}`' for kind in KINDS)}"
   kind = words.take(rule)
   if kind not in KINDS:
     words.fail(kind, f"must be {rule}")
@@ -442,6 +481,8 @@ VERBS = {
     "stop": _one_node, "off": _one_node, "twin": _one_node, "watch": _watch,
     "subscribe": _subscribe, "unsubscribe": _unsubscribe,
     "publish": _publish,
+    "roles": lambda _: {}, "kv": key_steps.kv, "writers": key_steps.writers,
+    "excuse": lambda _: {},
     "mark": lambda _: {}, "expect": _expect, "eventually": _timed,
     "for": _for,
     "wait": lambda words: {"seconds": words.duration()},

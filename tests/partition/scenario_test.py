@@ -115,6 +115,43 @@ expect blameless""")
     self.assertEqual(count, {"kind": "subscribers", "node": "all",
                              "channel": "news", "count": 2})
 
+  def test_commands_on_keys_have_an_answer_or_none(self):
+    done, asked, empty, cut = parse(
+        "kv a INCR n\nkv leader LRANGE l 0 -1 = x y\nkv b SMEMBERS s =\n"
+        "split leader | follower follower2")
+    self.assertEqual(done.arguments, {"node": "a", "command": ["INCR", "n"],
+                                      "answer": None})
+    self.assertEqual(asked.arguments, {
+        "node": "leader", "command": ["LRANGE", "l", "0", "-1"],
+        "answer": ["x", "y"]})
+    self.assertEqual(empty.arguments["answer"], [])
+    self.assertEqual(cut.arguments["groups"],
+                     [["leader"], ["follower", "follower2"]])
+
+  def test_writers_have_places_and_end(self):
+    everywhere, some, end = parse(
+        "writers 4\nwriters 2 follower c\nwriters off")
+    self.assertEqual(everywhere.arguments, {"count": 4, "nodes": []})
+    self.assertEqual(some.arguments, {"count": 2, "nodes": ["follower", "c"]})
+    self.assertEqual(end.arguments["count"], 0)
+
+  def test_what_is_expected_of_keys(self):
+    found = [step.arguments["what"] for step in parse(
+        "expect all kv GET n = 1\nexpect a leads\nexpect b follows leader\n"
+        "expect led\nexpect led b c\nexpect kept\n"
+        "expect writers linearizable\nexpect writers gap < 500ms\n"
+        "expect writers unknown < 5")]
+    self.assertEqual(found[0], {"kind": "kv", "node": "all",
+                                "command": ["GET", "n"], "answer": ["1"]})
+    self.assertEqual(found[1:], [
+        {"kind": "leads", "node": "a"},
+        {"kind": "follows", "node": "b", "other": "leader"},
+        {"kind": "led", "nodes": []}, {"kind": "led", "nodes": ["b", "c"]},
+        {"kind": "kept"},
+        {"kind": "writers", "figure": "linearizable"},
+        {"kind": "writers", "figure": "gap", "than": "<", "count": 0.5},
+        {"kind": "writers", "figure": "unknown", "than": "<", "count": 5}])
+
   def test_whatever_is_written_is_a_scenario_or_names_the_line_and_the_word(
       self):
     texts, words = sources()
@@ -186,6 +223,23 @@ expect blameless""")
         ("expect heard s1 = one", 1, "one"),
         ("expect a subscribers news = few", 1, "few"),
         ("expect s1 listens", 1, "s1"),
+        ("kv a", 1, "a"),
+        ("kv all GET n", 1, "all"),
+        ("kv a = 1", 1, "1"),
+        ("roles a", 1, "a"),
+        ("excuse n", 1, "n"),
+        ("writers 0", 1, "0"),
+        ("writers 99", 1, "99"),
+        ("writers 4 x", 1, "x"),
+        ("writers off a", 1, "a"),
+        ("expect a kv GET n", 1, "n"),
+        ("expect writers late", 1, "late"),
+        ("expect writers gap < 5", 1, "5"),
+        ("expect writers refused is 0", 1, "is"),
+        ("expect led x", 1, "x"),
+        ("expect a follows", 1, "follows"),
+        ("expect kept a", 1, "a"),
+        ("subscribe b leader news", 1, "leader"),
         ("expect s1 subscribed now", 1, "now")):
       with self.subTest(text), self.assertRaises(ScenarioError) as wrong:
         parse(text)

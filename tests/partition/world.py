@@ -20,6 +20,7 @@ from muster.v1 import presence_pb2_grpc
 from muster.v1 import pubsub_pb2, pubsub_pb2_grpc
 from downs import Downs
 from faults import CALL_SECONDS, PATIENCE, READY_SECONDS, HarnessError
+from keyspace import Keyspace
 from messages import Subscriber, publish
 from sessions import Client
 from watches import MembersWatch, Watch
@@ -117,7 +118,7 @@ class Node:
 class World:
   """All of it. Methods are the verbs of a scenario."""
 
-  def __init__(self, binary, network, flags=(), old_binary=None):
+  def __init__(self, binary, network, flags=(), old_binary=None, judge=None):
     self.binary = binary
     self.old_binary = old_binary or binary
     self.network = network
@@ -130,6 +131,7 @@ class World:
     self.downs = Downs()
     self.stalls = {}  # (node, life): those it counted at the last settle().
     self.load = None  # Clients that change what they hold all the time.
+    self.keyspace = Keyspace(self, judge)
 
   # --------------------------------------------------------------- nodes
 
@@ -379,6 +381,7 @@ class World:
   def stop(self):
     if self.load is not None:
       self.load.cancel()
+    self.keyspace.stop()
     for watch in self.watches.values():
       watch.end()
     self.downs.end()
