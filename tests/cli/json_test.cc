@@ -36,7 +36,8 @@ TEST(JsonTest, NumbersOf64BitsAreNumbersAndEnumsAreNames) {
             R"({"node":"a","address":"","state":"MEMBER_STATE_DOWN",)"
             R"("incarnation":1700000000000000,"life_id":"","self":true,)"
             R"("linked":false,"last_heartbeat_age_ms":0,"presence_seq":0,)"
-            R"("entries":0})");
+            R"("entries":0,"keyspace_role":"KEYSPACE_ROLE_UNSPECIFIED",)"
+            R"("keyspace_exchanging":false})");
 }
 
 TEST(JsonTest, ListsAndMessagesNestAndMapsAreInByteOrder) {

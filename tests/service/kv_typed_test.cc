@@ -79,7 +79,9 @@ class KvTypedCallTest : public testing::Test {
                const Request& request) {
     Response response;
     last_ = kv_->Call(method, request, &response);
-    if (last_.ok()) EXPECT_GT(response.position().term(), 0u);
+    if (last_.ok()) {
+      EXPECT_GT(response.position().term(), 0u);
+    }
     return response;
   }
   template <class Request>

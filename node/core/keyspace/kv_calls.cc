@@ -134,6 +134,9 @@ bool KvCalls::Start(KvCallId id, Call& call, const KvStanding& standing) {
     return true;
   }
   if (standing.term.IsNone() || !standing.whole) return false;
+  if (shared_.peers.WasJustLost(standing.term.leader, shared_.now)) {
+    return false;
+  }
   if (sent_bytes_ >= shared_.options.window_bytes && !call.blocking) {
     return false;
   }

@@ -24,7 +24,8 @@ namespace muster::core {
 struct KvPeer {
   crdt::LifeId life;
   crdt::Incarnation incarnation;
-  bool up = false;  // Alive or suspect, and it knows the keyspace.
+  bool up = false;     // Alive or suspect, and it knows the keyspace.
+  bool linked = true;  // There is a link to it.
 };
 
 class KvPeers {
@@ -32,10 +33,23 @@ class KvPeers {
   // How long anybody is waited for.
   static constexpr absl::Duration kPatience = absl::Milliseconds(2500);
 
-  void Set(const std::vector<KvPeer>& peers) {
+  // How long after the loss of its link a node is given to be known as down, or
+  // for another way to it to be found.
+  static constexpr absl::Duration kLost = absl::Seconds(1);
+
+  void Set(const std::vector<KvPeer>& peers, Instant now) {
     std::map<crdt::LifeId, KvPeer> next;
-    for (const KvPeer& peer : peers) next[peer.life] = peer;
+    for (const KvPeer& peer : peers) {
+      const auto before = peers_.find(peer.life);
+      const bool lost = before != peers_.end() && before->second.linked;
+      if (lost && !peer.linked) lost_[peer.life] = now;
+      next[peer.life] = peer;
+    }
     peers_.swap(next);
+    for (auto at = lost_.begin(); at != lost_.end();) {
+      const bool over = !peers_.contains(at->first) || now - at->second > kLost;
+      at = over ? lost_.erase(at) : std::next(at);
+    }
     for (auto at = heard_.begin(); at != heard_.end();) {
       at = peers_.contains(at->first) ? std::next(at) : heard_.erase(at);
     }
@@ -48,6 +62,12 @@ class KvPeers {
   bool IsUp(crdt::LifeId life) const {
     const auto peer = peers_.find(life);
     return peer != peers_.end() && peer->second.up;
+  }
+  // Its link went a moment ago: what is sent to it now is likely lost.
+  bool WasJustLost(crdt::LifeId life, Instant now) const {
+    const auto lost = lost_.find(life);
+    return lost != lost_.end() && !peers_.at(life).linked &&
+           now - lost->second <= kLost;
   }
   std::vector<crdt::LifeId> Up() const {
     std::vector<crdt::LifeId> up;
@@ -72,6 +92,7 @@ class KvPeers {
  private:
   std::map<crdt::LifeId, KvPeer> peers_;
   std::map<crdt::LifeId, Instant> heard_;
+  std::map<crdt::LifeId, Instant> lost_;
   std::set<crdt::LifeId> out_;
 };
 

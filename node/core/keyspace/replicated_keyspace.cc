@@ -203,7 +203,7 @@ void ReplicatedKeyspace::SetTime(Now now, absl::Duration stalled) {
 }
 
 void ReplicatedKeyspace::SetPeers(const std::vector<KvPeer>& peers) {
-  shared_.peers.Set(peers);
+  shared_.peers.Set(peers, shared_.now);
 }
 
 void ReplicatedKeyspace::SetReady(crdt::Incarnation incarnation) {

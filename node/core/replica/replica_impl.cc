@@ -206,8 +206,6 @@ void Replica::Impl::Tick(Now now) {
   out.may_write |= std::exchange(writers_wait_, false);
   hub.Tick(now, out);
   pubsub.Tick();
-  if (!peers_are_known_) keyspace.SetPeers(KeyspacePeers());
-  peers_are_known_ = true;
   keyspace.Tick();
   gate.Tick(sessions.has_value() && sessions->has_lapsed(), out);
   orders.Tick(now.mono, out);

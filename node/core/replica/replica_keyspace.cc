@@ -51,12 +51,16 @@ std::vector<KvPeer> Replica::Impl::KeyspacePeers() const {
             : streams.Find({life, crdt::StreamKind::kInterest}) != nullptr;
     const bool alive = member.state == MemberState::kAlive ||
                        member.state == MemberState::kSuspect;
-    peers.push_back({life, member.origin.incarnation, alive && knows});
+    peers.push_back(
+        {life, member.origin.incarnation, alive && knows, link != 0});
   }
   return peers;
 }
 
 void Replica::Impl::FlushKeyspace() {
+  if (!std::exchange(peers_are_known_, true)) {
+    keyspace.SetPeers(KeyspacePeers());
+  }
   std::vector<KvMail> mail;
   std::vector<KvAnswer> answers;
   std::vector<std::string> log;

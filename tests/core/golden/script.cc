@@ -74,7 +74,7 @@ std::string RunScript(const std::string& script, ScriptWorld& world) {
     out.push_back(line);
   }
   if (!output.empty()) {
-    out.push_back("# Commands with an output need a divider after them:");
+    out.emplace_back("# Commands with an output need a divider after them:");
     out.insert(out.end(), output.begin(), output.end());
   }
   return absl::StrJoin(out, "\n");

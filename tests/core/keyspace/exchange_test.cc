@@ -25,7 +25,7 @@ class ExchangeTest : public testing::Test {
       : source_shared_(options_, kSource, 1, [](crdt::LifeId) { return true; }),
         sink_shared_(options_, kSink, 2, [](crdt::LifeId) { return true; }) {
     log_.Reset(0, crdt::Seq());
-    sink_shared_.peers.Set({{kSource, crdt::Incarnation(1), true}});
+    sink_shared_.peers.Set({{kSource, crdt::Incarnation(1), true}}, Instant{});
   }
 
   // What the source's leader writes.

@@ -70,7 +70,8 @@ void KvCluster::SetPeers(int n) {
                         ? now_us_ - At(n).heard[other] < kDown
                         : now_us_ - At(n).heard[other] < 400'000;
     peers.push_back({LifeOf(other, at.life),
-                     crdt::Incarnation(static_cast<uint64_t>(at.life)), up});
+                     crdt::Incarnation(static_cast<uint64_t>(at.life)), up,
+                     at.keyspace != nullptr});
   }
   At(n).keyspace->SetPeers(peers);
 }
