@@ -1,6 +1,7 @@
 // What a command costs the processor, as the core runs it: Check, Execute and
 // Transaction::Commit, with the mutation appended to a log; what following
-// costs; and the bytes of a key. Nothing of the network is in it.
+// costs; the bytes of a key; and the longest step where much is removed.
+// Nothing of the network is in it.
 //
 // A column is the number of elements of the one key that the commands hit, or
 // of keys where the key is a string. Pairs (LPUSH and RPOP) keep it as it is.
@@ -33,7 +34,8 @@ using kv::LifeId;
 using kv::Seq;
 
 constexpr LifeId kLeader{0, 7};
-constexpr size_t kLogBytes = 32 << 20;
+constexpr uint64_t kNow = 1'700'000'000'000;
+constexpr size_t kSlice = 1000;
 constexpr Nanos kLeastTime = 30'000'000;
 constexpr size_t kBatch = 100;
 
@@ -42,7 +44,6 @@ using Words = std::vector<std::string>;
 // A leader and its log.
 class Node {
  public:
-  // The mutation stays in last().
   void Run(Argv argv) {
     reply_.Clear();
     const Command* command = commands::Check(argv, environment_, reply_);
@@ -57,36 +58,38 @@ class Node {
     commands::Execute(*command, argv, session_, environment_, state_, &tx,
                       reply_);
     if (reply_.IsError()) Die("a command failed");
-    const std::string mutation = tx.Commit();
-    if (mutation.empty()) return;
-    if (log_.size() + mutation.size() > kLogBytes) log_.clear();
-    last_ = log_.size();
-    log_ += mutation;
-    seq_ = seq_.Next();
-    stamp_ = kv::StampAt(environment_.now.value, 0);
+    if (tx.Commit(log_)) seq_ = seq_.Next();
   }
   void Run(const Words& words) {
     argv_.assign(words.begin(), words.end());
     Run(argv_);
   }
 
+  // What the core does of a key that is due.
+  void Remove(const kv::KeyName& key) {
+    kv::Transaction tx(state_, {base_, kLeader, seq_.Next()}, stamp_,
+                       environment_.now);
+    tx.RemoveKey(key);
+    log_.clear();
+    if (tx.Commit(log_)) seq_ = seq_.Next();
+  }
+  // From here on the log has the mutations behind seq().
+  void ClearLog() { log_.clear(); }
+  absl::string_view log() const { return log_; }
+
   Keyspace& state() { return state_; }
   const kv::Context& base() const { return base_; }
   Seq seq() const { return seq_; }
-  absl::string_view last() const {
-    return absl::string_view(log_).substr(last_);
-  }
+  void set_now(uint64_t ms) { environment_.now = kv::Time(ms); }
 
  private:
   Keyspace state_;
   kv::Context base_;
   Seq seq_;
-  kv::Stamp stamp_ = kv::StampAt(1'700'000'000'000, 0);
+  kv::Stamp stamp_ = kv::StampAt(kNow, 0);
   std::string log_;
-  size_t last_ = 0;
   Random random_{1};
-  Environment environment_{.now = kv::Time(1'700'000'000'000),
-                           .random = random_};
+  Environment environment_{.now = kv::Time(kNow), .random = random_};
   commands::Session session_;
   Reply reply_;
   std::vector<absl::string_view> argv_;
@@ -208,6 +211,37 @@ struct Cost {
   double follower = 0;
 };
 
+// Runs them, and returns how long it took.
+Nanos RunAll(Node& node, const std::vector<Words>& calls) {
+  std::vector<absl::string_view> args;
+  for (const Words& call : calls) {
+    args.insert(args.end(), call.begin(), call.end());
+  }
+  std::vector<Argv> argvs;
+  size_t at = 0;
+  for (const Words& call : calls) {
+    argvs.push_back(Argv(args).subspan(at, call.size()));
+    at += call.size();
+  }
+  const Nanos begin = ThreadClock();
+  for (const Argv argv : argvs) node.Run(argv);
+  return ThreadClock() - begin;
+}
+
+// Applies the log behind `seq`, and returns how long it took.
+Nanos Follow(const Node& node, Seq seq, Keyspace& follower) {
+  absl::string_view rest = node.log();
+  const Nanos begin = ThreadClock();
+  while (!rest.empty()) {
+    const absl::string_view from = rest;
+    kv::SkipMutation(rest);
+    seq = seq.Next();
+    follower.Apply(from.substr(0, from.size() - rest.size()),
+                   {node.base(), kLeader, seq});
+  }
+  return ThreadClock() - begin;
+}
+
 Cost Time(const Row& row, size_t count) {
   Node node;
   row.fill(node, count);
@@ -218,32 +252,95 @@ Cost Time(const Row& row, size_t count) {
   Nanos following = 0;
   size_t commands = 0;
   std::vector<Words> calls;
-  std::vector<absl::string_view> args;
-  std::vector<Argv> argvs;
-  std::vector<std::pair<Seq, std::string>> mutations;
   while (leading < kLeastTime) {
     calls.clear();
     for (size_t i = 0; i < kBatch; ++i) row.make(count, random.Next(), calls);
-    args.clear();
-    for (const Words& call : calls) {
-      args.insert(args.end(), call.begin(), call.end());
-    }
-    argvs.clear();
-    size_t at = 0;
-    for (const Words& call : calls) {
-      argvs.push_back(Argv(args).subspan(at, call.size()));
-      at += call.size();
-    }
-    mutations.clear();
-    commands += argvs.size();
-    const Nanos begin = ThreadClock();
-    for (const Argv argv : argvs) node.Run(argv);
-    leading += ThreadClock() - begin;
+    commands += calls.size();
+    node.ClearLog();
+    const Seq seq = node.seq();
+    leading += RunAll(node, calls);
+    following += Follow(node, seq, follower);
   }
-  Cost cost;
-  cost.leader = static_cast<double>(leading) / static_cast<double>(commands);
-  cost.follower = static_cast<double>(following);
-  return cost;
+  if (follower.digests().all() != node.state().digests().all()) {
+    Die("the follower differs");
+  }
+  return {static_cast<double>(leading) / static_cast<double>(commands),
+          static_cast<double>(following) / static_cast<double>(commands)};
+}
+
+// Bytes of a 10-byte key with a value of 32 bytes.
+double StringBytes(size_t count) {
+  Node node;
+  FillStrings(node, count);
+  return static_cast<double>(node.state().bytes()) / static_cast<double>(count);
+}
+
+// Of a hash of f0 to f4 with values of 8 bytes.
+double HashBytes(size_t count) {
+  Node node;
+  for (size_t i = 0; i < count; ++i) {
+    Words words = {"HSET", Name("k", i)};
+    for (int field = 0; field < 5; ++field) {
+      words.push_back(absl::StrCat("f", field));
+      words.push_back("12345678");
+    }
+    node.Run(words);
+    node.ClearLog();
+  }
+  return static_cast<double>(node.state().bytes()) / static_cast<double>(count);
+}
+
+Nanos Timed(const std::function<void()>& step) {
+  const Nanos begin = ThreadClock();
+  step();
+  return ThreadClock() - begin;
+}
+
+// The longest of a removal and of the slices that free what it removed.
+Nanos LongestRemoval(Node& node, const Words& words) {
+  Nanos longest = Timed([&] { node.Run(words); });
+  bool more = true;
+  while (more) {
+    longest =
+        std::max(longest, Timed([&] { more = node.state().RunJob(kSlice); }));
+  }
+  return longest;
+}
+
+// Keys that are all due at once, removed as the leader does it.
+Nanos LongestDue(size_t count) {
+  Node node;
+  for (size_t i = 0; i < count; ++i) {
+    node.Run(Words{"SET", Name("k", i), "v", "PXAT", absl::StrCat(kNow + 10)});
+    node.ClearLog();
+  }
+  node.set_now(kNow + 20);
+  Nanos longest = 0;
+  while (const auto due = node.state().FirstDue(kv::Time(kNow + 20))) {
+    longest = std::max(longest, Timed([&] { node.Remove(due->name()); }));
+  }
+  return longest;
+}
+
+void AddSteps(size_t count, Report& report) {
+  const auto add = [&](const std::string& id, const std::string& text,
+                       Nanos longest) {
+    report.Add({id, text, "us"}, count, Micros(longest), Goal::AtMost(1000));
+  };
+  for (const char* command : {"DEL", "SET"}) {
+    Node node;
+    FillSet(node, count);
+    Words words = {command, "s"};
+    if (words[0] == "SET") words.push_back("v");
+    add(absl::StrCat(command, "_step"),
+        absl::StrCat(command, " over a set, longest step"),
+        LongestRemoval(node, words));
+  }
+  Node node;
+  FillStrings(node, count);
+  add("flush_step", "FLUSHALL of keys, longest step",
+      LongestRemoval(node, {"FLUSHALL"}));
+  add("due_step", "keys due at once, longest step", LongestDue(count));
 }
 
 }  // namespace
@@ -271,7 +368,18 @@ int main(int argc, char** argv) {
         const Cost cost = Time(row, count);
         report.Add({row.id + "_ns", row.text, "ns"}, count, cost.leader,
                    Goal::AtMost(500));
+        report.Add({row.id + "_follow_ns", row.text + ", followed", "ns"},
+                   count, cost.follower, Goal::AtMost(500));
       }
+    }
+    if (!only.empty()) continue;
+    for (const size_t count : counts) {
+      if (count < 10'000) continue;
+      report.Add({"string_bytes", "a key with 32 bytes", "B"}, count,
+                 StringBytes(count), Goal());
+      report.Add({"hash_bytes", "a hash of five fields", "B"}, count,
+                 HashBytes(count), Goal());
+      AddSteps(count, report);
     }
   }
   std::fputs(report.Table().c_str(), stdout);
