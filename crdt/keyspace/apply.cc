@@ -4,6 +4,8 @@
 #include <limits>
 #include <list>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "crdt/keyspace/element_codec.h"
 #include "crdt/keyspace/key_edit.h"
@@ -60,6 +62,9 @@ class Applier {
   void Push();
   void SetItem();
   void Remove(const ElementName& name);
+  // Whether what the leader had seen of an element is in the op's range.
+  bool IsInRange(const ElementName& name, VersionSpan versions) const;
+  void RemoveRange();
   void SetDeadline();
   void RemoveKey(const KeyName& key);
   void Flush();
@@ -184,6 +189,50 @@ void Applier::Remove(const ElementName& name) {
   edit.Edit(target, [this](Versions& versions) { DropSeen(versions); });
 }
 
+bool Applier::IsInRange(const ElementName& name, VersionSpan versions) const {
+  if (name.kind != op_.name.kind) return false;
+  const bool item = name.kind == ElementKind::kItem;
+  const auto kind = item ? VersionKind::kPlace : VersionKind::kScore;
+  const Version* latest = nullptr;
+  for (const Version& v : versions) {
+    if (v.kind != kind || !Seen(v)) continue;
+    if (latest == nullptr || IsLater(v, *latest)) latest = &v;
+  }
+  if (latest == nullptr) return false;
+  const auto at = std::tie(latest->score, latest->bytes, name);
+  // No place is empty, and what has none compares by the rest.
+  return std::tie(op_.score, op_.place, op_.name) <= at &&
+         at <= std::tie(op_.last_score, op_.last_place, op_.last);
+}
+
+void Applier::RemoveRange() {
+  KeyEdit edit(store_, op_.key);
+  const auto remove = [this](Versions& versions) { DropSeen(versions); };
+  const LargeKey* const large = edit.large();
+  if (large == nullptr || !large->bounds().IsSeen(seen_)) {
+    edit.Update([&](const ElementName& name, Versions& versions) {
+      if (!IsInRange(name, versions)) return false;
+      remove(versions);
+      return true;
+    });
+    return;
+  }
+  // All that it holds is seen, so its order is that of what was seen.
+  const RankedList& list = large->by_order();
+  auto at = op_.name.kind == ElementKind::kItem
+                ? large->FindPlace(op_.place, op_.name.item)
+                : large->FindScore(op_.score, op_.name.name);
+  std::vector<ElementName> names;
+  ElementName name;
+  Versions versions;
+  for (; !list.AtEnd(at); at = list.Next(at)) {
+    large->Decode(list[at], name, versions);
+    if (!IsInRange(name, versions)) break;
+    names.push_back(name);
+  }
+  for (const ElementName& gone : names) edit.Edit(gone, remove);
+}
+
 void Applier::SetDeadline() {
   KeyEdit edit(store_, op_.key);
   const auto known = [this](Versions versions) {
@@ -302,6 +351,8 @@ void Applier::Apply() {
       return Flush();
     case Kind::kSettle:
       return Settle();
+    case Kind::kRemoveRange:
+      return RemoveRange();
   }
 }
 

@@ -1,5 +1,7 @@
 #include "crdt/keyspace/buckets.h"
 
+// Inlined: most of what is hashed is short.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <bit>

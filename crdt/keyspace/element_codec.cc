@@ -11,7 +11,7 @@ namespace muster::kv {
 namespace {
 
 // Of an element's tag.
-constexpr uint8_t kKindMask = 0x07;
+constexpr uint8_t kVersionKindMask = 0x07;
 constexpr uint8_t kMany = 0x08;
 constexpr uint8_t kOwnDot = 0x10;
 // Of a version's.
@@ -163,7 +163,7 @@ bool TakeVersion(absl::string_view& bytes, const LifeTable& lives,
                  LastMutation& last, Version& version) {
   uint8_t tag = 0;
   if (!TakeByte(bytes, tag) || tag >= 0x40) return false;
-  const auto kind = static_cast<uint8_t>(tag & kKindMask);
+  const auto kind = static_cast<uint8_t>(tag & kVersionKindMask);
   if (kind >= kVersionKinds) return false;
   version.kind = static_cast<VersionKind>(kind);
   if ((tag & kSameMutation) != 0) {
@@ -253,7 +253,7 @@ bool TakeElement(absl::string_view& bytes, const LifeTable& lives,
                  LastMutation& last, ElementName& name, Versions& versions) {
   uint8_t tag = 0;
   if (!TakeByte(bytes, tag) || tag >= 0x20) return false;
-  const auto kind = static_cast<uint8_t>(tag & kKindMask);
+  const auto kind = static_cast<uint8_t>(tag & kVersionKindMask);
   if (kind >= kElementKinds) return false;
   name = ElementName();
   name.kind = static_cast<ElementKind>(kind);

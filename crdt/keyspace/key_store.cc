@@ -1,5 +1,7 @@
 #include "crdt/keyspace/key_store.h"
 
+// Inlined: most of what is hashed is short.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <algorithm>
@@ -33,7 +35,7 @@ char* PutVarint(uint64_t value, char* at) {
   return at;
 }
 
-uint64_t ReadVarint(const char*& at) {
+uint64_t ReadSize(const char*& at) {
   uint64_t value = 0;
   for (int shift = 0;; shift += 7) {
     const auto byte = static_cast<uint8_t>(*at++);
@@ -98,7 +100,7 @@ KeyBlob KeyStore::Read(RowIdx row) const {
   blob.name.db = head & kDbMask;
   blob.mixed = (head & kMixed) != 0;
   blob.type = static_cast<Type>(*at++);
-  size_t size = ReadVarint(at);
+  size_t size = ReadSize(at);
   blob.name.key = {at, size};
   at += size;
   if ((head & kDue) != 0) {
@@ -113,7 +115,7 @@ KeyBlob KeyStore::Read(RowIdx row) const {
     std::memcpy(&blob.shown, at, sizeof(blob.shown));
     at += sizeof(blob.shown);
   }
-  size = ReadVarint(at);
+  size = ReadSize(at);
   blob.elements = {at, size};
   return blob;
 }

@@ -144,6 +144,7 @@ class KeyStore {
   // The mutation whose ops change the keys now; `seq` 0: none.
   void BeginMutation(const LifeId& life, Seq seq) { writer_ = {life, seq}; }
   void EndMutation() { writer_.seq = Seq(); }
+  const LifeId& last_writer() const { return writer_.life; }
   // The seq of the last mutation of `life` that removed a key of the bucket.
   Seq LastRemoval(const LifeId& life, uint32_t bucket) const;
 

@@ -123,6 +123,8 @@ Seq Keyspace::LastRemoval(const KeyName& key, const LifeId& leader) const {
   return store_->LastRemoval(leader, BucketOf(HashOf(key)));
 }
 
+const LifeId& Keyspace::last_leader() const { return store_->last_writer(); }
+
 const BucketDigests& Keyspace::digests() const { return store_->digests(); }
 
 size_t Keyspace::bytes() const { return store_->bytes(); }

@@ -138,6 +138,9 @@ class Keyspace {
   // absent key.
   Seq LastRemoval(const KeyName& key, const LifeId& leader) const;
 
+  // Whose mutation was applied last; nil: none was.
+  const LifeId& last_leader() const;
+
   const Context& context() const { return context_; }
   const BucketDigests& digests() const;
   // Memory held for keys and elements, free slots included.

@@ -106,8 +106,12 @@ RankedList::Position LargeKey::FindPlace(absl::string_view place,
   return FindOrder({ElementKind::kItem, 0, place, {}, item});
 }
 
-LargeKey::Spot LargeKey::Find(const ElementName& name) const {
-  Spot spot;
+const LargeKey::Spot& LargeKey::Find(const ElementName& name) const {
+  if (last_.has_value() && *last_ == name) return last_spot_;
+  last_name_.assign(name.name.data(), name.name.size());
+  last_ = ElementName{name.kind, last_name_, name.item};
+  Spot& spot = last_spot_;
+  spot = Spot();
   spot.at = FindName(name);
   if (by_name_.AtEnd(spot.at)) return spot;
   spot.element = Read(by_name_[spot.at]);
@@ -117,7 +121,7 @@ LargeKey::Spot LargeKey::Find(const ElementName& name) const {
 
 Versions LargeKey::Get(const ElementName& name) const {
   Versions versions;
-  const Spot spot = Find(name);
+  const Spot& spot = Find(name);
   if (spot.found) ReadVersions(spot.element, lives_, versions);
   return versions;
 }
@@ -141,6 +145,7 @@ LargeKey::Handle LargeKey::Store(const std::string& bytes) {
 
 void LargeKey::Put(const Spot& spot, const ElementName& name,
                    VersionSpan versions) {
+  last_.reset();
   held_ -= ListBytes();
   std::string& bytes = scratch_;
   bytes.clear();
@@ -176,6 +181,7 @@ void LargeKey::Put(const Spot& spot, const ElementName& name,
 
 size_t LargeKey::Free(size_t budget) {
   size_t freed = 0;
+  last_.reset();
   held_ -= ListBytes();
   for (; freed < budget && by_name_.size() > 0; ++freed) {
     FreeBlob(by_name_.PopBack());

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "crdt/keyspace/element_codec.h"
@@ -42,7 +43,8 @@ class LargeKey {
   LargeKey(const LargeKey&) = delete;
   LargeKey& operator=(const LargeKey&) = delete;
 
-  Spot Find(const ElementName& name) const;
+  // The last one found is kept: a handler looks, then an op changes it.
+  const Spot& Find(const ElementName& name) const;
   // No versions: there is none.
   Versions Get(const ElementName& name) const;
   // Without versions, removes it. They and the name may be views into what
@@ -118,6 +120,9 @@ class LargeKey {
   uint64_t digest_ = 0;
   size_t blob_bytes_ = 0;
   SeqBounds bounds_;
+  mutable std::string last_name_;
+  mutable std::optional<ElementName> last_;
+  mutable Spot last_spot_;
 };
 
 }  // namespace muster::kv

@@ -8,7 +8,7 @@ namespace {
 
 using Kind = Op::Kind;
 
-constexpr uint8_t kKindMask = 0x0f;
+constexpr uint8_t kOpKindMask = 0x0f;
 constexpr uint8_t kOpens = 0x10;
 constexpr uint8_t kSameKey = 0x20;
 constexpr uint8_t kFront = 0x40;
@@ -69,6 +69,40 @@ bool TakeValues(absl::string_view& bytes, Op& op) {
   return true;
 }
 
+void AppendBound(const ElementName& name, double score, absl::string_view place,
+                 std::string& out) {
+  if (name.kind == ElementKind::kItem) {
+    AppendValue(place, out);
+    return AppendDot(name.item, out);
+  }
+  AppendDouble(score, out);
+  AppendValue(name.name, out);
+}
+
+bool TakeBound(absl::string_view& bytes, ElementKind kind, ElementName& name,
+               double& score, absl::string_view& place) {
+  name.kind = kind;
+  if (kind == ElementKind::kItem) {
+    return TakeBytes(bytes, place) && IsPlace(place) &&
+           TakeDot(bytes, name.item);
+  }
+  return TakeDouble(bytes, score) && TakeBytes(bytes, name.name);
+}
+
+bool TakeRange(absl::string_view& bytes, Op& op) {
+  uint8_t byte = 0;
+  if (!TakeByte(bytes, byte)) return false;
+  const auto kind = static_cast<ElementKind>(byte);
+  if (kind != ElementKind::kItem && kind != ElementKind::kScored) return false;
+  if (!TakeBound(bytes, kind, op.name, op.score, op.place) ||
+      !TakeBound(bytes, kind, op.last, op.last_score, op.last_place)) {
+    return false;
+  }
+  if (op.score != op.last_score) return op.score < op.last_score;
+  if (op.place != op.last_place) return op.place < op.last_place;
+  return op.name < op.last;
+}
+
 void AppendBody(const Op& op, std::string& out) {
   switch (op.kind) {
     case Kind::kPutString:
@@ -101,6 +135,10 @@ void AppendBody(const Op& op, std::string& out) {
     case Kind::kCopy:
       AppendKey(op.to, out);
       return AppendVarint(op.width, out);
+    case Kind::kRemoveRange:
+      out.push_back(static_cast<char>(op.name.kind));
+      AppendBound(op.name, op.score, op.place, out);
+      return AppendBound(op.last, op.last_score, op.last_place, out);
     case Kind::kRemoveKey:
     case Kind::kFlush:
     case Kind::kSettle:
@@ -146,6 +184,8 @@ bool TakeBody(absl::string_view& bytes, Op& op) {
     case Kind::kMove:
     case Kind::kCopy:
       return TakeTo(bytes, op);
+    case Kind::kRemoveRange:
+      return TakeRange(bytes, op);
     case Kind::kFlush:
       return op.key.key.empty();
     case Kind::kRemoveKey:
@@ -225,7 +265,7 @@ bool MutationReader::Next(Op& op) {
   uint8_t tag = 0;
   if (!ok_ || !TakeByte(rest_, tag)) return false;
   op = Op();
-  op.kind = static_cast<Kind>(tag & kKindMask);
+  op.kind = static_cast<Kind>(tag & kOpKindMask);
   op.opens = (tag & kOpens) != 0;
   op.front = (tag & kFront) != 0;
   const bool same = (tag & kSameKey) != 0;

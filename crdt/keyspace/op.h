@@ -51,6 +51,9 @@ struct Op {
     kCopy = 12,    // to, width: replaces the key `to`
     kFlush = 13,   // the database of the key, whose name is empty
     kSettle = 14,  // removes what the key holds and does not show
+    // All items from (place, name) to (last_place, last), or all scored members
+    // from (score, name) to (last_score, last).
+    kRemoveRange = 15,
   };
   Kind kind = Kind::kRemoveKey;
   KeyName key;
@@ -64,6 +67,9 @@ struct Op {
   double score = 0;
   absl::string_view place;
   absl::string_view values;  // As encoded; see TakeValue.
+  ElementName last;
+  double last_score = 0;
+  absl::string_view last_place;
   KeyName to;
   uint32_t width = 1;
   // Of the first of its indexes; given by what decodes or applies it.

@@ -167,6 +167,31 @@ void Transaction::Remove(const KeyName& key, absl::string_view name) {
   RemoveIfEmpty(key, op.name.kind);
 }
 
+void Transaction::RemoveRanks(const KeyName& key, uint64_t first,
+                              uint64_t count) {
+  const KeyView view = Find(key);
+  if (count == 0) return;
+  if (count == view.size()) return RemoveKey(key);
+  Entry begin;
+  Entry end;
+  MUSTER_CHECK(view.At(first, begin) && view.At(first + count - 1, end));
+  // Views of what the op removes.
+  const std::string names[] = {std::string(begin.name), std::string(end.name)};
+  const std::string places[] = {std::string(begin.place),
+                                std::string(end.place)};
+  const ElementKind kind = KindOf(view.type());
+  Op op;
+  op.kind = count == 1 ? Kind::kRemove : Kind::kRemoveRange;
+  op.key = key;
+  op.name = {kind, names[0], begin.item};
+  op.score = begin.score;
+  op.place = places[0];
+  op.last = {kind, names[1], end.item};
+  op.last_score = end.score;
+  op.last_place = places[1];
+  Make(op);
+}
+
 // -------------------------------------------------------------------- lists
 
 void Transaction::MakePush(const KeyName& key, absl::string_view place,

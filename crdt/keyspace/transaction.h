@@ -47,6 +47,7 @@ class Transaction {
   KeyView Find(const KeyName& key) const { return state_.Find(key, now_); }
   const Keyspace& state() const { return state_; }
   Time now() const { return now_; }
+  const LifeId& leader() const { return seen_.leader; }
 
   // -- Strings. Replaces the key, whatever it held; without a deadline of its
   // own it has none (KEEPTTL: pass that of the view).
@@ -67,6 +68,10 @@ class Transaction {
   // A field, a member or a scored member, by the type of the key. Nothing if
   // there is none.
   void Remove(const KeyName& key, absl::string_view name);
+
+  // So many items of a list, or members of a sorted set, from a rank on; one op
+  // however many. REQUIRES: there are as many.
+  void RemoveRanks(const KeyName& key, uint64_t first, uint64_t count);
 
   // -- Lists. In the order given, each next to the one before: at the front
   // the last value is first.

@@ -130,7 +130,7 @@ bool KeyView::Get(absl::string_view name, Entry& out) const {
   const ElementName wanted{KindOf(type_), name, {}};
   const KeyBlob blob = store_->Read(row_);
   if (blob.large != nullptr) {
-    const LargeKey::Spot spot = blob.large->Find(wanted);
+    const LargeKey::Spot& spot = blob.large->Find(wanted);
     if (spot.found) Fill(spot.element, store_->lives(), out);
     return spot.found;
   }
@@ -249,7 +249,7 @@ std::optional<uint64_t> KeyView::RankOf(absl::string_view member) const {
   const KeyBlob blob = store_->Read(row_);
   const ElementName name{ElementKind::kScored, member, {}};
   if (blob.large != nullptr) {
-    const LargeKey::Spot spot = blob.large->Find(name);
+    const LargeKey::Spot& spot = blob.large->Find(name);
     if (!spot.found) return std::nullopt;
     return blob.large->by_order().RankOf(blob.large->FindShown(spot.element));
   }

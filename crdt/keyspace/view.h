@@ -74,7 +74,7 @@ class KeyView {
   uint64_t CountBelow(double score, bool inclusive) const;
 
   // Changes with every change of what the key holds, and is equal on nodes
-  // that hold the same; 0 if it is absent. What WATCH compares.
+  // that hold the same; 0 if it is absent.
   uint64_t digest() const;
 
  private:

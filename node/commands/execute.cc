@@ -63,6 +63,28 @@ Outcome RefuseTooLarge(kv::Transaction& tx, const Limits& limits,
   return {.abandoned = true};
 }
 
+// Of Watched::digest: the key was there. Else it is 15 bits of the leader's
+// life and 48 of a seq.
+constexpr uint64_t kThere = uint64_t{1} << 63;
+constexpr int kSeqBits = 48;
+constexpr uint64_t kSeqMask = (uint64_t{1} << kSeqBits) - 1;
+
+uint64_t AbsentAt(const kv::LifeId& leader, kv::Seq seq) {
+  const uint64_t life = (leader.hi ^ leader.lo) << kSeqBits;
+  return (life | (seq.value & kSeqMask)) & ~kThere;
+}
+
+bool IsUnchanged(const kv::Transaction& tx, const Watched& watched) {
+  const kv::KeyName key = watched.key.name();
+  const kv::KeyView view = tx.Find(key);
+  if (view.exists()) return watched.digest == (view.digest() | kThere);
+  const kv::Seq seen(watched.digest & kSeqMask);
+  // 0: before there was any mutation.
+  return (watched.digest == 0 ||
+          watched.digest == AbsentAt(tx.leader(), seen)) &&
+         tx.state().LastRemoval(key, tx.leader()) <= seen;
+}
+
 }  // namespace
 
 const Command* Check(Argv argv, const Environment& env, Reply& reply) {
@@ -100,8 +122,16 @@ Outcome Execute(const Command& command, Argv argv, Session& session,
   return {.wait = std::move(call.wait())};
 }
 
+Watched Watch(const kv::Keyspace& state, const kv::KeyName& key, kv::Time now,
+              const kv::LifeId& leader) {
+  const kv::KeyView view = state.Find(key, now);
+  return {{key.db, std::string(key.key)},
+          view.exists() ? view.digest() | kThere
+                        : AbsentAt(leader, state.context().Of(leader))};
+}
+
 Watched Watch(const kv::Keyspace& state, const kv::KeyName& key, kv::Time now) {
-  return {{key.db, std::string(key.key)}, state.Find(key, now).digest()};
+  return Watch(state, key, now, state.last_leader());
 }
 
 Outcome ExecuteTransaction(absl::Span<const Argv> commands,
@@ -117,9 +147,8 @@ Outcome ExecuteTransaction(absl::Span<const Argv> commands,
     return {};
   }
   const bool unchanged =
-      std::all_of(watched.begin(), watched.end(), [&](const Watched& key) {
-        return tx.Find(key.key.name()).digest() == key.digest;
-      });
+      std::all_of(watched.begin(), watched.end(),
+                  [&](const Watched& key) { return IsUnchanged(tx, key); });
   if (!unchanged) {
     reply.NilArray();
     return {};

@@ -50,11 +50,19 @@ Outcome Execute(const Command& command, Argv argv, Session& session,
                 const Environment& env, const kv::Keyspace& state,
                 kv::Transaction* tx, Reply& reply);
 
-// A key as WATCH saw it.
+// A key as WATCH saw it: by a digest of what it holds; an absent one by how far
+// the node had followed the leader, who knows what was removed since. So a key
+// that another client made and removed meanwhile has changed. The number of an
+// absent key is good for one leader: at another one it has changed. It also has
+// where another key of its bucket was removed; a client tries again.
 struct Watched {
   kv::OwnedKey key;
   uint64_t digest = 0;
 };
+// `leader`: whose term the node follows.
+Watched Watch(const kv::Keyspace& state, const kv::KeyName& key, kv::Time now,
+              const kv::LifeId& leader);
+// The same, of the leader whose mutation was applied last.
 Watched Watch(const kv::Keyspace& state, const kv::KeyName& key, kv::Time now);
 
 // Answers an array of the commands' answers; nil where a watched key has

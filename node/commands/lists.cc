@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "crdt/keyspace/types.h"
@@ -33,8 +34,16 @@ Direction InwardFrom(ListEnd end) {
   return end == ListEnd::kFront ? Direction::kUp : Direction::kDown;
 }
 
-void RemoveItems(Call& call, size_t key, const std::vector<Dot>& items) {
-  for (const Dot& item : items) call.tx().RemoveItem(call.key(key), item);
+// Ranks in any order, each once.
+void RemoveRanks(Call& call, size_t key, std::vector<uint64_t> ranks) {
+  std::sort(ranks.begin(), ranks.end());
+  // From the back on, so that ranks hold; neighbours as one.
+  for (size_t end = ranks.size(); end > 0;) {
+    size_t begin = end - 1;
+    while (begin > 0 && ranks[begin - 1] + 1 == ranks[begin]) --begin;
+    call.tx().RemoveRanks(call.key(key), ranks[begin], end - begin);
+    end = begin;
+  }
 }
 
 }  // namespace
@@ -51,17 +60,18 @@ bool ParseListEnd(Call& call, size_t i, ListEnd& out) {
 
 void PopAndAnswer(Call& call, size_t key, ListEnd end, uint64_t count) {
   const KeyView list = call.Find(key);
-  std::vector<Dot> items;
+  uint64_t left = count;
+  Dot item;
   list.Walk(FirstOf(list, end), InwardFrom(end), [&](const Entry& entry) {
     call.reply().Bulk(entry.value);
-    items.push_back(entry.item);
-    return items.size() < count;
+    item = entry.item;
+    return --left > 0;
   });
-  if (items.size() == list.size()) {
-    call.tx().RemoveKey(call.key(key));
-  } else {
-    RemoveItems(call, key, items);
+  const uint64_t first = end == ListEnd::kFront ? 0 : list.size() - count;
+  if (count == 1 && list.size() > 1) {
+    return call.tx().RemoveItem(call.key(key), item);
   }
+  call.tx().RemoveRanks(call.key(key), first, count);
 }
 
 void MoveAndAnswer(Call& call, ListEnd from, ListEnd to) {
@@ -170,18 +180,21 @@ void LRem(Call& call) {
   int64_t count = 0;
   KeyView list;
   if (!call.Integer(2, count) || !FindList(call, list)) return;
-  std::vector<Dot> items;
+  std::vector<uint64_t> ranks;
   if (list.exists()) {
     const uint64_t most = count < 0 ? 0 - static_cast<uint64_t>(count)
                                     : static_cast<uint64_t>(count);
     const ListEnd from = count < 0 ? ListEnd::kBack : ListEnd::kFront;
-    list.Walk(FirstOf(list, from), InwardFrom(from), [&](const Entry& entry) {
-      if (entry.value == call.arg(3)) items.push_back(entry.item);
-      return count == 0 || items.size() < most;
+    uint64_t rank = FirstOf(list, from);
+    const uint64_t step = count < 0 ? uint64_t{0} - 1 : 1;
+    list.Walk(rank, InwardFrom(from), [&](const Entry& entry) {
+      if (entry.value == call.arg(3)) ranks.push_back(rank);
+      rank += step;
+      return count == 0 || ranks.size() < most;
     });
   }
-  RemoveItems(call, 1, items);
-  call.reply().Integer(static_cast<int64_t>(items.size()));
+  call.reply().Integer(static_cast<int64_t>(ranks.size()));
+  RemoveRanks(call, 1, std::move(ranks));
 }
 
 void LTrim(Call& call) {
@@ -195,18 +208,9 @@ void LTrim(Call& call) {
     call.tx().RemoveKey(call.key(1));
     return call.reply().Ok();
   }
-  std::vector<Dot> items;
-  const auto take = [&](uint64_t first, uint64_t count) {
-    if (count == 0) return;
-    list.Walk(first, Direction::kUp, [&](const Entry& entry) {
-      items.push_back(entry.item);
-      return --count > 0;
-    });
-  };
   const uint64_t behind = kept.first + kept.count;
-  take(0, kept.first);
-  take(behind, list.size() - behind);
-  RemoveItems(call, 1, items);
+  call.tx().RemoveRanks(call.key(1), behind, list.size() - behind);
+  call.tx().RemoveRanks(call.key(1), 0, kept.first);
   call.reply().Ok();
 }
 

@@ -186,18 +186,14 @@ void ZCard(Call& call) {
 // REQUIRES: it is a sorted set, and not empty.
 void PopScored(Call& call, size_t key, Direction direction, uint64_t count) {
   const KeyView set = call.Find(key);
-  std::vector<std::string> members;
-  set.Walk(direction == Direction::kUp ? 0 : set.size() - 1, direction,
-           [&](const Entry& entry) {
-             call.reply().Bulk(entry.name);
-             call.reply().Double(entry.score);
-             members.emplace_back(entry.name);
-             return members.size() < count;
-           });
-  if (members.size() == set.size()) return call.tx().RemoveKey(call.key(key));
-  for (const std::string& member : members) {
-    call.tx().Remove(call.key(key), member);
-  }
+  const bool up = direction == Direction::kUp;
+  uint64_t left = count;
+  set.Walk(up ? 0 : set.size() - 1, direction, [&](const Entry& entry) {
+    call.reply().Bulk(entry.name);
+    call.reply().Double(entry.score);
+    return --left > 0;
+  });
+  call.tx().RemoveRanks(call.key(key), up ? 0 : set.size() - count, count);
 }
 
 void Pop(Call& call, Direction direction) {

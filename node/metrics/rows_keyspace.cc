@@ -12,8 +12,6 @@ using Loop = Runtime::LoopMeasures;
 using Role = core::KvStatusView::Role;
 using State = core::KvFollowerView::State;
 
-double Number(uint64_t value) { return static_cast<double>(value); }
-
 void ReadRole(const Loop& loop, Samples& out) {
   const Role role = loop.keyspace.role;
   out.Add({"waiting"}, role == Role::kWaiting ? 1 : 0);

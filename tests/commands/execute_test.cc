@@ -206,5 +206,65 @@ TEST_F(ExecuteTest, ADistinctSampleHasEachMemberAtMostOnce) {
   }
 }
 
+TEST_F(ExecuteTest, AWatchedKeyThatWasMadeAndRemovedHasChanged) {
+  for (const bool early : {true, false}) {
+    const std::string key = early ? "first" : "later";
+    Run({"WATCH", key});
+    side_.Run(1, {"SET", key, "v"});
+    side_.Run(1, {"DEL", key});
+    Run({"MULTI"});
+    Run({"SET", key, "mine"});
+    EXPECT_EQ(Run({"EXEC"}), "(nil)") << key;
+    EXPECT_EQ(Run({"GET", key}), "(nil)") << key;
+  }
+}
+
+TEST_F(ExecuteTest, AWatchedAbsentKeyIsUnchangedByWritesToOthers) {
+  Run({"SET", "k", "v"});
+  Run({"DEL", "k"});
+  for (const bool again : {false, true}) {
+    Run({"WATCH", "k", "absent"});
+    side_.Run(1, {"SET", "other", "v"});
+    side_.Run(1, {"SADD", "set", "m"});
+    Run({"MULTI"});
+    Run({"SET", "other", again ? "x" : "y"});
+    EXPECT_EQ(Run({"EXEC"}), "1) OK");
+  }
+}
+
+TEST_F(ExecuteTest, AWatchedKeyThatIsRemovedOrFlushedHasChanged) {
+  for (const std::vector<std::string>& removal :
+       {std::vector<std::string>{"DEL", "k"}, {"FLUSHDB"}}) {
+    Run({"SET", "k", "v"});
+    Run({"WATCH", "k"});
+    side_.Run(1, removal);
+    Run({"MULTI"});
+    Run({"SET", "k", "mine"});
+    EXPECT_EQ(Run({"EXEC"}), "(nil)");
+  }
+}
+
+TEST_F(ExecuteTest, ARangeOfAnySizeIsRemovedByOneOp) {
+  std::vector<std::string> push = {"RPUSH", "l"};
+  std::vector<std::string> add = {"ZADD", "z"};
+  for (int i = 0; i < 3000; ++i) {
+    push.push_back("v");
+    add.push_back(std::to_string(i));
+    add.push_back("m" + std::to_string(i));
+  }
+  Run(push);
+  Run(add);
+  side_.env().limits.max_mutation_bytes = 400;
+  EXPECT_EQ(Run({"LTRIM", "l", "1000", "-1000"}), "OK");
+  EXPECT_EQ(Run({"LLEN", "l"}), "(integer) 1001");
+  EXPECT_EQ(Run({"LREM", "l", "500", "v"}), "(integer) 500");
+  EXPECT_EQ(Run({"LLEN", "l"}), "(integer) 501");
+  EXPECT_THAT(Run({"RPOP", "l", "400"}), HasSubstr("400) \"v\""));
+  EXPECT_THAT(Run({"ZPOPMIN", "z", "1000"}), HasSubstr("\"m999\""));
+  EXPECT_THAT(Run({"ZPOPMAX", "z", "1000"}), HasSubstr("\"m2000\""));
+  EXPECT_EQ(Run({"ZCARD", "z"}), "(integer) 1000");
+  EXPECT_EQ(side_.Audit(), "");
+}
+
 }  // namespace
 }  // namespace muster::commands

@@ -102,10 +102,12 @@ class KvUseTest(ClusterCase):
   def test_ctrl_c_ends_a_pop_that_takes_nothing(self):
     popper = local_cluster.start(
         [BINARY, "kv", "BLPOP", "l", "0", "--at", self.nodes["a"].address],
-        stdout=subprocess.PIPE)
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     self.wait(lambda: self.keyspace("a")["blocked"] == 1, "it waits")
     popper.send_signal(signal.SIGINT)
-    self.assertEqual(popper.wait(timeout=PATIENCE), 1)
+    self.assertEqual(popper.communicate(timeout=PATIENCE),
+                     ("", "muster: interrupted\n"))
+    self.assertEqual(popper.returncode, 1)
     self.wait(lambda: self.keyspace("a")["blocked"] == 0, "it has gone")
     self.kv("RPUSH", "l", "x")
     self.assertEqual(self.kv("LLEN", "l"), "(integer) 1\n")

@@ -21,10 +21,6 @@ constexpr SimTime kWaitsFor = 2 * kSecond;
 // K1 is looked at in full after so many changes.
 constexpr uint64_t kInFull = 16;
 
-std::string Where(const Process& process) {
-  return absl::StrCat(process.name(), "#", process.number);
-}
-
 bool IsMember(const Process& process) {
   return process.feature_level >= core::kKeyspaceLevel;
 }

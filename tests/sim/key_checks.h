@@ -114,6 +114,7 @@ class KeyChecks {
   void NoteContacts();
   History HistoryOf(Process& leader);
   void CheckReads();
+  void CheckElements();
   void PopAll();
   void RemoveAll();
   std::string Left(Process& process);

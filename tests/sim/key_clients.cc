@@ -328,9 +328,15 @@ std::string KeyClients::Unaccounted(const std::set<std::string>& held) const {
     ++missing[queue];
     first.try_emplace(queue, value);
   }
+  // Whoever waits may be on the way to be answered.
+  std::map<std::string, uint64_t> pops = unknown_pops_;
+  for (const auto& [number, call] : open_) {
+    for (const KeyCall::Command& command : call->commands) {
+      if (IsPop(command.words[0])) ++pops[command.words[1]];
+    }
+  }
   for (const auto& [queue, count] : missing) {
-    const auto at = unknown_pops_.find(queue);
-    const uint64_t may = at == unknown_pops_.end() ? 0 : at->second;
+    const uint64_t may = pops[queue];
     if (count <= may) continue;
     return absl::StrCat("K6: ", count, " elements of ", queue,
                         " are gone that nobody was given, as ", first.at(queue),
@@ -391,7 +397,6 @@ void KeyClients::Record(const std::set<int>& processes, History begin) {
   recording_ = true;
   recorded_at_ = processes;
   history_ = std::move(begin);
-  recorded_.clear();
   for (const auto& call : calls_) {
     const bool waits = call->blocking && call->state == State::kMade;
     // It may be on its way still.
@@ -400,6 +405,7 @@ void KeyClients::Record(const std::set<int>& processes, History begin) {
         call->answered + kLate >= world_.now();
     if (waits || late) AddOperations(*call);
   }
+  recorded_.clear();  // Of those that follow it is known that they are well.
 }
 
 History KeyClients::Recorded() {

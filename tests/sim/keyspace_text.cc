@@ -234,7 +234,7 @@ size_t BytesOf(const std::shared_ptr<const std::string>& bytes) {
 }
 
 // On the wire, about, beside the head of a frame.
-struct BodyBytes {
+struct RoutedBytes {
   size_t operator()(const core::KvPromise& f) const {
     size_t bytes = 24 * f.context.size();
     for (const core::KvForward& call : f.waiting) bytes += (*this)(call);
@@ -299,7 +299,7 @@ std::string KvAnswerText(const core::KvAnswer& answer) {
 }
 
 size_t KeyspaceBytes(const core::KvBody& body) {
-  return 32 + std::visit(BodyBytes(), body);
+  return 32 + std::visit(RoutedBytes(), body);
 }
 
 }  // namespace muster::sim

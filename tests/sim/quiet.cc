@@ -12,10 +12,6 @@ namespace {
 // What forgetting takes, and a minute for the ticks between.
 constexpr SimTime kForget = 21 * 60 * kSecond;
 
-std::string Where(const Process& process) {
-  return absl::StrCat(process.name(), "#", process.number);
-}
-
 // Of `a`, the first that `b` has not; a.end() if there is none.
 Model::Entries::const_iterator FirstMissing(const Model::Entries& a,
                                             const Model::Entries& b) {

@@ -292,4 +292,8 @@ void World::Fail(const std::string& rule) {
   trace_.Print(now_, "FAIL", rule);
 }
 
+std::string Where(const Process& process) {
+  return absl::StrCat(process.name(), "#", process.number);
+}
+
 }  // namespace muster::sim

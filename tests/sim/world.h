@@ -161,6 +161,9 @@ class Process {
   uint64_t steps_ = 0;
 };
 
+// Of all processes that ever ran: "b#4".
+std::string Where(const Process& process);
+
 class World {
  public:
   World(uint64_t seed, Trace& trace);

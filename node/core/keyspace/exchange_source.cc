@@ -5,13 +5,6 @@
 #include "crdt/keyspace/buckets.h"
 
 namespace muster::core {
-namespace {
-
-// A leader has one stream in its log.
-constexpr crdt::MutationLog::StreamIdx kOwn = 0;
-
-}  // namespace
-
 ExchangeSource::ExchangeSource(KvShared& shared, crdt::LifeId sink,
                                const KvExchangeBegin& begin,
                                const crdt::MutationLog* log)
@@ -20,7 +13,7 @@ ExchangeSource::ExchangeSource(KvShared& shared, crdt::LifeId sink,
       exchange_(begin.exchange),
       log_(log),
       reader_(shared.state) {
-  if (log_ != nullptr) cursor_.at = log_->last(kOwn);
+  if (log_ != nullptr) cursor_.at = log_->last(kOwnStream);
   const kv::BucketDigests& digests = shared_.state.digests();
   KvExchangeDigests answer;
   answer.exchange = exchange_;
@@ -69,14 +62,15 @@ void ExchangeSource::OnAck(const KvExchangeAck& ack) {
 // Everything that was written so far. False: the log has passed on.
 bool ExchangeSource::SendMutations() {
   if (log_ == nullptr) return true;
-  if (!log_->Reaches(kOwn, cursor_.at)) {
+  if (!log_->Reaches(kOwnStream, cursor_.at)) {
     KvExchangePart refused;
     refused.kind = KvExchangePart::Kind::kRefused;
     Send(std::move(refused));
     over_ = true;
     return false;
   }
-  while (auto run = log_->Read(kOwn, cursor_, shared_.options.frame_bytes)) {
+  while (auto run =
+             log_->Read(kOwnStream, cursor_, shared_.options.frame_bytes)) {
     KvExchangePart part;
     part.kind = KvExchangePart::Kind::kMutations;
     part.first = run->first;

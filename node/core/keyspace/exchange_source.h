@@ -26,6 +26,9 @@ namespace muster::core {
 
 class ExchangeSource {
  public:
+  // What all exchanges of a node may send in one step.
+  static constexpr size_t kFramesAStep = 16;
+
   // Answers the sink's digests with its own. `log`: of the leader's mutations;
   // null: the state does not change meanwhile.
   ExchangeSource(KvShared& shared, crdt::LifeId sink,

@@ -7,12 +7,9 @@
 namespace muster::core {
 namespace {
 
-constexpr crdt::MutationLog::StreamIdx kOwn = 0;
 // A follower that applies nothing of what it was sent for so long is sent it
 // again.
 constexpr absl::Duration kSendAgain = absl::Milliseconds(500);
-// Frames of exchanges in one step.
-constexpr size_t kExchangeFrames = 16;
 // Answers in one frame, in bytes about.
 constexpr size_t kAnswerBytes = 256 << 10;
 // Served pops that the next leader may have to know of.
@@ -50,7 +47,8 @@ Followers::Follower& Followers::Find(crdt::LifeId life) {
 
 bool Followers::StandsInLog(const kv::Context& context) const {
   const crdt::Seq seq = context.Of(shared_.self);
-  if (!log_.Reaches(kOwn, seq) || seq < base_.Of(shared_.self)) return false;
+  if (!log_.Reaches(kOwnStream, seq) || seq < base_.Of(shared_.self))
+    return false;
   kv::Context up_to_here = base_;
   up_to_here.Cover(shared_.self, seq);
   return up_to_here == context;
@@ -163,7 +161,7 @@ void Followers::OnApplied(crdt::LifeId life, const KvApplied& applied) {
     confirmed_ = std::max(confirmed_, applied.number);
   }
   if (follower.state != State::kFollowing) return;
-  if (applied.seq > follower.applied && applied.seq <= log_.last(kOwn)) {
+  if (applied.seq > follower.applied && applied.seq <= log_.last(kOwnStream)) {
     follower.applied = applied.seq;
     follower.progress = shared_.now;
     while (!follower.in_flight.empty() &&
@@ -232,7 +230,7 @@ bool Followers::AllUpAnsweredSince(Instant since) const {
 bool Followers::AllHaveAll() const {
   return std::all_of(followers_.begin(), followers_.end(), [&](const auto& f) {
     return f.second.state != State::kFollowing ||
-           f.second.applied == log_.last(kOwn);
+           f.second.applied == log_.last(kOwnStream);
   });
 }
 
@@ -291,7 +289,7 @@ const Followers::Run* Followers::ReadRun(
   Run next;
   next.after = cursor.at;
   next.next = cursor;
-  auto run = log_.Read(kOwn, next.next, shared_.options.frame_bytes);
+  auto run = log_.Read(kOwnStream, next.next, shared_.options.frame_bytes);
   if (!run.has_value()) return nullptr;
   next.first = run->first;
   next.count = run->count;
@@ -312,7 +310,7 @@ KvMutations Followers::Beat(crdt::LifeId, Follower& follower) {
 }
 
 void Followers::SendMutations(crdt::LifeId life, Follower& follower) {
-  if (!log_.Reaches(kOwn, follower.cursor.at)) {
+  if (!log_.Reaches(kOwnStream, follower.cursor.at)) {
     // It is too far behind: it has to exchange.
     Enter(follower, State::kAsked);
     shared_.Send(life, KvTermBase{term_, base_, false, {}});
@@ -397,7 +395,7 @@ bool Followers::Flush() {
   }
   sign_wanted_ = wanted;
   bool more = false;
-  size_t budget = kExchangeFrames;
+  size_t budget = ExchangeSource::kFramesAStep;
   for (auto& [life, follower] : followers_) {
     more |= FlushOne(life, follower, budget);
   }

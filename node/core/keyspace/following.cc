@@ -134,8 +134,12 @@ void Following::OnMutations(const KvMutations& frame) {
     }
     return;
   }
-  for (const KvServed& served : frame.served) served_.Add(served);
   if (frame.count > 0) Apply(*frame.mutations, frame.first, frame.count);
+  // Behind a gap nothing was popped here.
+  const crdt::Seq have = shared_.state.context().Of(term_.leader);
+  for (const KvServed& served : frame.served) {
+    if (served.seq <= have) served_.Add(served);
+  }
 }
 
 void Following::Apply(absl::string_view bytes, crdt::Seq first,

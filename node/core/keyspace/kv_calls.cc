@@ -251,6 +251,33 @@ void KvCalls::OnAnswers(crdt::LifeId from, const KvAnswers& frame,
   }
 }
 
+void KvCalls::Served(KvCallId id, Call& call, const KvServed& served) {
+  call.leader = served.leader;
+  call.seq = served.seq;
+  call.answer.replies = served.replies;
+  Enter(id, call, State::kDone);
+}
+
+void KvCalls::OnServed(const std::vector<KvServed>& served) {
+  for (const KvServed& pop : served) {
+    const auto at = calls_.find(pop.request.call);
+    if (pop.request.origin != shared_.self || at == calls_.end()) continue;
+    Call& call = at->second;
+    const bool waits =
+        call.state == State::kSent || call.state == State::kBlocked;
+    const bool applied = shared_.state.context().Of(pop.leader) >= pop.seq;
+    if (call.blocking && waits && applied) Served(at->first, call, pop);
+  }
+}
+
+void KvCalls::SendPopsAgain() {
+  for (auto& [id, call] : calls_) {
+    const bool waits =
+        call.state == State::kSent || call.state == State::kBlocked;
+    if (call.blocking && waits) Enter(id, call, State::kQueued);
+  }
+}
+
 void KvCalls::OnServed(Leading& leading) {
   for (KvAnswers::Answer& answer : leading.TakeServed()) {
     const auto at = calls_.find(answer.call);
@@ -343,7 +370,12 @@ void KvCalls::OnTermChanged(const KvStanding& standing) {
         call.state == State::kSent || call.state == State::kBlocked;
     if (sent && call.blocking) {
       if (crdt::Mutated(crdt::Mutant::kKvLosesWaiters)) continue;
-      if (call.term != standing.term) Enter(id, call, State::kQueued);
+      const KvServed* served = standing.served->Find({shared_.self, id});
+      if (served != nullptr) {
+        Served(id, call, *served);
+      } else {
+        Enter(id, call, State::kQueued);
+      }
     } else if (sent && call.leader != standing.term.leader) {
       if (crdt::Mutated(crdt::Mutant::kKvResendsForward)) {
         Enter(id, call, State::kQueued);
@@ -381,21 +413,23 @@ void KvCalls::Tick(const KvStanding& standing) {
   next_tick_ = shared_.now + kTickEvery;
   std::vector<KvCallId> late;
   for (const auto& [id, call] : calls_) {
-    // A pop that was sent waits as long as it was asked to.
+    // A pop that was sent waits as long as it was asked to; if nobody says that
+    // it waits, it is sent again.
     const bool once = call.state == State::kQueued && !call.again;
     const Instant since = once ? call.came : call.since;
     if (shared_.now - since <= shared_.options.wait) continue;
     if (call.state == State::kAnswered || call.state == State::kBlocked) {
       continue;
     }
-    if (call.state == State::kSent && call.blocking) continue;
     late.push_back(id);
   }
   for (const KvCallId id : late) {
     const auto at = calls_.find(id);
     if (at == calls_.end() || at->second.state == State::kAnswered) continue;
     Call& call = at->second;
-    if (call.state != State::kQueued) {
+    if (call.state == State::kSent && call.blocking) {
+      Enter(id, call, State::kQueued);
+    } else if (call.state != State::kQueued) {
       Answer(id, call,
              absl::AbortedError(
                  "outcome unknown: the call was not acknowledged in time"),

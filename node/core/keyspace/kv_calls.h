@@ -46,6 +46,8 @@ struct KvStanding {
   bool whole = false;          // Follows it whole, or leads.
   bool readable = false;       // The state may be read.
   Leading* leading = nullptr;  // This node leads.
+  // Pops that are known to be served, of all nodes.
+  const KvServedPops* served = nullptr;
   KvPosition position;
 };
 
@@ -59,6 +61,10 @@ class KvCalls {
                  const KvStanding& standing);
   // Pops that waited at this node, and were served or are due.
   void OnServed(Leading& leading);
+  // Pops of this node were served, whether or not the leader's answer comes.
+  void OnServed(const std::vector<KvServed>& served);
+  // The leader may have forgotten those that wait.
+  void SendPopsAgain();
   // Starts and answers what may be by now. After each step.
   void Run(const KvStanding& standing);
   void Tick(const KvStanding& standing);
@@ -101,6 +107,7 @@ class KvCalls {
   void Forward(KvCallId id, Call& call, const KvStanding& standing);
   KvForward ForwardOf(KvCallId id, const Call& call, const Term& term) const;
   void Enter(KvCallId id, Call& call, State state);
+  void Served(KvCallId id, Call& call, const KvServed& served);
   void OnTermChanged(const KvStanding& standing);
   bool IsCovered(const Call& call, const KvStanding& standing) const;
   void ResolveDone(const KvStanding& standing);

@@ -1,5 +1,6 @@
 // Pops that waited and were served lately: what was said to whom, so that a pop
-// whose leader died is neither lost nor served twice.
+// whose leader died is neither lost nor served twice. A leader also keeps those
+// that ended with nothing (seq 0), and tells nobody.
 //
 // The leader tells its followers with the mutation; who promises another leader
 // hands on what it knows. The latest kKept are kept, of kKeptBytes at most.
@@ -41,7 +42,10 @@ class KvServedPops {
   }
   std::vector<KvServed> All() const {
     std::vector<KvServed> all;
-    for (const KvRequest& request : order_) all.push_back(pops_.at(request));
+    for (const KvRequest& request : order_) {
+      const KvServed& served = pops_.at(request);
+      if (served.seq > crdt::Seq()) all.push_back(served);
+    }
     return all;
   }
 

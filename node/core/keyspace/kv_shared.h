@@ -11,6 +11,7 @@
 
 #include "absl/time/time.h"
 #include "crdt/keyspace/keyspace.h"
+#include "crdt/log.h"
 #include "crdt/types.h"
 #include "node/commands/execute.h"
 #include "node/commands/random.h"
@@ -25,6 +26,9 @@ namespace muster::core {
 
 // For how long a leader and its followers believe the last sign of life.
 inline constexpr absl::Duration kKvLives = absl::Seconds(2);
+
+// A leader has one stream in its log.
+inline constexpr crdt::MutationLog::StreamIdx kOwnStream = 0;
 
 struct KvShared {
   using Reaches = std::function<bool(crdt::LifeId)>;

@@ -73,7 +73,7 @@ Leading::Leading(KvShared& shared, const Gather& gather, KvServedPops served,
 
 void Leading::Append(kv::Transaction& tx) {
   const std::string mutation = tx.Commit();
-  if (!mutation.empty()) log_.Append(0, mutation, 1);
+  if (!mutation.empty()) log_.Append(kOwnStream, mutation, 1);
 }
 
 void Leading::WakeOn(const commands::Command& command, commands::Argv argv,
@@ -184,6 +184,9 @@ void Leading::Register(const KvRequest& request, const KvForward& call,
 Leading::Done Leading::Execute(const KvForward& call) {
   MUSTER_CHECK(CanExecute());
   const KvRequest request{shared_.self, call.call};
+  if (const KvServed* served = call.again ? served_.Find(request) : nullptr) {
+    return {Outcome::kDone, SeqOf(*served), 0, served->replies};
+  }
   Done done = call.atomic ? RunAtomic(request, call)
                           : Run(request, call, commands::Blocking::kMayWait);
   if (done.outcome == Outcome::kDone && done.seq == crdt::Seq()) {
@@ -204,13 +207,12 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
   }
   if (call.again) {
     if (const KvServed* served = served_.Find(request)) {
-      // A mutation of another leader is in the base of this term.
-      const crdt::Seq seq =
-          served->leader == shared_.self ? served->seq : base_.Of(shared_.self);
-      return SendAnswer(from,
-                        {call.call, Outcome::kDone, seq, served->replies});
+      return SendAnswer(
+          from, {call.call, Outcome::kDone, SeqOf(*served), served->replies});
     }
-    if (waiters_.Has(request)) return;
+    if (waiters_.Has(request)) {
+      return followers_.Answer(from, {call.call, Outcome::kWaits, {}, {}});
+    }
   } else if (!seen_[from].Add(call.call)) {
     return;
   }
@@ -219,6 +221,11 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
   if (IsPop(call)) TellServed(request, done);
   Finish(request, std::move(done));
   ServeWoken();
+}
+
+// A mutation of another leader is in the base of this term.
+crdt::Seq Leading::SeqOf(const KvServed& served) const {
+  return served.leader == shared_.self ? served.seq : base_.Of(shared_.self);
 }
 
 void Leading::TellServed(const KvRequest& request, const Done& done) {
@@ -273,11 +280,20 @@ void Leading::AnswerDue() {
     Done done;
     done.replies = waiters_.Get(*request).wait.at_deadline;
     waiters_.Remove(*request);
+    // It is not to be run again, if it comes once more.
+    served_.Add({*request, shared_.self, {}, done.replies});
     Finish(*request, std::move(done));
   }
 }
 
-void Leading::Withdraw(const KvRequest& request) { waiters_.Remove(request); }
+void Leading::Withdraw(const KvRequest& request) {
+  commands::Reply nothing;
+  nothing.NilArray();
+  // Nor is this one.
+  if (waiters_.Remove(request)) {
+    served_.Add({request, shared_.self, {}, std::move(nothing)});
+  }
+}
 
 // ------------------------------------------------------------------------ time
 
@@ -306,9 +322,7 @@ bool Leading::Tick() {
 
 bool Leading::RemoveDue() {
   if (!shared_.state.FirstDue(shared_.clock.now()).has_value()) return false;
-  const bool all = followers_.AllAnsweredWithin(kDueAnswer) ||
-                   crdt::Mutated(crdt::Mutant::kKvRemovesDueWhileSilent);
-  if (!all) return false;
+  if (!MayRemoveDue()) return false;
   const kv::Seen seen = NextSeen();
   const kv::Time now = shared_.clock.now();
   kv::Transaction tx(shared_.state, seen, shared_.clock.NextStamp(), now);
@@ -334,6 +348,19 @@ bool Leading::Settle() {
   }
   Append(tx);
   return shared_.state.unsettled() > 0;
+}
+
+// What is due while a member is silent is no job: it has to wait.
+bool Leading::HasJob() const {
+  if (!CanExecute()) return false;
+  return shared_.state.unsettled() > 0 || waiters_.has_woken() ||
+         (shared_.state.FirstDue(shared_.clock.now()).has_value() &&
+          MayRemoveDue());
+}
+
+bool Leading::MayRemoveDue() const {
+  return followers_.AllAnsweredWithin(kDueAnswer) ||
+         crdt::Mutated(crdt::Mutant::kKvRemovesDueWhileSilent);
 }
 
 bool Leading::RunJob() {

@@ -89,6 +89,7 @@ class Leading {
   [[nodiscard]] bool Tick();
   // A slice of what is due and what is to be settled; true if there is more.
   bool RunJob();
+  bool HasJob() const;
   bool Flush();
   // The term is over: answers what waits for a majority, refuses what was not
   // executed.
@@ -105,7 +106,7 @@ class Leading {
   };
 
   kv::Seen NextSeen() const {
-    return {base_, shared_.self, log_.last(0).Next()};
+    return {base_, shared_.self, log_.last(kOwnStream).Next()};
   }
   void Append(kv::Transaction& tx);
   Done Run(const KvRequest& request, const KvForward& call,
@@ -120,6 +121,8 @@ class Leading {
   void AnswerDue();
   void Finish(const KvRequest& request, Done done);
   void SendAnswer(crdt::LifeId to, KvAnswers::Answer answer);
+  bool MayRemoveDue() const;
+  crdt::Seq SeqOf(const KvServed& served) const;
   // A pop of another node's client was served.
   void TellServed(const KvRequest& request, const Done& done);
   void Register(const KvRequest& request, const KvForward& call,

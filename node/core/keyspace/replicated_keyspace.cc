@@ -12,9 +12,6 @@
 namespace muster::core {
 namespace {
 
-constexpr crdt::MutationLog::StreamIdx kOwn = 0;
-// Frames of exchanges in one step.
-constexpr size_t kExchangeFrames = 16;
 // Elements and keys freed in one slice.
 constexpr size_t kFreed = 1000;
 
@@ -34,7 +31,7 @@ ReplicatedKeyspace::ReplicatedKeyspace(const KeyspaceOptions& options,
       log_(kv::KeyspaceGrammar(), options.log_bytes),
       calls_(shared_),
       candidacy_(shared_) {
-  log_.Reset(kOwn, crdt::Seq());
+  log_.Reset(kOwnStream, crdt::Seq());
 }
 
 // ---------------------------------------------------------------- how it
@@ -74,6 +71,7 @@ KvStanding ReplicatedKeyspace::Standing() {
   KvStanding standing;
   standing.readable = IsReadable();
   standing.position = position();
+  standing.served = &Served();
   if (leading_.has_value()) {
     standing.term = leading_->term();
     standing.whole = true;
@@ -106,7 +104,7 @@ uint64_t ReplicatedKeyspace::KnownNumber() const {
 // ------------------------------------------------------------------
 // transitions
 
-KvServedPops ReplicatedKeyspace::Served() const {
+const KvServedPops& ReplicatedKeyspace::Served() const {
   if (leading_.has_value()) return leading_->served();
   return following_.has_value() ? following_->served() : served_;
 }
@@ -149,7 +147,7 @@ void ReplicatedKeyspace::Open() {
   counters_.joins += gather_->joins();
   counters_.joined_buckets += gather_->joined_buckets();
   ++counters_.terms_led;
-  log_.Reset(kOwn, shared_.state.context().Of(shared_.self));
+  log_.Reset(kOwnStream, shared_.state.context().Of(shared_.self));
   leading_.emplace(shared_, *gather_, served_, log_);
   gather_.reset();
   was_whole_ = true;
@@ -269,8 +267,9 @@ void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
     calls_.OnServed(*leading_);
     more_ |= leading_->Flush();
     calls_.Run(Standing());
+    more_ |= leading_->HasJob();
   }
-  size_t budget = kExchangeFrames;
+  size_t budget = ExchangeSource::kFramesAStep;
   for (auto& [life, source] : sources_) more_ |= source.Pump(budget);
   if (gather_.has_value()) more_ |= gather_->joining();
   counters_.answered += shared_.answers.size();
@@ -403,6 +402,7 @@ void ReplicatedKeyspace::OnTermBase(crdt::LifeId from,
     return;
   }
   following_->OnTermBase(frame);
+  calls_.SendPopsAgain();
 }
 
 void ReplicatedKeyspace::OnMutations(crdt::LifeId from,
@@ -412,6 +412,7 @@ void ReplicatedKeyspace::OnMutations(crdt::LifeId from,
     return;
   }
   following_->OnMutations(frame);
+  calls_.OnServed(frame.served);
 }
 
 void ReplicatedKeyspace::OnForward(crdt::LifeId from, KvForward frame) {

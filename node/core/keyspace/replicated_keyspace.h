@@ -132,7 +132,7 @@ class ReplicatedKeyspace {
   // A leader has met somebody with whom it has to gather.
   void Meet(const KvRefusal& refusal, crdt::LifeId who);
   void Refuse(crdt::LifeId to, const Term& term);
-  KvServedPops Served() const;
+  const KvServedPops& Served() const;
 
   struct Visitor;
   void OnQuestion(crdt::LifeId from, const KvLeaderQuestion& frame);

@@ -393,6 +393,23 @@ void Model::RunOnList(const Words& w) {
   }
 }
 
+void Model::RunOnRanks(const Words& w) {
+  const int type = w[0] == "LCUT" ? 5 : w[0] == "ZCUT" ? 4 : 0;
+  const std::string& key = w[1];
+  if (type == 0 || TypeOf(key) != type) return;
+  const auto elements = Elements(keys_[key]);
+  const size_t first = std::stoull(w[2]);
+  if (first >= elements.size()) return;
+  const size_t count =
+      std::min<size_t>(std::stoull(w[3]), elements.size() - first);
+  if (count == 0) return;
+  if (count == elements.size()) return RemoveKey(key);
+  for (size_t i = first; i < first + count; ++i) {
+    keys_[key].erase(elements[i].first);
+  }
+  Used();
+}
+
 void Model::RunOne(const Words& w) {
   const std::string& name = w[0];
   if (name == "FLUSH") {
@@ -433,6 +450,7 @@ void Model::RunOne(const Words& w) {
   } else {
     RunOnElement(w);
     RunOnList(w);
+    RunOnRanks(w);
   }
 }
 

@@ -50,6 +50,7 @@ class Model {
   void RunOne(const std::vector<std::string>& words);
   void RunOnElement(const std::vector<std::string>& words);
   void RunOnList(const std::vector<std::string>& words);
+  void RunOnRanks(const std::vector<std::string>& words);
   Version Make(char kind) const;
   void Open(const std::string& key, bool string);
   void RemoveDue(const std::string& key);

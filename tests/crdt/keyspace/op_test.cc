@@ -85,6 +85,16 @@ std::vector<Op> EveryKind() {
   ops.back().to = {15, "t"};
   ops.push_back(Make(Op::Kind::kFlush, {7, ""}));
   ops.push_back(Make(Op::Kind::kSettle, {7, "k"}));
+  ops.push_back(Make(Op::Kind::kRemoveRange, {7, "z"}));
+  ops.back().name = {ElementKind::kScored, "a", {}};
+  ops.back().score = -1;
+  ops.back().last = {ElementKind::kScored, "", {}};
+  ops.back().last_score = INFINITY;
+  ops.push_back(Make(Op::Kind::kRemoveRange, {7, "l"}));
+  ops.back().name = {ElementKind::kItem, {}, {{1, 2}, Seq(3), 4}};
+  ops.back().place = "\x80\x01";
+  ops.back().last = {ElementKind::kItem, {}, {{1, 2}, Seq(3), 5}};
+  ops.back().last_place = "\x80\x01";
   return ops;
 }
 
@@ -101,6 +111,10 @@ void ExpectEqual(const Op& a, const Op& b) {
   EXPECT_EQ(a.score, b.score);
   EXPECT_EQ(a.place, b.place);
   EXPECT_EQ(a.values, b.values);
+  EXPECT_EQ(a.last.name, b.last.name);
+  EXPECT_EQ(a.last.item, b.last.item);
+  EXPECT_EQ(a.last_score, b.last_score);
+  EXPECT_EQ(a.last_place, b.last_place);
   EXPECT_EQ(a.to, b.to);
   EXPECT_EQ(a.width, b.width);
 }
@@ -159,11 +173,21 @@ TEST(OpTest, MalformedOpsAreRefused) {
     return absl::HexStringToBytes(digits);
   };
   EXPECT_TRUE(IsValid(hex("0a00016b"))) << "remove key k";
+  const std::string zero(8, '\0');
+  EXPECT_TRUE(
+      IsValid(hex("0f00016b04") + zero + hex("0161") + zero + hex("0162")))
+      << "remove range";
   const std::string nan = hex("0500017a016d000000000000f87f");
   const std::vector<std::pair<const char*, std::string>> malformed = {
       {"no op at all", ""},
       {"kind 0", hex("0000016b")},
-      {"kind 15", hex("0f00016b")},
+      {"a range of no kind", hex("0f00016b")},
+      {"a range of fields", hex("0f00016b020161016201610162")},
+      {"a range that ends before it begins",
+       hex("0f00016b04") + zero + hex("0162") + zero + hex("0161")},
+      {"a range of one",
+       hex("0f00016b04") + zero + hex("0161") + zero + hex("0161")},
+      {"a range without its end", hex("0f00016b04") + zero + hex("0161")},
       {"an unknown bit", hex("8a00016b")},
       {"database 16", hex("0a10016b")},
       {"the same key, without one before", hex("2a")},

@@ -55,6 +55,8 @@ class RandomCommands {
         "RPUSH " + k + " " + value + " " + Name(),
         "LPUSH " + k + " " + value + " " + Name(),
         Pick({"LPOP ", "RPOP "}) + k,
+        absl::StrCat("LCUT ", k, " ", Below(3), " ", Below(4)),
+        absl::StrCat("ZCUT ", k, " ", Below(3), " ", Below(4)),
         absl::StrCat("LSET ", k, " ", Below(4), " ", Name()),
         absl::StrCat("LINSERT ", k, Pick({" AFTER ", " BEFORE "}), Below(4),
                      " ", Name()),

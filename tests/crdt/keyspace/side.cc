@@ -48,6 +48,18 @@ void RunOnElements(Transaction& tx, const Words& w, const KeyName& key) {
   }
 }
 
+void RunOnRanks(Transaction& tx, const Words& w, const KeyName& key) {
+  const KeyView view = tx.Find(key);
+  const Type type = w[0] == "LCUT"   ? Type::kList
+                    : w[0] == "ZCUT" ? Type::kSortedSet
+                                     : Type::kNone;
+  if (type == Type::kNone || view.type() != type) return;
+  const auto first = static_cast<uint64_t>(NumberOf(w[2]));
+  if (first >= view.size()) return;
+  const auto count = static_cast<uint64_t>(NumberOf(w[3]));
+  tx.RemoveRanks(key, first, std::min(count, view.size() - first));
+}
+
 void RunOnList(Transaction& tx, const Words& w, const KeyName& key) {
   const KeyView view = tx.Find(key);
   const std::string& name = w[0];
@@ -116,6 +128,7 @@ void RunAll(Transaction& tx, const std::string& commands) {
     if (RunOnKey(tx, words, key)) continue;
     RunOnElements(tx, words, key);
     RunOnList(tx, words, key);
+    RunOnRanks(tx, words, key);
   }
 }
 

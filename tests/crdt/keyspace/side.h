@@ -12,6 +12,7 @@
 //   SADD s m          SREM s m
 //   ZADD z score m    ZREM z m
 //   RPUSH l v…        LPUSH l v…     LPOP l         RPOP l
+//   LCUT l first n    ZCUT z first n     remove n elements from a rank on
 //   LSET l rank v     LINSERT l BEFORE|AFTER rank v
 //   EXPIREAT k ms     PERSIST k
 //   RENAME k k        COPY k k       FLUSH
