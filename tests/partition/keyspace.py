@@ -23,6 +23,7 @@ class Keyspace:
   def __init__(self, world, judge=None):
     self.world = world
     self.judge = judge
+    self.patience = PATIENCE  # Seconds for a step `kv`.
     self.model = key_model.KeyModel()
     self.writers = None
     self.loads = 0  # Writers there have been.
@@ -103,7 +104,7 @@ class Keyspace:
     """One command, for the first time."""
     at = [self.world.node(node).listen]
     try:
-      found = keys.run(self.world.binary, at, command)
+      found = keys.run(self.world.binary, at, command, self.patience)
     except keys.NotDone as fault:
       if fault.unknown:
         self.model.note(command, known=False)

@@ -4,7 +4,8 @@ A run is a scenario that is made up as it goes, so that a run that failed is a
 file to run again: what it expects at each quiet point is written into it, and a
 step that failed and was put up with is a comment. The model is the clients that
 are there: what each of them tracks, and nothing else, must be listed by every
-node once all is healed.
+node once all is healed. Keys are counted up, added to, pushed to and popped from:
+what was acknowledged must be there, unless two failures at once excuse its loss.
 """
 
 import collections
@@ -29,7 +30,9 @@ GRACE = 4
 # Within a pause that short, a replay need not wait too.
 SHORT = 0.1
 # What may fail, since the node may have dropped the client meanwhile.
-FORGIVEN = ("track", "leave", "move", "update")
+FORGIVEN = ("track", "leave", "move", "update", "kv")
+# How long a command on keys may take. It waits for a leader.
+KV_SECONDS = 3.0
 # Of each node that starts.
 WATCHED = "room:*"
 # Later than this with a packet, the harness may itself make downs.
@@ -40,7 +43,10 @@ WEIGHTS = {
     "connect": 30, "disconnect": 12, "update": 12, "move": 8, "start": 14,
     "kill": 5, "stop": 4, "off": 2, "freeze": 5, "thaw": 6, "split": 5,
     "cut": 6, "heal": 5, "lose": 2, "delay": 3, "slow": 2,
+    "count": 6, "add": 5, "remove": 3, "push": 5, "pop": 4,
 }
+DEATHS = ("kill", "stop", "off")
+FAULTS = (*DEATHS, "start", "freeze", "split", "cut", "lose", "delay", "slow")
 
 
 class Run:
@@ -50,7 +56,10 @@ class Run:
     self.random = random.Random(seed)
     self.steps = steps
     self.world = worlds.World(options.binary, network, options.flags)
+    self.world.keyspace.patience = KV_SECONDS
     self.runner = runner.Runner(self.world, tell)
+    self.faulty = False  # Something was at fault since the last quiet point.
+    self.members = []  # Of the set, those that were added.
     self.fast = options.fast
     self.script = []
     self.done = collections.Counter()
@@ -157,6 +166,34 @@ class Run:
     rate = self.random.choice(["off", "500kbit", "10mbit"])
     return f"slow {self.random.choice(NODES)} {rate}"
 
+  def kv(self, command):
+    node = self.pick(self.world.answering())
+    return node and f"kv {node} {command}"
+
+  def word(self):
+    """Written once."""
+    self.next_key += 1
+    return f"k{self.next_key - 1}"
+
+  def count(self):
+    return self.kv("INCR run:n")
+
+  def add(self):
+    self.members.append(self.word())
+    return self.kv(f"SADD run:s {self.members[-1]}")
+
+  def remove(self):
+    if not self.members:
+      return None
+    self.random.shuffle(self.members)
+    return self.kv(f"SREM run:s {self.members.pop()}")
+
+  def push(self):
+    return self.kv(f"RPUSH run:q {self.word()}")
+
+  def pop(self):
+    return self.kv("LPOP run:q")
+
   def make(self, kind):
     if kind in ("kill", "stop", "off", "freeze"):
       return self.end(kind)
@@ -169,6 +206,9 @@ class Run:
     line = self.make(kind)
     if not line:
       return
+    if kind in DEATHS and self.faulty:
+      self.do("excuse")
+    self.faulty = self.faulty or kind in FAULTS
     key = {"leave": 1, "move": 1, "update": 2}.get(line.split()[0])
     if self.do(line):
       self.done[kind] += 1
@@ -194,7 +234,8 @@ class Run:
     began = time.monotonic()
     names = " ".join(sorted(node.name for node in self.world.running()))
     expected = [f"expect {what}"
-                for what in ("held", f"all members = {names}", "equal")]
+                for what in ("held", f"all members = {names}", "led", "equal",
+                             "kept")]
     self.script += [
         line.replace("expect", f"eventually {QUIET_SECONDS:g}s")
         for line in expected]
@@ -202,6 +243,8 @@ class Run:
     took = time.monotonic() - began
     self.slowest_quiet = max(self.slowest_quiet, took)
     self.no_bugs()
+    # One that is down counts as the first of two failures.
+    self.faulty = any(not node.runs for node in self.world.nodes.values())
     self.done["quiet points"] += 1
 
   def await_all(self, steps):
@@ -247,9 +290,18 @@ class Run:
                    f"many {sorted((listed - model))}, sees {states}; its watch "
                    f"lacks {sorted(model - shown)}, has too many "
                    f"{sorted(shown - model)}")
+    lines.append(f"  keys: {self.keys()}")
     if self.world.ended_by_themselves():
       lines.append(f"  {self.world.ended_by_themselves()}")
     return "\n".join(lines)
+
+  def keys(self):
+    """Who leads, and what of the keys is not as it must be."""
+    try:
+      return "; ".join([self.world.keyspace.shown(),
+                        *self.world.keyspace.lost()])
+    except faults.FAULTS as error:
+      return faults.why(error)
 
   def run(self):
     self.do(f"start {len(NODES)}")
