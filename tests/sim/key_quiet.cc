@@ -16,8 +16,9 @@ using Role = core::KvStatusView::Role;
 constexpr kv::Time kNever{1};
 constexpr SimTime kServedWithin = 15 * kSecond;
 constexpr SimTime kRemovedWithin = 20 * kSecond;
-// What an empty keyspace may keep: tables that do not shrink at once.
-constexpr uint64_t kKeptBytes = 1 << 20;
+// What an empty keyspace may keep: tables that do not shrink at once, and for
+// each database one of 64 KiB of what was removed last.
+constexpr uint64_t kKeptBytes = (16 * 64 + 192) << 10;
 
 const char* NameOf(Role role) {
   constexpr const char* kNames[] = {"waits", "gathers", "leads", "follows"};

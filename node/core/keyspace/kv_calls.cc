@@ -240,12 +240,7 @@ void KvCalls::OnAnswers(crdt::LifeId from, const KvAnswers& frame,
           Enter(answer.call, call, State::kBlocked);
         break;
       case Outcome::kDone:
-        // What changed nothing may be asked again, if the term is over.
-        if (answer.seq == crdt::Seq() &&
-            (frame.term != standing.term || !standing.whole)) {
-          Enter(answer.call, call, State::kQueued);
-          break;
-        }
+        call.term = frame.term;
         call.seq = answer.seq;
         call.answer.replies = answer.replies;
         Enter(answer.call, call, State::kDone);
@@ -314,7 +309,7 @@ void KvCalls::ResolveDone(const KvStanding& standing) {
   for (auto at = done_.begin(); at != done_.end();) {
     const KvCallId id = *at++;
     Call& call = calls_.at(id);
-    if (call.seq == crdt::Seq() && call.leader == shared_.self &&
+    if (call.seq == crdt::Seq() && standing.whole &&
         call.term != standing.term) {
       // Nothing was changed, and nobody confirmed it in time.
       call.answer.replies.Clear();

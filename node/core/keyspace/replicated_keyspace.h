@@ -87,7 +87,11 @@ class ReplicatedKeyspace {
 
   // ---- clients ----
   KvCallId Execute(KvCall call) { return calls_.Add(std::move(call)); }
-  void Withdraw(KvCallId call) { calls_.Withdraw(call); }
+  void Withdraw(KvCallId call) {
+    calls_.Withdraw(call);
+    // A node has no link to itself: the pop may wait at this very leader.
+    if (leading_.has_value()) leading_->Withdraw({shared_.self, call});
+  }
 
   // ---- leaving ----
   void Drain();
