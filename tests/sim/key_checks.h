@@ -14,7 +14,7 @@
 //   the
 //      leader are linearizable key by key; other reads do not go back on a
 //      node, and see what was acknowledged there;
-//   K11 in the end no call waits, and memory is what it was.
+//   K11 in the end no call waits, and no version is left of keys that are gone.
 #ifndef MUSTER_TESTS_SIM_KEY_CHECKS_H_
 #define MUSTER_TESTS_SIM_KEY_CHECKS_H_
 

@@ -16,9 +16,6 @@ using Role = core::KvStatusView::Role;
 constexpr kv::Time kNever{1};
 constexpr SimTime kServedWithin = 15 * kSecond;
 constexpr SimTime kRemovedWithin = 20 * kSecond;
-// What an empty keyspace may keep: tables that do not shrink at once, and for
-// each database one of 64 KiB of what was removed last.
-constexpr uint64_t kKeptBytes = (16 * 64 + 192) << 10;
 
 const char* NameOf(Role role) {
   constexpr const char* kNames[] = {"waits", "gathers", "leads", "follows"};
@@ -202,7 +199,6 @@ std::string KeyChecks::Left(Process& process) {
     return absl::StrCat(status.calls_waiting, " calls that wait, ",
                         status.blocked, " of them pops");
   }
-  if (status.bytes > kKeptBytes) return absl::StrCat(status.bytes, " bytes");
   if (status.context_lives > world_.processes().size()) {
     return absl::StrCat(status.context_lives, " lives in its context");
   }

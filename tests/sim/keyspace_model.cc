@@ -91,6 +91,15 @@ void KeyspaceModel::NoteStep(int process, const State& before,
       puts_[version].removals.push_back(removal);
     }
   }
+  if (removal.certain) return;
+  // Nor was what it took in and removed at once there before.
+  for (auto& [version, put] : puts_) {
+    const bool taken_in = SeqOf(now.context, version.life) >= version.seq &&
+                          SeqOf(before.context, version.life) < version.seq;
+    if (taken_in && !now.versions.contains(version)) {
+      put.removals.push_back(removal);
+    }
+  }
 }
 
 string KeyspaceModel::SameDigest(int process, const State& state) {

@@ -95,6 +95,15 @@ TEST_F(KeyspaceModelTest, ARemovalOfWhatTheOtherSideHasChangedIsNone) {
   EXPECT_THAT(model_.Follows(0), HasSubstr("has lost s0 of #1:1.0"));
 }
 
+TEST_F(KeyspaceModelTest, AStepMayRemoveWhatItHasJustTakenIn) {
+  EXPECT_EQ(Holds(0, 1, 0, {a_}), "");
+  EXPECT_EQ(Holds(1, 0, 0, {}), "");
+  // It takes in a, opens its term, and replaces a, all in one step.
+  const Version c = {"s0", 1, 1, 0};
+  EXPECT_EQ(Holds(1, 1, 1, {c}), "");
+  EXPECT_EQ(model_.Follows(1), "");
+}
+
 TEST_F(KeyspaceModelTest, AnEffectOfTwoMutationsWasExecutedTwice) {
   EXPECT_EQ(model_.Executed("v1", 0, 4, 5), "");
   EXPECT_EQ(model_.Executed("v1", 0, 3, 7), "");
