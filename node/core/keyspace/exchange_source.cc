@@ -52,6 +52,10 @@ void ExchangeSource::OnAck(const KvExchangeAck& ack) {
     unacked_bytes_ -= unacked_.front().bytes;
     unacked_.pop_front();
   }
+  while (!ends_.empty() && ends_.front().first <= ack.number) {
+    taken_ = ends_.front().second;
+    ends_.pop_front();
+  }
   again_.insert(again_.end(), ack.again.begin(), ack.again.end());
   if (!ack.again.empty()) ended_ = false;
   if (!ack.over) return;
@@ -137,6 +141,7 @@ bool ExchangeSource::Pump(size_t& budget) {
       KvExchangePart end;
       end.kind = KvExchangePart::Kind::kEnd;
       end.first = cursor_.at;
+      ends_.emplace_back(number_ + 1, cursor_.at);
       Send(std::move(end));
     } else {
       return false;

@@ -45,8 +45,8 @@ class ExchangeSource {
   bool over() const { return over_; }
   // The sink has all; else it gave up, or the log has passed on.
   bool done() const { return done_; }
-  // The leader's last mutation that was sent.
-  crdt::Seq sent() const { return cursor_.at; }
+  // The leader's last mutation before the end that the sink has taken.
+  crdt::Seq taken() const { return taken_; }
 
  private:
   struct Unacked {
@@ -72,6 +72,8 @@ class ExchangeSource {
   size_t next_ = 0;
   std::deque<kv::OwnedKey> again_;
   uint64_t number_ = 0;
+  std::deque<std::pair<uint64_t, crdt::Seq>> ends_;  // By number.
+  crdt::Seq taken_;
   std::deque<Unacked> unacked_;
   size_t unacked_bytes_ = 0;
 };

@@ -129,7 +129,8 @@ void Followers::Tick() {
       follower.invited = shared_.now;
       shared_.Send(life, KvInvitation{term_});
     }
-    if (follower.state == State::kFollowing && !follower.in_flight.empty() &&
+    if (follower.state == State::kFollowing &&
+        follower.cursor.at > follower.applied &&
         shared_.now - follower.progress > kSendAgain) {
       Rewind(follower);
     }
@@ -153,7 +154,6 @@ void Followers::OnApplied(crdt::LifeId life, const KvApplied& applied) {
   follower.question = std::max(follower.question, applied.question);
   if (applied.number > follower.number) {
     follower.number = applied.number;
-    follower.answered = shared_.now;
     const auto sent = std::find_if(
         sent_.begin(), sent_.end(),
         [&](const auto& item) { return item.first == applied.number; });
@@ -189,7 +189,11 @@ void Followers::CountAcked() {
   }
   std::sort(applied.rbegin(), applied.rend());
   if (shared_.options.ack == KvAckPolicy::kMajority) {
-    const size_t others = (shared_.peers.all().size() + 1) / 2;
+    const auto& all = shared_.peers.all();
+    const auto knowing = static_cast<size_t>(
+        std::count_if(all.begin(), all.end(),
+                      [](const auto& peer) { return peer.second.knows; }));
+    const size_t others = (knowing + 1) / 2;
     if (others == 0) {
       acked_ = mine;
     } else if (applied.size() >= others) {
@@ -213,8 +217,10 @@ uint64_t Followers::AskForSign() {
 bool Followers::AllAnsweredWithin(absl::Duration age) const {
   const auto& peers = shared_.peers.all();
   return std::all_of(peers.begin(), peers.end(), [&](const auto& peer) {
+    if (!peer.second.knows) return true;
     const auto at = followers_.find(peer.first);
-    return at != followers_.end() && shared_.now - at->second.answered <= age;
+    return at != followers_.end() &&
+           shared_.now - at->second.answered_sent <= age;
   });
 }
 
@@ -265,12 +271,12 @@ void Followers::OnExchangeAck(crdt::LifeId life, const KvExchangeAck& ack) {
   dirty_ = true;
   if (!follower.source->over()) return;
   const bool done = follower.source->done();
-  const crdt::Seq sent = follower.source->sent();
+  const crdt::Seq taken = follower.source->taken();
   if (!done) return Enter(follower, State::kAsked);
   // It has all up to there, and goes on by the log; it says so itself once it
   // has joined what came.
   Enter(follower, State::kFollowing);
-  follower.cursor = {sent};
+  follower.cursor = {taken};
   follower.progress = shared_.now;
 }
 

@@ -80,7 +80,8 @@ class Followers {
   // term is one waits for IsConfirmed of it.
   uint64_t AskForSign();
   bool IsConfirmed(uint64_t number) const { return confirmed_ >= number; }
-  // Every member has answered within `age`.
+  // Every member that knows the keyspace has answered a frame sent within
+  // `age`.
   bool AllAnsweredWithin(absl::Duration age) const;
   // Every member that is up and not out has answered a frame sent since.
   bool AllUpAnsweredSince(Instant since) const;
@@ -101,7 +102,6 @@ class Followers {
     size_t in_flight_bytes = 0;
     Instant progress{0};
     uint64_t number = 0;               // The highest that it has echoed,
-    Instant answered = kLongAgo;       // when,
     Instant answered_sent = kLongAgo;  // and when that was sent.
     uint64_t question = 0;             // To be echoed.
     std::vector<KvAnswers::Answer> answers;

@@ -329,7 +329,7 @@ void KvCalls::Answer(KvCallId id, Call& call, absl::Status status,
                      const KvStanding& standing) {
   call.answer.status = std::move(status);
   if (!call.answer.status.ok()) call.answer.replies.Clear();
-  call.answer.position = standing.position;
+  position_ = std::max(position_, standing.position);
   Enter(id, call, State::kAnswered);
   if (call.blocking) --blocked_;
   call.blocking = false;
@@ -341,6 +341,8 @@ void KvCalls::Deliver(KvCallId id) {
   const auto hand_out = [this](KvCallId which) {
     const auto at = calls_.find(which);
     if (at->second.answer.call != 0) {
+      // As of now: what was answered before, to others too, is not further.
+      at->second.answer.position = position_;
       shared_.answers.push_back(std::move(at->second.answer));
     }
     calls_.erase(at);

@@ -123,6 +123,7 @@ class KvCalls {
   std::map<KvConnection, std::deque<KvCallId>> connections_;
   size_t blocked_ = 0;
   size_t sent_bytes_ = 0;  // Forwarded and not answered.
+  KvPosition position_;    // The last that clients were told of.
   Instant next_tick_{0};
   Term term_;  // As it was when calls were looked at last.
   bool whole_ = false;

@@ -25,6 +25,7 @@ struct KvPeer {
   crdt::LifeId life;
   crdt::Incarnation incarnation;
   bool up = false;     // Alive or suspect, and it knows the keyspace.
+  bool knows = true;   // It is of a version that has the keyspace.
   bool linked = true;  // There is a link to it.
 };
 

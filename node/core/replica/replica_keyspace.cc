@@ -52,7 +52,7 @@ std::vector<KvPeer> Replica::Impl::KeyspacePeers() const {
     const bool alive = member.state == MemberState::kAlive ||
                        member.state == MemberState::kSuspect;
     peers.push_back(
-        {life, member.origin.incarnation, alive && knows, link != 0});
+        {life, member.origin.incarnation, alive && knows, knows, link != 0});
   }
   return peers;
 }

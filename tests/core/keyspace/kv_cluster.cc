@@ -71,7 +71,7 @@ void KvCluster::SetPeers(int n) {
                         : now_us_ - At(n).heard[other] < 400'000;
     peers.push_back({LifeOf(other, at.life),
                      crdt::Incarnation(static_cast<uint64_t>(at.life)), up,
-                     at.keyspace != nullptr});
+                     true, at.keyspace != nullptr});
   }
   At(n).keyspace->SetPeers(peers);
 }
