@@ -218,7 +218,12 @@ void KeyChecks::OnGone(Process& process) {
   if (!on_) return;
   clients_.OnGone(process);
   if (!IsMember(process)) return;
-  const bool alone = !lossy_ && calm_ != nullptr && calm_() &&
+  // What only it could hold goes with it.
+  const std::vector<Process*> members = Members();
+  const bool others =
+      std::any_of(members.begin(), members.end(),
+                  [&](const Process* other) { return other != &process; });
+  const bool alone = !lossy_ && others && calm_ != nullptr && calm_() &&
                      process.options.keyspace.ack != core::KvAckPolicy::kLocal;
   Check(model_.Gone(process.number, alone));
 }
