@@ -228,11 +228,12 @@ class Uses:
                       "LLEN queue")
         return
       except Unknown:
+        # Who is matched is noted before he is removed: looked at after that.
+        if process.read(f"SISMEMBER queue:users {user}"):
+          return
         with self.lock:
           if user in self.matched:
             return
-        if process.read(f"SISMEMBER queue:users {user}"):
-          return
 
   def match(self, process):
     """Until all are matched or lost."""
