@@ -228,11 +228,12 @@ class Uses:
                       "LLEN queue")
         return
       except Unknown:
+        # Who is matched is noted before he is removed: looked at after that.
+        if process.read(f"SISMEMBER queue:users {user}"):
+          return
         with self.lock:
           if user in self.matched:
             return
-        if process.read(f"SISMEMBER queue:users {user}"):
-          return
 
   def match(self, process):
     """Until all are matched or lost."""
@@ -269,10 +270,14 @@ class Uses:
         self.users // len(self.processes),
         lambda process, number: self.enqueue(
             process, f"{process.name}-user{number}")))
+    end = time.monotonic() + 60
     for matcher in matchers:
-      matcher.join(60)
-    self.assertFalse(any(matcher.is_alive() for matcher in matchers),
-                     f"{self.left()} users wait still")
+      matcher.join(max(0, end - time.monotonic()))
+    self.assertFalse(
+        any(matcher.is_alive() for matcher in matchers),
+        f"{self.left()} users wait still; {self.unknown_pops} unknown pops; "
+        f"the queue is {self.processes[0].read('LRANGE queue 0 -1')}, the "
+        f"users are {self.processes[0].read('SMEMBERS queue:users')}")
     if not self.may_be_unknown:
       self.assertEqual(self.unknown_pops, 0)
     self.assertEqual({user: count for user, count in self.matched.items()

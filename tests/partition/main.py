@@ -157,8 +157,9 @@ def parsed(files):
   return found
 
 
-def run_scenario(name, steps, net, options, tell):
-  """Whether it held."""
+def run_scenario(name, steps, net, options, tell, gaps):
+  """Whether it held. Adds the longest gap between acknowledged writes, if
+  there were writers."""
   import runner
   import world as worlds
 
@@ -168,6 +169,9 @@ def run_scenario(name, steps, net, options, tell):
   try:
     runner.Runner(world, tell).run(steps)
     world.remove_logs()
+    writers = world.keyspace.writers
+    if writers is not None and writers.rest:
+      gaps.append(f"{pathlib.Path(name).stem} {writers.gap:.2f} s")
     return True
   except runner.Broken as broken:
     logs = " ".join(node.log.name for node in world.nodes.values())
@@ -182,11 +186,13 @@ def run_all(options, networks, tell):
   """The number of what did not hold."""
   failed = 0
   if options.files:
-    scenarios = parsed(options.files)
+    scenarios, gaps = parsed(options.files), []
     failed = sum(
         not run_scenario(name, steps, networks.of(name, steps, tell), options,
-                         tell) for name, steps in scenarios)
-    print(f"{len(scenarios)} scenarios, {failed} failed", flush=True)
+                         tell, gaps) for name, steps in scenarios)
+    print(f"{len(scenarios)} scenarios, {failed} failed" + (
+        f"; longest gaps between acknowledged writes: {', '.join(gaps)}"
+        if gaps else ""), flush=True)
   if options.runs:
     import random_run
     failed += random_run.run_many(options, networks.default, tell)
