@@ -1,9 +1,9 @@
 // What waits to be written to one link, in five classes: control frames go
 // before calls of the keyspace and their answers, these before deltas, deltas
-// before messages of pub/sub, these before rebase frames and parts of exchanges;
-// within a class first in, first out. A checkpoint is a delta: it must not
-// overtake the deltas it is about. A control frame waits for the one frame that
-// is being written, and for no queue (no head-of-line blocking).
+// before messages of pub/sub, these before rebase frames and parts of
+// exchanges; within a class first in, first out. A checkpoint is a delta: it
+// must not overtake the deltas it is about. A control frame waits for the one
+// frame that is being written, and for no queue (no head-of-line blocking).
 //
 // Limit: kMaxBytes; the core's windows keep it far below that.
 // Cost: O(1). Not thread-safe.
@@ -86,8 +86,8 @@ class SendQueue {
   }
   // Drops all but control frames.
   void DropBulk() {
-    for (FrameClass bulk :
-         {FrameClass::kCall, FrameClass::kDelta, FrameClass::kMessage, FrameClass::kRebase}) {
+    for (FrameClass bulk : {FrameClass::kCall, FrameClass::kDelta,
+                            FrameClass::kMessage, FrameClass::kRebase}) {
       std::deque<codec::EncodedFrame>& frames =
           classes_[static_cast<size_t>(bulk)];
       for (const codec::EncodedFrame& frame : frames) bytes_ -= frame.size();
