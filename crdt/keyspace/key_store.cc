@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "crdt/check.h"
@@ -46,8 +47,10 @@ uint64_t ReadSize(const char*& at) {
 
 template <typename T>
 char* PutRaw(const T& value, char* at) {
-  std::memcpy(at, &value, sizeof(value));
-  return at + sizeof(value);
+  constexpr size_t kBytes =
+      sizeof(std::conditional_t<std::is_pointer_v<T>, void*, T>);
+  std::memcpy(at, &value, kBytes);
+  return at + kBytes;
 }
 
 char* PutBytes(absl::string_view bytes, char* at) {
@@ -59,7 +62,7 @@ char* PutBytes(absl::string_view bytes, char* at) {
 size_t HeadBytes(const KeyBlob& blob, size_t elements) {
   size_t bytes = 2 + VarintBytes(blob.name.key.size()) + blob.name.key.size();
   if (blob.deadline.IsSet()) bytes += sizeof(uint64_t);
-  if (blob.large != nullptr) return bytes + sizeof(blob.large);
+  if (blob.large != nullptr) return bytes + sizeof(void*);
   if (HasShown(blob)) bytes += sizeof(blob.shown);
   return bytes + VarintBytes(elements);
 }
@@ -108,7 +111,7 @@ KeyBlob KeyStore::Read(RowIdx row) const {
     at += sizeof(blob.deadline.at_ms);
   }
   if ((head & kLarge) != 0) {
-    std::memcpy(&blob.large, at, sizeof(blob.large));
+    std::memcpy(&blob.large, at, sizeof(void*));
     return blob;
   }
   if (HasShown(blob)) {

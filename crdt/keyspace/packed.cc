@@ -1,6 +1,7 @@
 #include "crdt/keyspace/packed.h"
 
 #include <algorithm>
+#include <compare>
 
 namespace muster::kv {
 namespace {
@@ -149,7 +150,7 @@ inline uint64_t ReadName(const char*& at, PackedElement& out, bool& own) {
 }
 
 int Sign(std::strong_ordering order) {
-  return order < 0 ? -1 : order > 0 ? 1 : 0;
+  return std::is_lt(order) ? -1 : std::is_gt(order) ? 1 : 0;
 }
 
 }  // namespace
