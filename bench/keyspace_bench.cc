@@ -65,7 +65,7 @@ class Node {
     Run(argv_);
   }
 
-  // What the core does of a key that is due.
+  // The work of the core on a key that is due.
   void Remove(const kv::KeyName& key) {
     kv::Transaction tx(state_, {base_, kLeader, seq_.Next()}, stamp_,
                        environment_.now);

@@ -1,4 +1,4 @@
-// What a transaction changed, as it was before: for Transaction::Abandon.
+// The changes of a transaction, as all was before: for Transaction::Abandon.
 //
 // One buffer of bytes, so that noting a change allocates nothing once the
 // buffer has grown. What was detached as a whole is held until the end.

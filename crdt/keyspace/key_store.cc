@@ -534,7 +534,7 @@ void KeyStore::UndoJournal() {
 void KeyStore::NoteRemoval(uint32_t bucket) {
   if (writer_.seq.value == 0) return;
   if (removals_.empty() || removals_of_ != writer_.life) {
-    // What was removed before another life led is not known any more.
+    // Removals from before another life led are not known any more.
     const bool other = removals_of_ != LifeId() && removals_of_ != writer_.life;
     if (other) all_removed_ = writer_.seq;
     removals_of_ = writer_.life;

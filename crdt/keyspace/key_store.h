@@ -15,7 +15,7 @@
 // filled by who chooses keys; rows of a bucket are in a list of their own, and
 // no look-up walks it.
 //
-// What is large is never freed at once: DEL and FLUSHDB detach it, and RunJob
+// Large keys are never freed at once: DEL and FLUSHDB detach it, and RunJob
 // frees it in slices.
 //
 // Invariants
@@ -159,7 +159,7 @@ class KeyStore {
     LifeId life;
     Seq seq;
   };
-  // What the last look-up found.
+  // The finding of the last look-up.
   struct Found {
     bool valid = false;
     KeyName name;

@@ -34,8 +34,7 @@ ReplicatedKeyspace::ReplicatedKeyspace(const KeyspaceOptions& options,
   log_.Reset(kOwnStream, crdt::Seq());
 }
 
-// ---------------------------------------------------------------- how it
-// stands
+// ------------------------------------------------------------------ standing
 
 ReplicatedKeyspace::Role ReplicatedKeyspace::role() const {
   if (leading_.has_value()) return Role::kLeading;
@@ -101,8 +100,7 @@ uint64_t ReplicatedKeyspace::KnownNumber() const {
   return std::max({known_, promised_.number, candidacy_.known()});
 }
 
-// ------------------------------------------------------------------
-// transitions
+// --------------------------------------------------------------- transitions
 
 const KvServedPops& ReplicatedKeyspace::Served() const {
   if (leading_.has_value()) return leading_->served();
@@ -278,8 +276,7 @@ void ReplicatedKeyspace::Flush(std::vector<KvMail>& mail,
   log = std::exchange(shared_.log, {});
 }
 
-// -----------------------------------------------------------------------
-// frames
+// -------------------------------------------------------------------- frames
 
 struct ReplicatedKeyspace::Visitor {
   ReplicatedKeyspace& self;
@@ -424,8 +421,7 @@ void ReplicatedKeyspace::OnForward(crdt::LifeId from, KvForward frame) {
   shared_.Send(from, std::move(refused));
 }
 
-// --------------------------------------------------------------------
-// exchanges
+// ----------------------------------------------------------------- exchanges
 
 void ReplicatedKeyspace::OnExchangeBegin(crdt::LifeId from,
                                          const KvExchangeBegin& frame) {
