@@ -15,7 +15,7 @@
 // filled by who chooses keys; rows of a bucket are in a list of their own, and
 // no look-up walks it.
 //
-// Large keys are never freed at once: DEL and FLUSHDB detach it, and RunJob
+// Large keys are never freed at once: DEL and FLUSHDB detach them; RunJob
 // frees it in slices.
 //
 // Invariants
