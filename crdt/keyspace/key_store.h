@@ -16,7 +16,7 @@
 // no look-up walks it.
 //
 // Large keys are never freed at once: DEL and FLUSHDB detach them; RunJob
-// frees it in slices.
+// frees them in slices.
 //
 // Invariants
 //   1. A row has at least one element.
