@@ -62,7 +62,10 @@ void Driver::DoSubscriber(Op op) {
     Process* at = SomeListener();
     if (at == nullptr) return;
     Say(op, at->name());
-    subscribers.Open(*at, rng_.OneIn(2), SomeNames(3));
+    // Drawn one after the other: the order of arguments is the compiler's.
+    Subscribers::Names names = SomeNames(3);
+    const bool reads = rng_.OneIn(2);
+    subscribers.Open(*at, reads, std::move(names));
     return;
   }
   std::vector<Subscriber*> open;
