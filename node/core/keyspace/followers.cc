@@ -1,6 +1,7 @@
 #include "node/core/keyspace/followers.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "crdt/mutant.h"
 
@@ -15,8 +16,9 @@ constexpr size_t kAnswerBytes = 256 << 10;
 // Served pops that the next leader may have to know of.
 constexpr size_t kServedKept = 10'000;
 // Where members are more than that, those that do not follow are asked less
-// often.
+// often, and all are looked at less often.
 constexpr size_t kMany = 64;
+constexpr absl::Duration kManyTick = absl::Milliseconds(100);
 // Numbers whose times of sending are kept: a beat each.
 constexpr size_t kNumbersKept = 64;
 
@@ -34,6 +36,7 @@ Followers::Followers(KvShared& shared, const Term& term,
 void Followers::Enter(Follower& follower, State state) {
   if (follower.state == State::kFollowing) follower.since = shared_.now;
   follower.state = state;
+  recount_ = true;
   follower.source.reset();
   follower.in_flight.clear();
   follower.in_flight_bytes = 0;
@@ -113,6 +116,9 @@ absl::Duration Followers::AskEvery() const {
 }
 
 void Followers::Tick() {
+  const bool many = followers_.size() > kMany;
+  if (many && shared_.now - ticked_ < kManyTick) return;
+  ticked_ = shared_.now;
   for (auto at = followers_.begin(); at != followers_.end();) {
     at = shared_.peers.IsUp(at->first) ? std::next(at) : followers_.erase(at);
   }
@@ -170,16 +176,30 @@ void Followers::OnApplied(crdt::LifeId life, const KvApplied& applied) {
       follower.in_flight.pop_front();
     }
     dirty_ = true;
-    CountAcked();
+    MoveAcked(&follower);
   }
   if (applied.gap && follower.cursor.at > follower.applied) Rewind(follower);
 }
 
 void Followers::CountAcked() {
-  const crdt::Seq mine = shared_.state.context().Of(shared_.self);
-  if (shared_.options.ack == KvAckPolicy::kLocal ||
-      crdt::Mutated(crdt::Mutant::kKvAcksAlone)) {
-    acked_ = mine;
+  recount_ = false;
+  counted_peers_ = shared_.peers.changes();
+  const KvAckPolicy policy = shared_.options.ack;
+  size_t others = 0;
+  if (crdt::Mutated(crdt::Mutant::kKvAcksAlone)) {
+    others = 0;
+  } else if (policy == KvAckPolicy::kMajority) {
+    const auto& all = shared_.peers.all();
+    const auto knowing = static_cast<size_t>(
+        std::count_if(all.begin(), all.end(),
+                      [](const auto& peer) { return peer.second.knows; }));
+    others = (knowing + 1) / 2;
+  } else if (policy == KvAckPolicy::kPeer && AnyCanFollow()) {
+    others = 1;
+  }
+  own_is_enough_ = others == 0;
+  if (own_is_enough_) {
+    acked_ = shared_.state.context().Of(shared_.self);
     return;
   }
   std::vector<crdt::Seq> applied;
@@ -187,24 +207,20 @@ void Followers::CountAcked() {
     if (follower.state == State::kFollowing)
       applied.push_back(follower.applied);
   }
-  std::sort(applied.rbegin(), applied.rend());
-  if (shared_.options.ack == KvAckPolicy::kMajority) {
-    const auto& all = shared_.peers.all();
-    const auto knowing = static_cast<size_t>(
-        std::count_if(all.begin(), all.end(),
-                      [](const auto& peer) { return peer.second.knows; }));
-    const size_t others = (knowing + 1) / 2;
-    if (others == 0) {
-      acked_ = mine;
-    } else if (applied.size() >= others) {
-      acked_ = std::max(acked_, applied[others - 1]);
-    }
-    return;
-  }
-  if (!AnyCanFollow()) {
-    acked_ = mine;
-  } else if (!applied.empty()) {
-    acked_ = std::max(acked_, applied[0]);
+  if (applied.size() < others) return;
+  const auto last = applied.begin() + static_cast<ptrdiff_t>(others - 1);
+  std::nth_element(applied.begin(), last, applied.end(), std::greater<>());
+  acked_ = std::max(acked_, *last);
+}
+
+void Followers::MoveAcked(const Follower* follower) {
+  if (recount_ || counted_peers_ != shared_.peers.changes()) {
+    CountAcked();
+  } else if (own_is_enough_) {
+    acked_ = shared_.state.context().Of(shared_.self);
+  } else if (follower != nullptr) {
+    if (shared_.options.ack == KvAckPolicy::kMajority) return CountAcked();
+    acked_ = std::max(acked_, follower->applied);
   }
 }
 
@@ -386,7 +402,7 @@ bool Followers::FlushOne(crdt::LifeId life, Follower& follower,
 }
 
 bool Followers::Flush() {
-  CountAcked();
+  MoveAcked(nullptr);
   if (!dirty_) return false;
   dirty_ = false;
   // One sign is asked for at a time; who wants one meanwhile waits for the

@@ -127,7 +127,11 @@ class Followers {
   KvMutations Beat(crdt::LifeId life, Follower& follower);
   bool FlushOne(crdt::LifeId life, Follower& follower, size_t& budget);
   const Run* ReadRun(const crdt::MutationLog::Cursor& cursor);
+  // Counts anew what is acknowledged: O(followers + members).
   void CountAcked();
+  // The same where nothing but the own mutations and one follower's may have
+  // moved on.
+  void MoveAcked(const Follower* follower);
 
   KvShared& shared_;
   const Term term_;
@@ -137,6 +141,10 @@ class Followers {
   std::optional<Run> run_;  // Read last, shared by those that stand alike.
   std::deque<KvServed> served_;
   crdt::Seq acked_;
+  bool own_is_enough_ = false;  // What this node has is acknowledged.
+  bool recount_ = false;        // A follower's state has changed,
+  uint64_t counted_peers_ = 0;  // or KvPeers::changes() is another.
+  Instant ticked_ = kLongAgo;
   bool dirty_ = false;  // Something is to be sent beside beats.
   // Numbers of frames, and when each was sent first: the latest few.
   uint64_t number_ = 1;

@@ -9,6 +9,7 @@
 #ifndef MUSTER_NODE_CORE_KEYSPACE_KV_PEERS_H_
 #define MUSTER_NODE_CORE_KEYSPACE_KV_PEERS_H_
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <utility>
@@ -39,6 +40,7 @@ class KvPeers {
   static constexpr absl::Duration kLost = absl::Seconds(1);
 
   void Set(const std::vector<KvPeer>& peers, Instant now) {
+    ++changes_;
     std::map<crdt::LifeId, KvPeer> next;
     for (const KvPeer& peer : peers) {
       const auto before = peers_.find(peer.life);
@@ -81,20 +83,24 @@ class KvPeers {
   // A frame of it has come.
   void Heard(crdt::LifeId life, Instant now) {
     heard_[life] = now;
-    out_.erase(life);
+    changes_ += out_.erase(life);
   }
   Instant HeardAt(crdt::LifeId life) const {
     const auto heard = heard_.find(life);
     return heard == heard_.end() ? kLongAgo : heard->second;
   }
-  void SetOut(crdt::LifeId life) { out_.insert(life); }
+  void SetOut(crdt::LifeId life) { changes_ += out_.insert(life).second; }
   bool IsOut(crdt::LifeId life) const { return out_.contains(life); }
+
+  // Grows whenever anybody may have come, gone, or become out.
+  uint64_t changes() const { return changes_; }
 
  private:
   std::map<crdt::LifeId, KvPeer> peers_;
   std::map<crdt::LifeId, Instant> heard_;
   std::map<crdt::LifeId, Instant> lost_;
   std::set<crdt::LifeId> out_;
+  uint64_t changes_ = 0;
 };
 
 }  // namespace muster::core
