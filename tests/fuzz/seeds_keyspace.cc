@@ -39,6 +39,52 @@ std::string EveryOp(kv::Keyspace& state, uint64_t seq) {
   return tx.Commit();
 }
 
+// A text as ByteSource takes it.
+std::string Text(absl::string_view text) {
+  std::string bytes;
+  bytes.push_back(static_cast<char>(text.size() & 0xff));
+  bytes.push_back(static_cast<char>(text.size() >> 8));
+  return bytes.append(text.data(), text.size());
+}
+
+// Exchanges under which one op comes at each of their points, and one in which
+// the peer says everything itself; see collector_fuzz.cc.
+void AddExchanges(std::vector<std::string>& inputs) {
+  kv::Keyspace state;
+  std::vector<std::string> mutations;
+  const auto op = [&](auto make) {
+    kv::Keyspace scratch;
+    const kv::Context base;
+    Transaction tx(scratch, {base, {0, 2}, kv::Seq(2)}, kv::StampAt(1002, 0),
+                   kv::Time(1000));
+    make(tx);
+    mutations.push_back(tx.Commit());
+  };
+  op([](Transaction& tx) { tx.PutField({0, "h"}, "e", "x"); });
+  op([](Transaction& tx) { tx.SetDeadline({0, "k"}, Deadline{9000}); });
+  op([](Transaction& tx) { tx.RemoveKey({0, "s"}); });
+  op([](Transaction& tx) { tx.AddMember({0, "s"}, "o"); });
+  op([](Transaction& tx) { tx.Settle({0, "h"}); });
+  mutations.push_back(EveryOp(state, 2));
+  constexpr size_t kSteps = 24;
+  for (const std::string& mutation : mutations) {
+    for (size_t at = 0; at < kSteps; at += 3) {
+      std::string input(at, '\5');
+      input += '\2' + Text(mutation);
+      input.append(kSteps, '\5');
+      inputs.push_back(input + "\6\6");
+    }
+  }
+  kv::BucketReader reader(state);
+  std::string said;
+  std::string bytes;
+  for (uint32_t bucket = 0; bucket < kv::kBuckets; ++bucket) {
+    while (reader.Next(bucket, 40, bytes)) said += '\0' + Text(bytes);
+    if (state.digests().bucket(bucket) != 0) said += '\1';
+  }
+  inputs.push_back(said);
+}
+
 }  // namespace
 
 void AddKeyspaceSeeds(Seeds& seeds) {
@@ -53,6 +99,7 @@ void AddKeyspaceSeeds(Seeds& seeds) {
   for (uint32_t bucket = 0; bucket < kv::kBuckets; ++bucket) {
     while (reader.Next(bucket, 64 << 10, bytes)) inputs.push_back(part + bytes);
   }
+  AddExchanges(seeds["collector"]);
 }
 
 }  // namespace muster::fuzz
