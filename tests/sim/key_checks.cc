@@ -232,27 +232,31 @@ void KeyChecks::OnGone(Process& process) {
 
 void KeyChecks::NoteContacts() {
   world_.After(kContactEvery, [this] {
+    SeeContacts();
     NoteContacts();
-    Network& network = world_.network();
-    const std::vector<Process*> members = Members();
-    for (const Process* from : members) {
-      if (from->frozen()) continue;
-      std::set<int> reached = {from->host.index};
-      std::vector<int> edge = {from->host.index};
-      while (!edge.empty()) {
-        const int at = edge.back();
-        edge.pop_back();
-        for (const Process* to : members) {
-          const int next = to->host.index;
-          if (to->frozen() || reached.contains(next)) continue;
-          if (!network.Open(at, next) || !network.Open(next, at)) continue;
-          reached.insert(next);
-          edge.push_back(next);
-          contacts_[std::minmax(from->number, to->number)] = world_.now();
-        }
+  });
+}
+
+void KeyChecks::SeeContacts() {
+  Network& network = world_.network();
+  const std::vector<Process*> members = Members();
+  for (const Process* from : members) {
+    if (from->frozen()) continue;
+    std::set<int> reached = {from->host.index};
+    std::vector<int> edge = {from->host.index};
+    while (!edge.empty()) {
+      const int at = edge.back();
+      edge.pop_back();
+      for (const Process* to : members) {
+        const int next = to->host.index;
+        if (to->frozen() || reached.contains(next)) continue;
+        if (!network.Open(at, next) || !network.Open(next, at)) continue;
+        reached.insert(next);
+        edge.push_back(next);
+        contacts_[std::minmax(from->number, to->number)] = world_.now();
       }
     }
-  });
+  }
 }
 
 // A member that cannot have answered lately, or "".
@@ -285,6 +289,8 @@ void KeyChecks::CheckRemovals(Process& process,
                               const std::set<std::string>& now) {
   for (const std::string& key : before) {
     if (now.contains(key) || lossy_) continue;
+    // One that thawed a moment ago has answered since.
+    SeeContacts();
     const std::string silent = Silent(process);
     if (silent.empty()) continue;
     world_.Fail(absl::StrCat("K9: ", Where(process), " removes ", key,

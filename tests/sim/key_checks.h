@@ -111,7 +111,9 @@ class KeyChecks {
   void CheckRemovals(Process& process, const std::set<std::string>& before,
                      const std::set<std::string>& now);
   std::string Silent(Process& process);
+  // Keeps contacts_ up to date: who can reach whom now, and time and again.
   void NoteContacts();
+  void SeeContacts();
   History HistoryOf(Process& leader);
   void CheckReads();
   void CheckElements();
