@@ -135,6 +135,10 @@ void Followers::Tick() {
       follower.invited = shared_.now;
       shared_.Send(life, KvInvitation{term_});
     }
+    if (follower.state == State::kExchanging &&
+        shared_.now - follower.progress > KvPeers::kPatience) {
+      Enter(follower, State::kAsked);
+    }
     if (follower.state == State::kFollowing &&
         follower.cursor.at > follower.applied &&
         shared_.now - follower.progress > kSendAgain) {
@@ -265,6 +269,7 @@ void Followers::OnExchangeBegin(crdt::LifeId life,
   if (begin.exchange <= follower.exchange) return;
   follower.exchange = begin.exchange;
   Enter(follower, State::kExchanging);
+  follower.progress = shared_.now;
   follower.source =
       std::make_unique<ExchangeSource>(shared_, life, begin, &log_);
   dirty_ = true;
@@ -284,6 +289,7 @@ void Followers::OnExchangeAck(crdt::LifeId life, const KvExchangeAck& ack) {
   Follower& follower = at->second;
   if (follower.source->exchange() != ack.exchange) return;
   follower.source->OnAck(ack);
+  follower.progress = shared_.now;
   dirty_ = true;
   if (!follower.source->over()) return;
   const bool done = follower.source->done();

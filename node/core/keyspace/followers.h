@@ -100,7 +100,7 @@ class Followers {
     crdt::Seq applied;
     std::deque<std::pair<crdt::Seq, size_t>> in_flight;
     size_t in_flight_bytes = 0;
-    Instant progress{0};
+    Instant progress{0};  // When it last came on.
     uint64_t number = 0;               // The highest that it has echoed,
     Instant answered_sent = kLongAgo;  // and when that was sent.
     uint64_t question = 0;             // To be echoed.

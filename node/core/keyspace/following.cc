@@ -73,7 +73,11 @@ void Following::OnDigests(const KvExchangeDigests& frame) {
 }
 
 void Following::OnPart(const KvExchangePart& frame) {
-  if (!sink_.has_value()) return;
+  if (!sink_.has_value()) {
+    // The leader has not heard that the exchange is over.
+    if (whole() && shared_.now - asked_ >= kAskAgain) Ask();
+    return;
+  }
   sink_->OnPart(frame);
   CheckSink();
 }
