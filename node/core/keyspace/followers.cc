@@ -174,15 +174,25 @@ void Followers::OnApplied(crdt::LifeId life, const KvApplied& applied) {
   if (applied.seq > follower.applied && applied.seq <= log_.last(kOwnStream)) {
     follower.applied = applied.seq;
     follower.progress = shared_.now;
-    while (!follower.in_flight.empty() &&
-           follower.in_flight.front().first <= applied.seq) {
-      follower.in_flight_bytes -= follower.in_flight.front().second;
-      follower.in_flight.pop_front();
-    }
-    dirty_ = true;
     MoveAcked(&follower);
   }
+  TakeOffFlight(follower);
   if (applied.gap && follower.cursor.at > follower.applied) Rewind(follower);
+}
+
+// What it has applied is on its way no more, nor to be sent: a request that
+// came late may have put the cursor back.
+void Followers::TakeOffFlight(Follower& follower) {
+  while (!follower.in_flight.empty() &&
+         follower.in_flight.front().first <= follower.applied) {
+    follower.in_flight_bytes -= follower.in_flight.front().second;
+    follower.in_flight.pop_front();
+    dirty_ = true;
+  }
+  if (follower.cursor.at < follower.applied) {
+    follower.cursor = {follower.applied};
+    dirty_ = true;
+  }
 }
 
 void Followers::CountAcked() {

@@ -100,7 +100,7 @@ class Followers {
     crdt::Seq applied;
     std::deque<std::pair<crdt::Seq, size_t>> in_flight;
     size_t in_flight_bytes = 0;
-    Instant progress{0};  // When it last came on.
+    Instant progress{0};               // When it last came on.
     uint64_t number = 0;               // The highest that it has echoed,
     Instant answered_sent = kLongAgo;  // and when that was sent.
     uint64_t question = 0;             // To be echoed.
@@ -122,6 +122,7 @@ class Followers {
   void FollowByLog(crdt::LifeId life, Follower& follower, crdt::Seq seq);
   bool StandsInLog(const kv::Context& context) const;
   void Rewind(Follower& follower);
+  void TakeOffFlight(Follower& follower);
   void SendMutations(crdt::LifeId life, Follower& follower);
   void SendAnswers(crdt::LifeId life, Follower& follower);
   KvMutations Beat(crdt::LifeId life, Follower& follower);
