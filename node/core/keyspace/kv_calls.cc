@@ -1,5 +1,6 @@
 #include "node/core/keyspace/kv_calls.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,12 @@ constexpr size_t kMaxBlockedBytes = 256 << 10;
 
 absl::Status NoLeader() {
   return absl::UnavailableError("the keyspace has no leader here yet");
+}
+
+absl::Status NotConfirmed() {
+  return absl::UnavailableError(
+      "the leader changed before it confirmed the answer, and later calls of "
+      "this connection were executed: nothing was changed");
 }
 
 }  // namespace
@@ -305,6 +312,20 @@ bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
          crdt::Mutated(crdt::Mutant::kKvAnswersUnconfirmed);
 }
 
+// Whether a later call of its connection has left the queue: run again, this
+// one would see what comes after it.
+bool KvCalls::WasFollowed(KvCallId id, const Call& call) const {
+  if (call.call.connection == 0) return false;
+  const std::deque<KvCallId>& order = connections_.at(call.call.connection);
+  return std::any_of(order.begin(), order.end(), [&](KvCallId which) {
+    const Call& other = calls_.at(which);
+    // This one is run again, too.
+    const bool alike = other.state == State::kDone &&
+                       other.seq == crdt::Seq() && other.term == call.term;
+    return which > id && other.state != State::kQueued && !alike;
+  });
+}
+
 void KvCalls::ResolveDone(const KvStanding& standing) {
   for (auto at = done_.begin(); at != done_.end();) {
     const KvCallId id = *at++;
@@ -312,6 +333,10 @@ void KvCalls::ResolveDone(const KvStanding& standing) {
     if (call.seq == crdt::Seq() && standing.whole &&
         call.term != standing.term) {
       // Nothing was changed, and nobody confirmed it in time.
+      if (WasFollowed(id, call)) {
+        Answer(id, call, NotConfirmed(), standing);
+        continue;
+      }
       call.answer.replies.Clear();
       Enter(id, call, State::kQueued);
       continue;

@@ -110,6 +110,7 @@ class KvCalls {
   void Served(KvCallId id, Call& call, const KvServed& served);
   void OnTermChanged(const KvStanding& standing);
   bool IsCovered(const Call& call, const KvStanding& standing) const;
+  bool WasFollowed(KvCallId id, const Call& call) const;
   void ResolveDone(const KvStanding& standing);
   void Answer(KvCallId id, Call& call, absl::Status status,
               const KvStanding& standing);
