@@ -42,13 +42,25 @@ bool KeyspaceModel::Mutations::IsUnseen(const Context& context) const {
   return SeqOf(context, life) <= after;
 }
 
+bool KeyspaceModel::Put::IsGone(const Context& context) const {
+  return gone_at.has_value() &&
+         std::all_of(gone_at->begin(), gone_at->end(), [&](const auto& life) {
+           return SeqOf(context, life.first) >= life.second;
+         });
+}
+
 // --------------------------------------------------------------------- states
 
 string KeyspaceModel::Holds(int process, State state) {
   State& before = states_[process];
   const uint64_t had = SeqOf(before.context, process);
   for (const Version& version : state.versions) {
-    if (puts_.contains(version)) continue;
+    const auto put = puts_.find(version);
+    if (put != puts_.end() && put->second.IsGone(state.context)) {
+      return "K1: " + Number(process) + " holds " + ToString(version) +
+             " again, which was gone when all was quiet";
+    }
+    if (put != puts_.end()) continue;
     if (FindBetween(version)) continue;
     if (version.life != process || version.seq <= had) {
       return "K1: " + Number(process) + " holds " + ToString(version) +
@@ -113,7 +125,8 @@ string KeyspaceModel::SameDigest(int process, const State& state) {
 
 KeyspaceModel::Fate KeyspaceModel::FateOf(const Put& put,
                                           const Context& context) {
-  Fate fate = Fate::kHeld;
+  if (put.IsGone(context)) return Fate::kRemoved;
+  Fate fate = put.gone_at.has_value() ? Fate::kEither : Fate::kHeld;
   for (const Removal& removal : put.removals) {
     if (removal.by.IsUnseen(context)) continue;
     if (removal.certain && removal.by.IsCovered(context)) {
@@ -142,9 +155,12 @@ string KeyspaceModel::Follows(int process) const {
              ", which no mutation that it covers has removed";
     }
     if (fate == Fate::kRemoved && held) {
-      return who + " holds " + ToString(version) + " again, which " +
-             Number(put.removals.front().by.life) + ":" +
-             to_string(put.removals.front().by.upto) + " had removed";
+      const string by = put.removals.empty()
+                            ? "was gone when all was quiet"
+                            : Number(put.removals.front().by.life) + ":" +
+                                  to_string(put.removals.front().by.upto) +
+                                  " had removed";
+      return who + " holds " + ToString(version) + " again, which " + by;
     }
   }
   return "";
@@ -348,11 +364,13 @@ string KeyspaceModel::Settled(int process) {
              " was acknowledged, and is seen nowhere";
     }
   }
-  // What is gone now is gone for good: no context goes back.
-  std::erase_if(puts_, [&state](const auto& put) {
-    const auto covered = SeqOf(state.context, put.first.life);
-    return covered >= put.first.seq && !state.versions.contains(put.first);
-  });
+  // What is gone now is gone for good.
+  for (auto& [version, put] : puts_) {
+    const auto covered = SeqOf(state.context, version.life);
+    const bool gone =
+        covered >= version.seq && !state.versions.contains(version);
+    if (gone && !put.gone_at.has_value()) put.gone_at = state.context;
+  }
   digests_.clear();
   return "";
 }

@@ -32,6 +32,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -124,6 +125,10 @@ class KeyspaceModel {
   };
   struct Put {
     std::vector<Removal> removals;
+    // When all was quiet it was gone: it is, wherever that much is covered. A
+    // process that has nothing yet may come by it again.
+    std::optional<Context> gone_at;
+    bool IsGone(const Context& context) const;
   };
   struct Effect {
     bool executed = false;
