@@ -211,6 +211,9 @@ void KeyClients::TookResult(KeyCall& call, KeyCall::Command& command) {
     if (!hash && !muster::sim::Took(command.result)) {
       return Check(model_.Refused(command.effect));
     }
+    if (call.atomic && call.commands.size() > 1) {
+      model_.MayBeUndone(command.effect);
+    }
     Check(model_.Acknowledged(command.effect, call.at->number));
     if (needs_two != nullptr && needs_two(*call.at) &&
         model_.Holders(command.effect) < 2) {

@@ -258,11 +258,16 @@ string KeyspaceModel::Refused(const string& effect) {
 
 // It may have been put and removed in one step of a leader that nobody follows.
 bool KeyspaceModel::MayBeHidden(Effect& effect) const {
-  effect.hidden =
-      !effect.executed &&
+  const bool many =
       std::any_of(steps_.begin(), steps_.end(),
                   [](const auto& steps) { return !steps.second.empty(); });
+  effect.hidden = !effect.executed && (effect.hidden || many);
   return effect.hidden;
+}
+
+void KeyspaceModel::MayBeUndone(const string& effect) {
+  Effect& of = effects_[effect];
+  of.hidden = !of.executed;
 }
 
 string KeyspaceModel::Acknowledged(const string& effect, int process) {
@@ -288,8 +293,7 @@ string KeyspaceModel::Popped(const string& effect, int process) {
   if (!of.executed) return "K2: " + effect + " is popped, not pushed";
   const Context& here = states_.at(process).context;
   const auto put = puts_.find(of.version);
-  // It was gone when all was quiet last.
-  if (put == puts_.end()) return "";
+  if (put == puts_.end() || put->second.gone_at.has_value()) return "";
   bool removed = false;
   for (Removal& removal : put->second.removals) {
     if (removal.by.IsUnseen(here)) continue;

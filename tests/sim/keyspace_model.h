@@ -83,6 +83,9 @@ class KeyspaceModel {
                                      const Version& version);
   [[nodiscard]] std::string Acknowledged(const std::string& effect,
                                          int process);
+  // By a transaction of several commands: a later one of them may have undone
+  // it, so that nobody ever saw it.
+  void MayBeUndone(const std::string& effect);
   // It was refused: never executed.
   [[nodiscard]] std::string Refused(const std::string& effect);
   // An element, put by that effect, was popped by a client's acknowledged call.
@@ -138,7 +141,8 @@ class KeyspaceModel {
     bool refused = false;
     bool excused = false;
     bool popped = false;
-    // Of a step in which it was put and removed: nobody can say more.
+    // Of a step or a transaction in which it was put and removed: nobody can
+    // say more.
     bool hidden = false;
   };
   enum class Fate : uint8_t { kHeld, kEither, kRemoved };
