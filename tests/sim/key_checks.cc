@@ -223,7 +223,14 @@ void KeyChecks::OnGone(Process& process) {
   const bool others =
       std::any_of(members.begin(), members.end(),
                   [&](const Process* other) { return other != &process; });
-  const bool alone = !lossy_ && others && calm_ != nullptr && calm_() &&
+  // A member that it does not reach is a failure, too.
+  const std::set<int> reached = ReachedFrom(process.host.index, members);
+  const bool whole =
+      std::all_of(members.begin(), members.end(), [&](const Process* other) {
+        return reached.contains(other->host.index);
+      });
+  const bool alone = !lossy_ && others && whole && calm_ != nullptr &&
+                     calm_() &&
                      process.options.keyspace.ack != core::KvAckPolicy::kLocal;
   Check(model_.Gone(process.number, alone));
 }
@@ -237,24 +244,35 @@ void KeyChecks::NoteContacts() {
   });
 }
 
-void KeyChecks::SeeContacts() {
+// The hosts of members to which there is a way there and back, by others that
+// run, too.
+std::set<int> KeyChecks::ReachedFrom(int host,
+                                     const std::vector<Process*>& members) {
   Network& network = world_.network();
+  std::set<int> reached = {host};
+  std::vector<int> edge = {host};
+  while (!edge.empty()) {
+    const int at = edge.back();
+    edge.pop_back();
+    for (const Process* to : members) {
+      const int next = to->host.index;
+      if (to->frozen() || reached.contains(next)) continue;
+      if (!network.Open(at, next) || !network.Open(next, at)) continue;
+      reached.insert(next);
+      edge.push_back(next);
+    }
+  }
+  return reached;
+}
+
+void KeyChecks::SeeContacts() {
   const std::vector<Process*> members = Members();
   for (const Process* from : members) {
     if (from->frozen()) continue;
-    std::set<int> reached = {from->host.index};
-    std::vector<int> edge = {from->host.index};
-    while (!edge.empty()) {
-      const int at = edge.back();
-      edge.pop_back();
-      for (const Process* to : members) {
-        const int next = to->host.index;
-        if (to->frozen() || reached.contains(next)) continue;
-        if (!network.Open(at, next) || !network.Open(next, at)) continue;
-        reached.insert(next);
-        edge.push_back(next);
-        contacts_[std::minmax(from->number, to->number)] = world_.now();
-      }
+    const std::set<int> reached = ReachedFrom(from->host.index, members);
+    for (const Process* to : members) {
+      if (to == from || !reached.contains(to->host.index)) continue;
+      contacts_[std::minmax(from->number, to->number)] = world_.now();
     }
   }
 }

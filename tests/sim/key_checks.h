@@ -114,6 +114,7 @@ class KeyChecks {
   // Keeps contacts_ up to date: who can reach whom now, and time and again.
   void NoteContacts();
   void SeeContacts();
+  std::set<int> ReachedFrom(int host, const std::vector<Process*>& members);
   History HistoryOf(Process& leader);
   void CheckReads();
   void CheckElements();
