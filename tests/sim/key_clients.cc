@@ -308,6 +308,9 @@ void KeyClients::CheckServedFirst(const KeyCall& call, const std::string& key) {
     if (!other->blocking || other->state != State::kMade) continue;
     if (!recorded_at_.contains(other->at->number)) continue;
     if (other->commands[0].words[1] != key) continue;
+    // It may have come under another leader: tickets of two leaders' clocks are
+    // compared, and these may be far apart.
+    if (other->called < recorded_since_) continue;
     // The answer of one that was served before may come later.
     if (other->called + slack >= call.called) continue;
     const KeyCall* early = other;
@@ -398,6 +401,7 @@ void KeyClients::AddOperations(KeyCall& call) {
 
 void KeyClients::Record(const std::set<int>& processes, History begin) {
   recording_ = true;
+  recorded_since_ = world_.now();
   recorded_at_ = processes;
   history_ = std::move(begin);
   for (const auto& call : calls_) {

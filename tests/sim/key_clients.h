@@ -171,6 +171,7 @@ class KeyClients {
 
   std::set<int> recorded_at_;
   bool recording_ = false;
+  SimTime recorded_since_ = 0;
   History history_;
   std::vector<KeyCall*> recorded_;
 };
