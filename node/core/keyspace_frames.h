@@ -67,7 +67,8 @@ struct KvForward {
   uint64_t ticket = 0;
   uint8_t db = 0;
   bool atomic = false;
-  // It waited at a leader before: it may have been served there.
+  // It was sent before. A pop may have been served; of another call the answer
+  // is asked for, and it is not executed.
   bool again = false;
   commands::CommandList commands;
   std::vector<commands::Watched> watched;

@@ -11,7 +11,9 @@ namespace muster::core {
 namespace {
 
 // A call that was refused is sent again after this.
-constexpr absl::Duration kSendAgain = absl::Milliseconds(10);
+constexpr absl::Duration kRefusedRests = absl::Milliseconds(10);
+// An answer that has not come by then may be lost.
+constexpr absl::Duration kAskAgain = absl::Seconds(1);
 // How often all calls are looked at for those that have waited too long.
 constexpr absl::Duration kTickEvery = absl::Milliseconds(250);
 // What a call counts for beside its commands.
@@ -21,6 +23,10 @@ constexpr size_t kMaxBlockedBytes = 256 << 10;
 
 absl::Status NoLeader() {
   return absl::UnavailableError("the keyspace has no leader here yet");
+}
+
+absl::Status Draining() {
+  return absl::UnavailableError("the node is draining; use another");
 }
 
 absl::Status NotConfirmed() {
@@ -209,6 +215,7 @@ void KvCalls::Enter(KvCallId id, Call& call, State state) {
   if (call.state == State::kSent) sent_bytes_ -= bytes;
   if (state == State::kSent) sent_bytes_ += bytes;
   if (state == State::kQueued) {
+    call.again = call.again && call.blocking;
     queued_.insert(id);
   } else {
     queued_.erase(id);
@@ -235,12 +242,7 @@ void KvCalls::OnAnswers(crdt::LifeId from, const KvAnswers& frame,
     if (!expected || call.leader != from) continue;
     switch (answer.outcome) {
       case Outcome::kRefused:
-        if (shared_.now - call.came > shared_.options.wait && !call.blocking) {
-          Answer(answer.call, call, NoLeader(), standing);
-        } else {
-          call.not_before = shared_.now + kSendAgain;
-          Enter(answer.call, call, State::kQueued);
-        }
+        OnRefused(answer.call, call, standing);
         break;
       case Outcome::kWaits:
         if (call.state == State::kSent)
@@ -253,6 +255,36 @@ void KvCalls::OnAnswers(crdt::LifeId from, const KvAnswers& frame,
         Enter(answer.call, call, State::kDone);
         break;
     }
+  }
+}
+
+void KvCalls::OnRefused(KvCallId id, Call& call, const KvStanding& standing) {
+  const bool late = shared_.now - call.came > shared_.options.wait;
+  if (call.withdrawn) {
+    Answer(id, call, Draining(), standing);
+  } else if (call.again && !call.blocking) {
+    Answer(id, call,
+           absl::UnavailableError("the call was lost on its way to the leader, "
+                                  "and was not executed"),
+           standing);
+  } else if (late && !call.blocking) {
+    Answer(id, call, NoLeader(), standing);
+  } else {
+    call.not_before = shared_.now + kRefusedRests;
+    Enter(id, call, State::kQueued);
+  }
+}
+
+// Whether they were executed is known to the leader alone.
+void KvCalls::AskAgain(const KvStanding& standing) {
+  if (!standing.whole || standing.leading != nullptr) return;
+  for (auto& [id, call] : calls_) {
+    if (call.state != State::kSent || call.blocking) continue;
+    if (call.term != standing.term || shared_.now - call.since < kAskAgain) {
+      continue;
+    }
+    call.again = true;
+    shared_.Send(call.leader, ForwardOf(id, call, call.term));
   }
 }
 
@@ -279,7 +311,12 @@ void KvCalls::SendPopsAgain() {
   for (auto& [id, call] : calls_) {
     const bool waits =
         call.state == State::kSent || call.state == State::kBlocked;
-    if (call.blocking && waits) Enter(id, call, State::kQueued);
+    if (!call.blocking || !waits) continue;
+    if (call.withdrawn) {
+      shared_.Send(call.leader, KvWithdraw{id});
+    } else {
+      Enter(id, call, State::kQueued);
+    }
   }
 }
 
@@ -398,6 +435,8 @@ void KvCalls::OnTermChanged(const KvStanding& standing) {
       const KvServed* served = standing.served->Find({shared_.self, id});
       if (served != nullptr) {
         Served(id, call, *served);
+      } else if (call.withdrawn) {
+        Answer(id, call, Draining(), standing);
       } else {
         Enter(id, call, State::kQueued);
       }
@@ -436,6 +475,7 @@ void KvCalls::Run(const KvStanding& standing) {
 void KvCalls::Tick(const KvStanding& standing) {
   if (shared_.now < next_tick_) return;
   next_tick_ = shared_.now + kTickEvery;
+  AskAgain(standing);
   std::vector<KvCallId> late;
   for (const auto& [id, call] : calls_) {
     // A pop that was sent waits as long as it was asked to; if nobody says that
@@ -452,7 +492,7 @@ void KvCalls::Tick(const KvStanding& standing) {
     const auto at = calls_.find(id);
     if (at == calls_.end() || at->second.state == State::kAnswered) continue;
     Call& call = at->second;
-    if (call.state == State::kSent && call.blocking) {
+    if (call.state == State::kSent && call.blocking && !call.withdrawn) {
       Enter(id, call, State::kQueued);
     } else if (call.state != State::kQueued) {
       Answer(id, call,
@@ -489,19 +529,26 @@ std::vector<KvForward> KvCalls::Blocked() const {
   return blocked;
 }
 
+// A pop that waits elsewhere may have been served: its leader says whether.
 void KvCalls::RefuseAll() {
   std::vector<KvCallId> ids;
   for (const auto& [id, call] : calls_) ids.push_back(id);
   for (const KvCallId id : ids) {
     const auto at = calls_.find(id);
     if (at == calls_.end() || at->second.state == State::kAnswered) continue;
-    const bool queued =
-        at->second.state == State::kQueued || at->second.blocking;
-    if (at->second.state == State::kBlocked) {
-      shared_.Send(at->second.leader, KvWithdraw{id});
+    Call& call = at->second;
+    const bool away =
+        (call.state == State::kSent || call.state == State::kBlocked) &&
+        call.leader != shared_.self;
+    if (call.blocking && away) {
+      if (!std::exchange(call.withdrawn, true)) {
+        shared_.Send(call.leader, KvWithdraw{id});
+      }
+      continue;
     }
-    Answer(id, at->second,
-           queued ? absl::UnavailableError("the node is draining; use another")
+    const bool queued = call.state == State::kQueued || call.blocking;
+    Answer(id, call,
+           queued ? Draining()
                   : absl::AbortedError("outcome unknown: the node is draining"),
            {});
   }
@@ -510,7 +557,9 @@ void KvCalls::RefuseAll() {
 bool KvCalls::AnyUnderWay() const {
   for (const auto& [id, call] : calls_) {
     if (call.state == State::kDone) return true;
-    if (call.state == State::kSent && !call.blocking) return true;
+    const bool away =
+        call.state == State::kSent || call.state == State::kBlocked;
+    if (away && (!call.blocking || call.withdrawn)) return true;
   }
   return false;
 }

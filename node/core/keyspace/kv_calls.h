@@ -9,7 +9,9 @@
 //      +------ refused ---------+
 //
 // A call that left this node is sent again only if the leader refused it, or if
-// it is a pop: the leaders know which were served. When another leader's term
+// it is a pop: the leaders know which were served. What is not answered within
+// kAskAgain is asked for: the leader says again what it answered, or that it
+// never had the call, and then never runs it. When another leader's term
 // begins, whatever the one before has not answered is ABORTED. What was not
 // executed for KeyspaceOptions::wait is UNAVAILABLE.
 //
@@ -85,7 +87,8 @@ class KvCalls {
     State state = State::kQueued;
     bool at_leader = false;  // It writes, waits, or must be read there.
     bool blocking = false;
-    bool again = false;  // A pop that was sent before.
+    bool again = false;      // It was sent before.
+    bool withdrawn = false;  // A pop of a node that drains.
     uint64_t ticket = 0;
     Instant came{0};
     Instant since{0};       // In its state.
@@ -108,6 +111,8 @@ class KvCalls {
   KvForward ForwardOf(KvCallId id, const Call& call, const Term& term) const;
   void Enter(KvCallId id, Call& call, State state);
   void Served(KvCallId id, Call& call, const KvServed& served);
+  void OnRefused(KvCallId id, Call& call, const KvStanding& standing);
+  void AskAgain(const KvStanding& standing);
   void OnTermChanged(const KvStanding& standing);
   bool IsCovered(const Call& call, const KvStanding& standing) const;
   bool WasFollowed(KvCallId id, const Call& call) const;

@@ -198,6 +198,12 @@ Leading::Done Leading::Execute(const KvForward& call) {
 
 void Leading::OnForward(crdt::LifeId from, KvForward call) {
   const KvRequest request{from, call.call};
+  const bool pop = IsPop(call);
+  if (call.again && !pop) {
+    // What another term had of it is not known here.
+    if (call.term == term_) AnswerAgain(request);
+    return;
+  }
   if (call.term != term_ || stopped_) {
     return followers_.Answer(from, {call.call, Outcome::kRefused, {}, {}});
   }
@@ -205,22 +211,35 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
     held_forwards_.emplace_back(from, std::move(call));
     return;
   }
-  if (call.again) {
-    if (const KvServed* served = served_.Find(request)) {
-      return SendAnswer(
-          from, {call.call, Outcome::kDone, SeqOf(*served), served->replies});
-    }
-    if (waiters_.Has(request)) {
-      return followers_.Answer(from, {call.call, Outcome::kWaits, {}, {}});
-    }
-  } else if (!seen_[from].Add(call.call)) {
-    return;
+  if (!call.again && !seen_[from].Add(call.call)) return;
+  if (const KvServed* served = pop ? served_.Find(request) : nullptr) {
+    return SendAnswer(
+        from, {call.call, Outcome::kDone, SeqOf(*served), served->replies});
+  }
+  if (call.again && waiters_.Has(request)) {
+    return followers_.Answer(from, {call.call, Outcome::kWaits, {}, {}});
   }
   Done done = call.atomic ? RunAtomic(request, call)
                           : Run(request, call, commands::Blocking::kMayWait);
-  if (IsPop(call)) TellServed(request, done);
+  if (pop) {
+    TellServed(request, done);
+  } else {
+    answered_.Add({request, shared_.self, done.seq, done.replies});
+  }
   Finish(request, std::move(done));
   ServeWoken();
+}
+
+// What was never seen is never run from here on: later calls of its connection
+// may have been.
+void Leading::AnswerAgain(const KvRequest& request) {
+  if (const KvServed* answered = answered_.Find(request)) {
+    SendAnswer(request.origin, {request.call, Outcome::kDone, answered->seq,
+                                answered->replies});
+  } else if (seen_[request.origin].Add(request.call)) {
+    followers_.Answer(request.origin,
+                      {request.call, Outcome::kRefused, {}, {}});
+  }
 }
 
 // A mutation of another leader is in the base of this term.
@@ -286,13 +305,22 @@ void Leading::AnswerDue() {
   }
 }
 
+// Its node hears whether it was served. If not, it never is, even if it comes
+// once more.
 void Leading::Withdraw(const KvRequest& request) {
+  const KvServed* served = served_.Find(request);
+  const bool elsewhere = request.origin != shared_.self;
+  if (served != nullptr && served->seq > crdt::Seq()) {
+    if (!elsewhere) return;
+    return SendAnswer(request.origin, {request.call, Outcome::kDone,
+                                       SeqOf(*served), served->replies});
+  }
   commands::Reply nothing;
   nothing.NilArray();
-  // Nor is this one.
-  if (waiters_.Remove(request)) {
-    served_.Add({request, shared_.self, {}, std::move(nothing)});
-  }
+  waiters_.Remove(request);
+  served_.Add({request, shared_.self, {}, std::move(nothing)});
+  if (!elsewhere) return;
+  followers_.Answer(request.origin, {request.call, Outcome::kRefused, {}, {}});
 }
 
 // ------------------------------------------------------------------------ time

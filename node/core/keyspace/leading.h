@@ -77,6 +77,7 @@ class Leading {
   // A call of a client of this node. REQUIRES: CanExecute().
   Done Execute(const KvForward& call);
   void OnForward(crdt::LifeId from, KvForward call);
+  // A pop is waited for no more.
   void Withdraw(const KvRequest& request);
   // Pops of clients of this node that were served meanwhile.
   std::vector<KvAnswers::Answer> TakeServed() { return std::move(own_served_); }
@@ -123,6 +124,8 @@ class Leading {
   void SendAnswer(crdt::LifeId to, KvAnswers::Answer answer);
   bool MayRemoveDue() const;
   crdt::Seq SeqOf(const KvServed& served) const;
+  // A forward that was sent before, and is no pop.
+  void AnswerAgain(const KvRequest& request);
   // A pop of another node's client was served.
   void TellServed(const KvRequest& request, const Done& done);
   void Register(const KvRequest& request, const KvForward& call,
@@ -143,6 +146,7 @@ class Leading {
   std::deque<Held> held_;
   std::vector<KvAnswers::Answer> own_served_;
   KvServedPops served_;
+  KvServedPops answered_;  // Forwards that are no pops: answers may be lost.
   // Forwards executed in this term: frames may come twice.
   std::map<crdt::LifeId, KvSeenCalls> seen_;
   uint64_t settled_keys_ = 0;

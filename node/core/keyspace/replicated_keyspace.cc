@@ -414,6 +414,8 @@ void ReplicatedKeyspace::OnMutations(crdt::LifeId from,
 
 void ReplicatedKeyspace::OnForward(crdt::LifeId from, KvForward frame) {
   if (leading_.has_value()) return leading_->OnForward(from, std::move(frame));
+  // It may have been executed while this node led.
+  if (frame.again) return;
   KvAnswers refused;
   refused.term = frame.term;
   refused.answers.push_back(
