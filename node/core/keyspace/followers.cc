@@ -149,6 +149,10 @@ void Followers::Tick() {
   dirty_ = true;
 }
 
+void Followers::OnStalled() {
+  for (auto& [life, follower] : followers_) follower.since = shared_.now;
+}
+
 void Followers::Rewind(Follower& follower) {
   follower.in_flight.clear();
   follower.in_flight_bytes = 0;

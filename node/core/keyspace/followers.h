@@ -59,6 +59,8 @@ class Followers {
   void OnExchangeWant(crdt::LifeId life, const KvExchangeWant& want);
   void OnExchangeAck(crdt::LifeId life, const KvExchangeAck& ack);
   void Tick();
+  // This node stood still: nobody is silent because of that.
+  void OnStalled();
 
   // An answer for a client of that node; it goes with what is next sent there.
   void Answer(crdt::LifeId life, KvAnswers::Answer answer);

@@ -204,7 +204,9 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
     if (call.term == term_) AnswerAgain(request);
     return;
   }
-  if (call.term != term_ || stopped_) {
+  // From one that is down it comes late: its node may have gone to another
+  // leader meanwhile.
+  if (call.term != term_ || stopped_ || !shared_.peers.IsUp(from)) {
     return followers_.Answer(from, {call.call, Outcome::kRefused, {}, {}});
   }
   if (barrier_.has_value()) {
@@ -325,7 +327,10 @@ void Leading::Withdraw(const KvRequest& request) {
 
 // ------------------------------------------------------------------------ time
 
-void Leading::OnStalled() { barrier_ = shared_.now; }
+void Leading::OnStalled() {
+  barrier_ = shared_.now;
+  followers_.OnStalled();
+}
 
 void Leading::Stop() { stopped_ = true; }
 
