@@ -96,6 +96,10 @@ class Leading {
   // executed.
   void End();
 
+  // Forwards that were executed, or never will be, by their nodes.
+  using Seen = std::map<crdt::LifeId, KvSeenCalls>;
+  Seen TakeSeen() { return std::move(seen_); }
+
   size_t waiting() const { return waiters_.size(); }
   uint64_t settled_keys() const { return settled_keys_; }
   const KvServedPops& served() const { return served_; }
@@ -148,7 +152,7 @@ class Leading {
   KvServedPops served_;
   KvServedPops answered_;  // Forwards that are no pops: answers may be lost.
   // Forwards executed in this term: frames may come twice.
-  std::map<crdt::LifeId, KvSeenCalls> seen_;
+  Seen seen_;
   uint64_t settled_keys_ = 0;
 };
 

@@ -115,6 +115,8 @@ void ReplicatedKeyspace::EndTerm() {
   if (leading_.has_value()) {
     counters_.settled += leading_->settled_keys();
     leading_->End();
+    led_ = leading_->term();
+    led_seen_ = leading_->TakeSeen();
   }
   if (gather_.has_value()) gather_->Abandon();
   if (following_.has_value()) {
@@ -413,6 +415,8 @@ void ReplicatedKeyspace::OnMutations(crdt::LifeId from,
 }
 
 void ReplicatedKeyspace::OnForward(crdt::LifeId from, KvForward frame) {
+  // A copy of one that was executed is no reason to refuse that.
+  if (frame.term == led_ && !led_seen_[from].Add(frame.call)) return;
   if (leading_.has_value()) return leading_->OnForward(from, std::move(frame));
   // It may have been executed while this node led.
   if (frame.again) return;

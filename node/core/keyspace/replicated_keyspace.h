@@ -173,6 +173,8 @@ class ReplicatedKeyspace {
   // At most one of the three.
   std::optional<Gather> gather_;
   std::optional<Leading> leading_;
+  Term led_;  // The last term that this node led and that is over.
+  Leading::Seen led_seen_;
   std::optional<Following> following_;
   // Exchanges in which this node gives what it has to a candidate.
   std::map<crdt::LifeId, ExchangeSource> sources_;
