@@ -279,12 +279,15 @@ void KvCalls::OnRefused(KvCallId id, Call& call, const KvStanding& standing) {
 void KvCalls::AskAgain(const KvStanding& standing) {
   if (!standing.whole || standing.leading != nullptr) return;
   for (auto& [id, call] : calls_) {
-    if (call.state != State::kSent || call.blocking) continue;
-    if (call.term != standing.term || shared_.now - call.since < kAskAgain) {
-      continue;
+    const bool away =
+        call.state == State::kSent || call.state == State::kBlocked;
+    if (!away || shared_.now - call.since < kAskAgain) continue;
+    if (call.withdrawn) {
+      shared_.Send(call.leader, KvWithdraw{id});
+    } else if (!call.blocking && call.term == standing.term) {
+      call.again = true;
+      shared_.Send(call.leader, ForwardOf(id, call, call.term));
     }
-    call.again = true;
-    shared_.Send(call.leader, ForwardOf(id, call, call.term));
   }
 }
 

@@ -84,6 +84,48 @@ TEST_F(KvCallsTest, AWithdrawnPopTakesNothing) {
   EXPECT_EQ(cluster_->node(other_).Status().blocked, 0u);
 }
 
+TEST_F(KvCallsTest, AnAnswerThatIsLostIsAskedFor) {
+  Start(3);
+  cluster_->Cut(leader_, other_);
+  const KvCallId id = cluster_->Send(other_, "INCR n");
+  ASSERT_TRUE(cluster_->RunUntil(
+      [&] { return cluster_->Do(leader_, "GET n") == "\"1\""; }));
+  cluster_->Heal();
+  ASSERT_TRUE(cluster_->RunUntil(
+      [&] { return !cluster_->Answer(other_, id).empty(); }, absl::Seconds(2)));
+  EXPECT_EQ(cluster_->Answer(other_, id), "(integer) 1");
+  EXPECT_EQ(cluster_->Do(leader_, "GET n"), "\"1\"");
+}
+
+TEST_F(KvCallsTest, ACallThatIsLostIsNotExecuted) {
+  Start(3);
+  cluster_->Cut(other_, leader_);
+  const KvCallId id = cluster_->Send(other_, "INCR n");
+  cluster_->RunFor(absl::Milliseconds(50));
+  cluster_->Heal();
+  ASSERT_TRUE(cluster_->RunUntil(
+      [&] { return !cluster_->Answer(other_, id).empty(); }, absl::Seconds(2)));
+  EXPECT_EQ(cluster_->Answer(other_, id), "UNAVAILABLE");
+  EXPECT_EQ(cluster_->Do(leader_, "GET n"), "(nil)");
+}
+
+TEST_F(KvCallsTest, ANodeThatLeavesLearnsWhatBecameOfItsPops) {
+  Start(3);
+  const KvCallId served = cluster_->Send(other_, "BLPOP q 0");
+  const KvCallId waits = cluster_->Send(other_, "BLPOP other 0");
+  cluster_->RunFor(absl::Milliseconds(50));
+  cluster_->Cut(leader_, other_);
+  EXPECT_EQ(cluster_->Do(leader_, "RPUSH q a"), "(integer) 1");
+  cluster_->node(other_).RefuseAll();
+  cluster_->Heal();
+  ASSERT_TRUE(cluster_->RunUntil([&] {
+    return !cluster_->Answer(other_, served).empty() &&
+           !cluster_->Answer(other_, waits).empty();
+  }));
+  EXPECT_EQ(cluster_->Answer(other_, served), "1) \"q\"\n2) \"a\"");
+  EXPECT_EQ(cluster_->Answer(other_, waits), "UNAVAILABLE");
+}
+
 TEST_F(KvCallsTest, AnAtomicCallSeesWhetherItsKeysHaveChanged) {
   Start(3);
   EXPECT_EQ(cluster_->Do(other_, "SET k 1"), "OK");
