@@ -19,6 +19,9 @@ class KvSeenCalls {
  public:
   static constexpr size_t kKept = 4096;
 
+  bool Has(KvCallId call) const {
+    return call <= forgotten_ || seen_.contains(call);
+  }
   // False: it was seen.
   bool Add(KvCallId call) {
     if (call <= forgotten_ || !seen_.insert(call).second) return false;

@@ -200,10 +200,13 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
   const KvRequest request{from, call.call};
   const bool pop = IsPop(call);
   if (call.again && !pop) {
-    // What another term had of it is not known here.
+    // This term does not know what another one had of it.
     if (call.term == term_) AnswerAgain(request);
     return;
   }
+  // A copy of one that was executed is no reason to refuse that.
+  KvSeenCalls& seen = seen_[from];
+  if (call.term == term_ && !call.again && seen.Has(call.call)) return;
   // From one that is down it comes late: its node may have gone to another
   // leader meanwhile.
   if (call.term != term_ || stopped_ || !shared_.peers.IsUp(from)) {
@@ -213,7 +216,7 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
     held_forwards_.emplace_back(from, std::move(call));
     return;
   }
-  if (!call.again && !seen_[from].Add(call.call)) return;
+  if (!call.again) seen.Add(call.call);
   if (const KvServed* served = pop ? served_.Find(request) : nullptr) {
     return SendAnswer(
         from, {call.call, Outcome::kDone, SeqOf(*served), served->replies});
@@ -232,8 +235,8 @@ void Leading::OnForward(crdt::LifeId from, KvForward call) {
   ServeWoken();
 }
 
-// What was never seen is never run from here on: later calls of its connection
-// may have been.
+// A call that was never seen is never run from here on: later calls of its
+// connection may have been.
 void Leading::AnswerAgain(const KvRequest& request) {
   if (const KvServed* answered = answered_.Find(request)) {
     SendAnswer(request.origin, {request.call, Outcome::kDone, answered->seq,
