@@ -178,8 +178,8 @@ void Followers::OnApplied(crdt::LifeId life, const KvApplied& applied) {
   if (applied.gap && follower.cursor.at > follower.applied) Rewind(follower);
 }
 
-// What it has applied is on its way no more, nor to be sent: a request that
-// came late may have put the cursor back.
+// Mutations that it has applied are on their way no more, nor to be sent: a
+// request that came late may have put the cursor back.
 void Followers::TakeOffFlight(Follower& follower) {
   while (!follower.in_flight.empty() &&
          follower.in_flight.front().first <= follower.applied) {
@@ -193,22 +193,27 @@ void Followers::TakeOffFlight(Follower& follower) {
   }
 }
 
+size_t Followers::OthersWanted() const {
+  if (crdt::Mutated(crdt::Mutant::kKvAcksAlone)) return 0;
+  switch (shared_.options.ack) {
+    case KvAckPolicy::kLocal:
+      return 0;
+    case KvAckPolicy::kPeer:
+      return AnyCanFollow() ? 1 : 0;
+    case KvAckPolicy::kMajority:
+      break;
+  }
+  const auto& all = shared_.peers.all();
+  const auto knowing = static_cast<size_t>(
+      std::count_if(all.begin(), all.end(),
+                    [](const auto& peer) { return peer.second.knows; }));
+  return (knowing + 1) / 2;
+}
+
 void Followers::CountAcked() {
   recount_ = false;
   counted_peers_ = shared_.peers.changes();
-  const KvAckPolicy policy = shared_.options.ack;
-  size_t others = 0;
-  if (crdt::Mutated(crdt::Mutant::kKvAcksAlone)) {
-    others = 0;
-  } else if (policy == KvAckPolicy::kMajority) {
-    const auto& all = shared_.peers.all();
-    const auto knowing = static_cast<size_t>(
-        std::count_if(all.begin(), all.end(),
-                      [](const auto& peer) { return peer.second.knows; }));
-    others = (knowing + 1) / 2;
-  } else if (policy == KvAckPolicy::kPeer && AnyCanFollow()) {
-    others = 1;
-  }
+  const size_t others = OthersWanted();
   own_is_enough_ = others == 0;
   if (own_is_enough_) {
     acked_ = shared_.state.context().Of(shared_.self);

@@ -130,6 +130,8 @@ class Followers {
   KvMutations Beat(crdt::LifeId life, Follower& follower);
   bool FlushOne(crdt::LifeId life, Follower& follower, size_t& budget);
   const Run* ReadRun(const crdt::MutationLog::Cursor& cursor);
+  // So many followers must have a mutation before it is acknowledged.
+  size_t OthersWanted() const;
   // Counts anew what is acknowledged: O(followers + members).
   void CountAcked();
   // The same where nothing but the own mutations and one follower's may have
@@ -147,8 +149,8 @@ class Followers {
   bool own_is_enough_ = false;  // What this node has is acknowledged.
   bool recount_ = false;        // A follower's state has changed,
   uint64_t counted_peers_ = 0;  // or KvPeers::changes() is another.
-  Instant ticked_ = kLongAgo;
-  bool dirty_ = false;  // Something is to be sent beside beats.
+  Instant ticked_ = kLongAgo;   // All were looked at.
+  bool dirty_ = false;          // Something is to be sent beside beats.
   // Numbers of frames, and when each was sent first: the latest few.
   uint64_t number_ = 1;
   std::deque<std::pair<uint64_t, Instant>> sent_;

@@ -1,4 +1,4 @@
-// What a leader sends to its followers.
+// Exchanges with followers, and all that is sent to them.
 #include <algorithm>
 
 #include "node/core/keyspace/followers.h"

@@ -92,6 +92,7 @@ class KvCalls {
     uint64_t ticket = 0;
     Instant came{0};
     Instant since{0};       // In its state.
+    Instant asked{0};       // When its answer was asked for last.
     Instant not_before{0};  // It was refused: when it may be sent again.
     crdt::LifeId leader;    // Where it was sent, or executed,
     Term term;              // in which term.
@@ -115,7 +116,9 @@ class KvCalls {
   void AskAgain(const KvStanding& standing);
   void OnTermChanged(const KvStanding& standing);
   bool IsCovered(const Call& call, const KvStanding& standing) const;
-  bool WasFollowed(KvCallId id, const Call& call) const;
+  bool IsToRunAgain(const Call& call, const KvStanding& standing) const;
+  KvCallId LastToStay(KvConnection connection,
+                      const KvStanding& standing) const;
   void ResolveDone(const KvStanding& standing);
   void Answer(KvCallId id, Call& call, absl::Status status,
               const KvStanding& standing);

@@ -1,4 +1,4 @@
-// How calls are answered, and what time does to them.
+// Answers of calls, and the work of time on them.
 #include <algorithm>
 #include <utility>
 
@@ -88,7 +88,9 @@ void KvCalls::AskAgain(const KvStanding& standing) {
   for (auto& [id, call] : calls_) {
     const bool away =
         call.state == State::kSent || call.state == State::kBlocked;
-    if (!away || shared_.now - call.since < kAskAgain) continue;
+    const Instant last = std::max(call.since, call.asked);
+    if (!away || shared_.now - last < kAskAgain) continue;
+    call.asked = shared_.now;
     if (call.withdrawn) {
       shared_.Send(call.leader, KvWithdraw{id});
     } else if (!call.blocking && call.term == standing.term) {
@@ -159,28 +161,36 @@ bool KvCalls::IsCovered(const Call& call, const KvStanding& standing) const {
          crdt::Mutated(crdt::Mutant::kKvAnswersUnconfirmed);
 }
 
-// Whether a later call of its connection has left the queue: run again, this
-// one would see what comes after it.
-bool KvCalls::WasFollowed(KvCallId id, const Call& call) const {
-  if (call.call.connection == 0) return false;
-  const std::deque<KvCallId>& order = connections_.at(call.call.connection);
-  return std::any_of(order.begin(), order.end(), [&](KvCallId which) {
-    const Call& other = calls_.at(which);
-    // This one is run again, too.
-    const bool alike = other.state == State::kDone &&
-                       other.seq == crdt::Seq() && other.term == call.term;
-    return which > id && other.state != State::kQueued && !alike;
-  });
+// It changed nothing, and nobody confirmed it in its term.
+bool KvCalls::IsToRunAgain(const Call& call, const KvStanding& standing) const {
+  return call.state == State::kDone && call.seq == crdt::Seq() &&
+         standing.whole && call.term != standing.term;
+}
+
+// The last call of a connection that has left the queue for good; 0: none. One
+// that is run again after it would see the writes of its successors.
+KvCallId KvCalls::LastToStay(KvConnection connection,
+                             const KvStanding& standing) const {
+  if (connection == 0) return 0;
+  const std::deque<KvCallId>& order = connections_.at(connection);
+  const auto last =
+      std::find_if(order.rbegin(), order.rend(), [&](KvCallId id) {
+        const Call& call = calls_.at(id);
+        return call.state != State::kQueued && !IsToRunAgain(call, standing);
+      });
+  return last == order.rend() ? 0 : *last;
 }
 
 void KvCalls::ResolveDone(const KvStanding& standing) {
+  std::map<KvConnection, KvCallId> stay;  // LastToStay, looked for once each.
   for (auto at = done_.begin(); at != done_.end();) {
     const KvCallId id = *at++;
     Call& call = calls_.at(id);
-    if (call.seq == crdt::Seq() && standing.whole &&
-        call.term != standing.term) {
-      // Nothing was changed, and nobody confirmed it in time.
-      if (WasFollowed(id, call)) {
+    if (IsToRunAgain(call, standing)) {
+      const KvConnection connection = call.call.connection;
+      const auto [last, first] = stay.try_emplace(connection, 0);
+      if (first) last->second = LastToStay(connection, standing);
+      if (last->second > id) {
         Answer(id, call, NotConfirmed(), standing);
         continue;
       }
@@ -191,7 +201,7 @@ void KvCalls::ResolveDone(const KvStanding& standing) {
     if (IsCovered(call, standing)) {
       Answer(id, call, absl::OkStatus(), standing);
     } else if (call.term == standing.term) {
-      // What comes after it in this term is not further.
+      // Those that come after it in this term are not further.
       return;
     }
   }

@@ -1,6 +1,7 @@
 // Pops that waited and were served lately: what was said to whom, so that a pop
 // whose leader died is neither lost nor served twice. A leader also keeps those
-// that ended with nothing (seq 0), and tells nobody.
+// that ended with nothing (seq 0), and tells nobody; and, by themselves, other
+// calls of other nodes that it has answered, whose answers may be lost.
 //
 // The leader tells its followers with the mutation; who promises another leader
 // hands on what it knows. The latest kKept are kept, of kKeptBytes at most.
