@@ -166,6 +166,25 @@ TEST_F(KeyspaceModelTest, APopThatIsLostIsFound) {
   EXPECT_THAT(model_.Settled(1), HasSubstr("the removal of s0"));
 }
 
+TEST_F(KeyspaceModelTest, AVersionThatIsGoneIsSeenOnlyByWhoHasNotComeSoFar) {
+  EXPECT_EQ(Holds(0, 1, 0, {a_}), "");
+  EXPECT_EQ(Holds(0, 2, 0, {}), "");
+  EXPECT_EQ(model_.Settled(0), "");
+  EXPECT_EQ(Holds(1, 1, 0, {a_}), "");
+  EXPECT_EQ(Holds(1, 2, 0, {}), "");
+  EXPECT_THAT(Holds(2, 2, 0, {a_}), StartsWith("K1: #2 holds s0"));
+}
+
+TEST_F(KeyspaceModelTest, AnEffectThatItsTransactionUndidNeedsNoMutation) {
+  EXPECT_EQ(Holds(0, 1, 0, {a_}), "");
+  model_.MayBeUndone("v1");
+  EXPECT_EQ(model_.Acknowledged("v1", 0), "");
+  EXPECT_EQ(model_.Executed("v2", a_), "");
+  model_.MayBeUndone("v2");
+  EXPECT_EQ(Holds(1, 0, 0, {}), "");
+  EXPECT_THAT(model_.Acknowledged("v2", 1), HasSubstr("not applied"));
+}
+
 TEST_F(KeyspaceModelTest, ACounterIsTheSumOfWhatWasExecuted) {
   const std::vector<std::string> effects = {"c+1", "c+4", "c+16"};
   EXPECT_EQ(Holds(0, 9, 0, {}), "");
